@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0
+
+ARCH ?= x86_64
+DESIGN ?= sticky
+export ARCH DESIGN DEBUG KERNEL_SRC FORCE TREE SIGNOFF STEPS APPEND MEM FULL
+export DMB_TOP := $(CURDIR)
+export DMB_OUT := $(CURDIR)/out
+
+.PHONY: help deps image run test shell tree save apply series check clean
+.NOTPARALLEL:
+
+help:
+	@scripts/help
+
+deps:
+	@scripts/deps
+
+image tree series check: deps
+	@scripts/$@
+
+save apply:
+	@scripts/$@
+
+run test shell: image
+	@tools/testing/dmb/$@
+
+clean:
+	rm -rf out

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2154 # shared with who sources this
+#
+# Configuring and building kernels.
+
+case $ARCH in
+x86_64)
+	boot=arch/x86/boot/bzImage
+	;;
+*)
+	die "ARCH=$ARCH is not supported yet, only x86_64 is"
+	;;
+esac
+
+# kmake SRC OBJ TARGET...
+kmake()
+{
+	local src=$1 obj=$2 cc=gcc
+
+	shift 2
+	# ccache gets no base folder: it would make kbuild's absolute paths
+	# relative, which -fmacro-prefix-map then misses.
+	! command -v ccache >/dev/null || cc='ccache gcc'
+	# tools/ take DEBUG for a setting of theirs.
+	env -u DEBUG KBUILD_BUILD_TIMESTAMP="$epoch" KBUILD_BUILD_VERSION=1 \
+		KBUILD_BUILD_USER=dmb KBUILD_BUILD_HOST=localhost \
+		make -C "$src" O="$obj" ARCH="$ARCH" LOCALVERSION= \
+		CC="$cc" HOSTCC="$cc" -j"$(nproc)" "$@"
+}
+
+# obj_folder WHAT: where it is built.
+obj_folder()
+{
+	echo "$out/build/$name-$ARCH-$1${debug:+-$debug}"
+}
+
+# The guest's configuration.
+fragments()
+{
+	local fragment
+
+	for fragment in common "$ARCH" $debug; do
+		cat "$top/tools/testing/dmb/config/$fragment.config"
+	done
+}
+
+# configure SRC OBJ <FRAGMENTS: merge them onto allnoconfig, and see that they
+# took effect.
+configure()
+{
+	local src=$1 obj=$2 key=$2/.dmb-config all=$2/.dmb-fragments
+
+	mkdir -p "$obj"
+	cat >"$tmp/fragments"
+	{
+		cat "$tmp/fragments"
+		gcc --version
+		# What the options are, as far as the series changes it.
+		{ touched; new_files; } | grep Kconfig |
+			(cd "$src" && xargs -r cat 2>/dev/null) || :
+		echo "$base_id"
+	} | sha1sum >"$tmp/key"
+	cmp -s "$tmp/key" "$key" && return
+
+	rm -f "$key"
+	cp "$tmp/fragments" "$all"
+	step "config-${obj##*/}" "configuring ${obj##*/}" \
+		kmake "$src" "$obj" KCONFIG_ALLCONFIG="$all" allnoconfig || return
+	verify_config "$src" "$all" "$obj/.config"
+	cp "$tmp/key" "$key"
+}
+
+# verify_config SRC FRAGMENTS CONFIG
+verify_config()
+{
+	local symbol wrong=
+
+	while read -r symbol; do
+		# The series' own symbols come with its steps.
+		case $symbol in
+		CONFIG_DMB*)
+			grep -rqx --include='Kconfig*' "config ${symbol#CONFIG_}" "$1" ||
+				continue
+			;;
+		esac
+		wrong="$wrong $symbol"
+	done < <(awk '
+		match($0, /^CONFIG_[^=]*=/) {
+			symbol = substr($0, 1, RLENGTH - 1)
+			value = substr($0, RLENGTH + 1)
+			if (FILENAME == ARGV[1])
+				want[symbol] = value
+			else
+				got[symbol] = value
+		}
+		END {
+			for (symbol in want)
+				if (want[symbol] != (symbol in got ? got[symbol] : "n"))
+					print symbol
+		}' "$2" "$3" | sort)
+	[ -z "$wrong" ] ||
+		die "the configuration's fragments do not take effect for:$wrong"
+}

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2154 # shared with who sources this
+#
+# The patch series, and the kernel source it goes on.
+
+series=$top/patches/series
+package=/usr/src/linux-source-6.12.tar.xz
+
+# The steps' patch files, in order.
+steps()
+{
+	sed -n '/^[^#[:space:]]/p' "$series"
+}
+
+# new_files [STEP]: the new files that join at STEP, or all of them.
+new_files()
+{
+	awk -v step="${1-}" '
+		/^#/ || !NF { next }
+		!/^\t/ { at = $1; next }
+		step == "" || step == at { print $1 }' "$series"
+}
+
+# touched [STEP]: the existing files that STEP changes, or all of them.
+touched()
+{
+	local step
+
+	for step in ${1-$(steps)}; do
+		sed -n 's|^diff --git a/.* b/||p' "$top/patches/$step"
+	done | sort -u
+}
+
+kernel_version()
+{
+	[ -f "$1/Makefile" ] || die "$KERNEL_SRC is not a kernel source"
+	awk -v OFS=. '
+		/^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *=/ { v[$1] = $3 }
+		END { print v["VERSION"], v["PATCHLEVEL"], v["SUBLEVEL"] v["EXTRAVERSION"] }' "$1/Makefile"
+}
+
+check_version()
+{
+	version=$(kernel_version "$1")
+	case $version in
+	6.12.*) ;;
+	*) die "$KERNEL_SRC is Linux $version; the patches are for 6.12" ;;
+	esac
+}
+
+# unpack FROM DIR.  Files get today's date: those of another source that was
+# built here before may be younger than this one's.
+unpack()
+{
+	if [ ! -d "$1" ]; then
+		tar -C "$2" --strip-components=1 -xmf "$1"
+		return
+	fi
+
+	# kbuild wants a source that nothing was built in.
+	if [ -e "$1/.git" ]; then
+		git -C "$1" ls-files -z
+	else
+		(cd "$1" && find . ! -type d -print0)
+	fi | tar -C "$1" --ignore-failed-read --null -T - -c | tar -C "$2" -xm
+}
+
+# Set $base to the folder of the unpatched source, unpacked when it is not yet
+# or has changed, $name to what folders that derive from it are called, and
+# $base_id to what identifies its content.
+pristine()
+{
+	lock source
+	find_source
+	flock -u "$lock"
+}
+
+find_source()
+{
+	local from new=$out/src/.new stamp version was=
+
+	from=$(realpath -e "${KERNEL_SRC:-$package}" 2>/dev/null) ||
+		die "${KERNEL_SRC:-$package} does not exist"
+	if [ -d "$from" ]; then
+		check_version "$from"
+		[ -e "$from/.git" ] || [ ! -e "$from/.config" ] ||
+			die "$from has a build in it: make mrproper there first"
+		base_id=$(cd "$from" && find . -name .git -prune -o ! -type d \
+			-printf '%p %s %T@\n' | sort | sha1sum)
+	else
+		base_id=$(stat -c '%n %s %Y' "$from" | sha1sum)
+	fi
+	base_id=${base_id%% *}
+
+	stamp=$(sha1sum <<<"$from")
+	stamp=${stamp:0:8}
+	if [ -f "$out/src/$stamp" ]; then
+		read -r was name <"$out/src/$stamp"
+		base=$out/src/$name
+		[ "$was" != "$base_id" ] || return 0
+	fi
+
+	rm -rf "$new"
+	mkdir -p "$new"
+	step source "unpacking $from" unpack "$from" "$new"
+	check_version "$new"
+	name=$version
+	[ "$from" = "$package" ] || name=$version-$stamp
+	base=$out/src/$name
+	rm -rf "$out/src/$stamp" "$base-sticky" "$base-steps"
+	if [ -d "$base" ]; then
+		# Only what differs gets a new date, and is compiled again.
+		step source "updating $base" rsync -rlpc --delete "$new/" "$base/"
+		rm -rf "$new"
+	else
+		mv "$new" "$base"
+	fi
+	echo "$base_id $name" >"$out/src/$stamp"
+}
+
+# put FROM DIR <FILES: make FILES in DIR what they are in FROM.  Never write into
+# a file: it may be a hard link.
+put()
+{
+	local file
+
+	while read -r file; do
+		if [ ! -e "$1/$file" ]; then
+			rm -f "$2/$file"
+		elif ! cmp -s "$1/$file" "$2/$file"; then
+			mkdir -p "$(dirname "$2/$file")"
+			cp --preserve=mode --remove-destination "$1/$file" "$2/$file"
+		fi
+	done
+}
+
+# put_patch DIR STEP [OPTION...]: apply the patch of STEP in DIR.
+put_patch()
+{
+	local dir=$1 step=$2 file
+
+	shift 2
+	for file in $(touched "$step"); do
+		[ -e "$dir/$file" ] ||
+			die "patch $step does not apply to $file: no such file"
+	done
+	# A step of new files alone has no diff, which patch takes for garbage.
+	[ -z "$(touched "$step")" ] ||
+		patch -d "$dir" -p1 -f -r - --no-backup-if-mismatch "$@" \
+			<"$top/patches/$step" >"$tmp/patch.log" ||
+		die "patch $step does not apply to $(awk '
+			/^patching file / { file = $3 }
+			/FAILED|ignored/ { print file; exit }' "$tmp/patch.log")"
+}
+
+# stage SRC DIR [AFTER [ARG...]] <FILES: copy those of FILES that SRC has to DIR
+# and put the series on them; run AFTER ARG... STEP when STEP is on.
+stage()
+{
+	local src=$1 dir=$2 step file
+
+	shift 2
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	while read -r file; do
+		[ ! -e "$src/$file" ] ||
+			(cd "$src" && cp -p --parents "$file" "$dir")
+	done
+	for step in $(steps); do
+		put_patch "$dir" "$step" -N
+		for file in $(new_files "$step"); do
+			mkdir -p "$(dirname "$dir/$file")"
+			cp -p "$top/$file" "$dir/$file"
+		done
+		[ $# = 0 ] || "$@" "$step"
+	done
+}
+
+# working_copy SUFFIX: a copy of the unpatched source to put the series on, as
+# hard links, and the list of all files in it that a series ever touched: what
+# the series leaves alone by now goes back to what it was.
+working_copy()
+{
+	copy=$base-$1
+	{
+		touched
+		new_files
+		[ ! -f "$copy.files" ] || cat "$copy.files"
+	} | sort -u >"$tmp/files"
+	cp "$tmp/files" "$copy.files"
+	[ ! -d "$copy" ] || return 0
+
+	rm -rf "$copy.new"
+	step source "copying $base" cp -al "$base" "$copy.new"
+	# What was built from an earlier copy is younger than these: have them
+	# written anew.
+	(cd "$copy.new" && xargs -r rm -f) <"$copy.files"
+	mv "$copy.new" "$copy"
+}
+
+# Set $src to the folder of the source with the series on it.  Only files that
+# differ are written, for make to build just these.
+patched()
+{
+	working_copy sticky
+	src=$copy
+	stage "$base" "$tmp/stage" <"$src.files"
+	put "$tmp/stage" "$src" <"$src.files"
+}
