@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * /sys/kernel/debug/dmb/audit: does every allocated page in every block meet
+ * the contract?
+ *
+ * With CONFIG_DMB_DEBUG, /sys/kernel/debug/dmb/violate breaks the contract on
+ * purpose, so that the audit itself can be tested.
+ */
+
+#include <linux/debugfs.h>
+#include <linux/dmb.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/page_owner.h>
+#include <linux/seq_file.h>
+#include <linux/string.h>
+#include <linux/swap.h>
+#include <linux/uaccess.h>
+
+#include "internal.h"
+
+/* Of the violations in one block, this many are listed one by one. */
+#define DMB_AUDIT_LISTED	16
+
+struct dmb_finding {
+	unsigned long pfn;
+	const char *why;
+};
+
+struct dmb_findings {
+	unsigned int nr;
+	struct dmb_finding finding[DMB_AUDIT_LISTED];
+};
+
+static void dmb_note_finding(void *data, unsigned long pfn, const char *why)
+{
+	struct dmb_findings *findings = data;
+
+	if (findings->nr < DMB_AUDIT_LISTED)
+		findings->finding[findings->nr++] =
+			(struct dmb_finding){ .pfn = pfn, .why = why };
+}
+
+static int dmb_audit_show(struct seq_file *m, void *unused)
+{
+	struct dmb_findings findings;
+	struct dmb_survey survey;
+	struct dmb *dmb;
+	unsigned int i;
+
+	/* Pages that are in a batch on their way to the LRU look lost. */
+	lru_add_drain_all();
+
+	for_each_dmb(dmb) {
+		findings.nr = 0;
+		dmb_survey(dmb, &survey, dmb_note_finding, &findings);
+		seq_printf(m, "%s free %lu used %lu pcp %lu violations %lu\n",
+			   dmb->name, survey.free, survey.used, survey.pcp,
+			   survey.violations);
+		for (i = 0; i < findings.nr; i++)
+			seq_printf(m, " violation pfn %#lx: %s\n",
+				   findings.finding[i].pfn,
+				   findings.finding[i].why);
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(dmb_audit);
+
+#ifdef CONFIG_DMB_DEBUG
+static DEFINE_MUTEX(dmb_violate_lock);
+static struct page *dmb_violating_page;
+
+static void dmb_end_violation(void)
+{
+	if (dmb_violating_page)
+		__free_page(dmb_violating_page);
+	dmb_violating_page = NULL;
+}
+
+/* Keep a designated page for the kernel, which must not have it. */
+static int dmb_begin_violation(void)
+{
+	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
+
+	if (!page)
+		return -ENOMEM;
+	if (!dmb_contains_pfn(page_to_pfn(page))) {
+		__free_page(page);
+		return -ENOSPC;
+	}
+	dmb_violating_page = page;
+	return 0;
+}
+
+static ssize_t dmb_violate_write(struct file *file, const char __user *ubuf,
+				 size_t len, loff_t *ppos)
+{
+	char word[8] = "";
+	int err = 0;
+
+	if (len >= sizeof(word))
+		return -EINVAL;
+	if (copy_from_user(word, ubuf, len))
+		return -EFAULT;
+
+	guard(mutex)(&dmb_violate_lock);
+	dmb_end_violation();
+	if (sysfs_streq(word, "page")) {
+		err = dmb_begin_violation();
+	} else if (sysfs_streq(word, "owner")) {
+		err = dmb_begin_violation();
+		if (!err)
+			set_page_owner(dmb_violating_page, 0, GFP_KERNEL);
+	} else if (!sysfs_streq(word, "none")) {
+		err = -EINVAL;
+	}
+	return err ?: len;
+}
+
+static const struct file_operations dmb_violate_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = dmb_violate_write,
+};
+#endif /* CONFIG_DMB_DEBUG */
+
+static int __init dmb_audit_init(void)
+{
+	struct dentry *root = debugfs_create_dir("dmb", NULL);
+
+	debugfs_create_file("audit", 0400, root, NULL, &dmb_audit_fops);
+#ifdef CONFIG_DMB_DEBUG
+	debugfs_create_file("violate", 0200, root, NULL, &dmb_violate_fops);
+#endif
+	return 0;
+}
+late_initcall(dmb_audit_init);

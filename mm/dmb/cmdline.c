@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * movablecore=nn[KMGTPE]@ss[KMGTPE]
+ *
+ * The option takes a list, divided by commas, of blocks and of at most one
+ * plain amount (nn[KMGTPE] or nn%), which keeps the meaning that it has always
+ * had.  It may be given more than once.
+ */
+
+#define pr_fmt(fmt) "dmb: " fmt
+
+#include <linux/ctype.h>
+#include <linux/dmb.h>
+#include <linux/kernel.h>
+#include <linux/overflow.h>
+#include <linux/string.h>
+
+#include "boot.h"
+
+/* The longest number that makes sense, with suffix: 0xffffffffffffffffE */
+#define DMB_NUMBER_LEN	32
+
+/**
+ * dmb_parse_bytes - read one number of bytes with an optional suffix
+ * @text: where the number starts
+ * @len: where it has to end
+ * @bytes: the result
+ *
+ * Unlike memparse() this takes the whole text or nothing, and notices numbers
+ * that do not fit.
+ *
+ * Return: 0, -EINVAL if this is not a number, -ERANGE if it is too large.
+ */
+int __init dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
+{
+	static const char suffixes[] = "KMGTPE";
+	char number[DMB_NUMBER_LEN];
+	unsigned int shift = 0;
+	const char *suffix;
+	int err;
+
+	/* kstrtoull() would take a sign and white space. */
+	if (!len || !isdigit(*text))
+		return -EINVAL;
+	if (len >= sizeof(number))
+		return -ERANGE;
+
+	memcpy(number, text, len);
+	number[len] = '\0';
+
+	/* No hexadecimal digit is a suffix but E, which a number may end in. */
+	suffix = strchr(suffixes, toupper(number[len - 1]));
+	if (suffix && !(*suffix == 'E' && !strncasecmp(number, "0x", 2))) {
+		shift = 10 * (suffix - suffixes + 1);
+		number[len - 1] = '\0';
+	}
+
+	err = kstrtoull(number, 0, bytes);
+	if (err)
+		return err;
+	return check_shl_overflow(*bytes, shift, bytes) ? -ERANGE : 0;
+}
+
+/**
+ * dmb_parse_block - read one nn[KMGTPE]@ss[KMGTPE]
+ * @text: where the text starts; it has an '@'
+ * @len: where it has to end
+ * @base: the physical address found
+ * @size: the number of bytes found
+ *
+ * Return: NULL, or what is wrong with the text.
+ */
+const char * __init dmb_parse_block(const char *text, size_t len, u64 *base,
+				    u64 *size)
+{
+	size_t size_len = strcspn(text, "@");
+	int err;
+
+	err = dmb_parse_bytes(text, size_len, size);
+	if (!err)
+		err = dmb_parse_bytes(text + size_len + 1, len - size_len - 1,
+				      base);
+	if (err == -ERANGE)
+		return "number too large";
+	if (err)
+		return "not nn[KMGTPE]@ss[KMGTPE]";
+	return NULL;
+}
+
+/* Is this nn[KMGTPE] or nn%, as movablecore= has always known it? */
+static bool __init dmb_is_amount(const char *text, size_t len)
+{
+	u64 bytes;
+
+	if (len && text[len - 1] == '%')
+		len--;
+	return !dmb_parse_bytes(text, len, &bytes);
+}
+
+/**
+ * dmb_only_blocks - take the blocks out of a movablecore= option
+ * @movablecore: the option's argument; on return, where in it the last plain
+ *		 amount starts, if it has one
+ *
+ * Blocks are noted with dmb_request().  What cannot be understood is named in
+ * the kernel log and left out, whatever stands around it.
+ *
+ * Context: early_param().
+ * Return: true if nothing is left for the parser of plain amounts.
+ */
+bool __init dmb_only_blocks(char **movablecore)
+{
+	char *amount = NULL, *arg = *movablecore;
+	const char *why;
+	u64 base, size;
+	size_t len;
+
+	/* "movablecore" alone: let the old parser have its say. */
+	if (!arg)
+		return false;
+
+	for (;; arg += len + 1) {
+		len = strcspn(arg, ",");
+
+		if (!memchr(arg, '@', len)) {
+			if (dmb_is_amount(arg, len))
+				amount = arg;
+			else
+				pr_warn("movablecore: \"%.*s\" ignored: not an amount\n",
+					(int)len, arg);
+		} else {
+			why = dmb_parse_block(arg, len, &base, &size);
+			if (!why)
+				why = dmb_request(base, size, NULL);
+			if (why)
+				pr_warn("movablecore: \"%.*s\" refused: %s\n",
+					(int)len, arg, why);
+		}
+
+		if (!arg[len])
+			break;
+	}
+
+	if (amount)
+		*movablecore = amount;
+	return !amount;
+}

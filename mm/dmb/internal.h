@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MM_DMB_INTERNAL_H
+#define _MM_DMB_INTERNAL_H
+
+#include <linux/dmb.h>
+#include <linux/kobject.h>
+#include <linux/types.h>
+
+#define DMB_MAX_BLOCKS	32
+#define DMB_NAME_LEN	32
+
+/**
+ * struct dmb - a designated movable block, or a range that is to become one
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ * @zone: the zone that all pages of the block lie in; NULL in a mere request
+ * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
+ * @kobj: that directory
+ */
+struct dmb {
+	unsigned long start_pfn;
+	unsigned long end_pfn;
+	struct zone *zone;
+	char name[DMB_NAME_LEN];
+	struct kobject kobj;
+};
+
+/**
+ * struct dmb_table - ranges of page frames that do not overlap
+ * @nr: how many of @block are in use
+ * @block: the ranges, by address
+ */
+struct dmb_table {
+	unsigned int nr;
+	struct dmb block[DMB_MAX_BLOCKS];
+};
+
+/* The blocks of this machine.  Constant once dmb_designate() has run. */
+extern struct dmb_table dmb_blocks;
+
+#define for_each_dmb(dmb) \
+	for ((dmb) = dmb_blocks.block; \
+	     (dmb) < dmb_blocks.block + dmb_blocks.nr; (dmb)++)
+
+static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
+{
+	return dmb->end_pfn - dmb->start_pfn;
+}
+
+struct dmb *dmb_table_add(struct dmb_table *table, unsigned long start_pfn,
+			  unsigned long end_pfn, const char *name);
+void dmb_table_remove(struct dmb_table *table, struct dmb *dmb);
+struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
+			    unsigned long end_pfn);
+enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
+					   unsigned long start_pfn,
+					   unsigned long end_pfn);
+
+/* "[mem 0x40000000-0x5fffffff]" and the like, for pr_*(DMB_RANGE_FMT) */
+#define DMB_RANGE_FMT	"[mem %#018llx-%#018llx]"
+#define DMB_RANGE_ARGS(start_pfn, end_pfn) \
+	(u64)PFN_PHYS(start_pfn), (u64)PFN_PHYS(end_pfn) - 1
+
+/**
+ * struct dmb_survey - what a walk over all pages of a block has found
+ * @free: pages in the buddy allocator
+ * @pcp: pages that belong to nobody: in per-cpu lists or on their way
+ * @used: allocated pages, violations included
+ * @violations: allocated pages that do not belong into a block
+ * @pageblocks: pageblocks of the type MIGRATE_DMB
+ */
+struct dmb_survey {
+	unsigned long free;
+	unsigned long pcp;
+	unsigned long used;
+	unsigned long violations;
+	unsigned long pageblocks;
+};
+
+/* Reports a violation: called with the page frame and the reason. */
+typedef void (*dmb_violation_fn)(void *data, unsigned long pfn,
+				 const char *reason);
+
+void dmb_survey(const struct dmb *dmb, struct dmb_survey *survey,
+		dmb_violation_fn report, void *data);
+const char *dmb_violation(struct page *page);
+
+#endif /* _MM_DMB_INTERNAL_H */

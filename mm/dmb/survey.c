@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Walking the pages of a block, and judging whether each may be there.
+ *
+ * The walk takes no lock that the allocator needs, so the counts are a picture
+ * of a moving scene.  A violation is different: it is a page that stays where
+ * it must not be, and is reported only if it is still there at a second look.
+ */
+
+#include <linux/delay.h>
+#include <linux/dmb.h>
+#include <linux/hugetlb.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/page_owner.h>
+#include <linux/pagemap.h>
+
+#include "../internal.h"
+#include "internal.h"
+
+#define DMB_ELIGIBLE_GFP	(__GFP_HIGHMEM | __GFP_MOVABLE)
+
+/* A page on its way from the allocator to its owner gets this many looks. */
+#define DMB_LOOKS		5
+#define DMB_LOOK_INTERVAL_MS	10
+
+static bool dmb_eligible_gfp(gfp_t gfp)
+{
+	return (gfp & DMB_ELIGIBLE_GFP) == DMB_ELIGIBLE_GFP;
+}
+
+/* The folio is referenced, and locked if @locked says so. */
+static const char *dmb_folio_violation(struct folio *folio, struct page *page,
+				       bool locked)
+{
+	struct address_space *mapping;
+	gfp_t gfp;
+
+	if (page_owner_gfp_mask(page, &gfp) && !dmb_eligible_gfp(gfp))
+		return "page_owner has no __GFP_HIGHMEM | __GFP_MOVABLE";
+
+	if (folio_test_reserved(folio))
+		return "reserved";
+	if (folio_test_slab(folio))
+		return "slab";
+	if (PageTable(page))
+		return "page table";
+	if (folio_test_hugetlb(folio))
+		return NULL;
+	if (folio_test_anon(folio) || __folio_test_movable(folio))
+		return NULL;
+
+	/* Without the lock the inode may go away under us. */
+	mapping = locked ? folio_mapping(folio) : NULL;
+	if (mapping) {
+		if (mapping_inaccessible(mapping))
+			return "page cache that cannot migrate";
+		if (!dmb_eligible_gfp(mapping_gfp_mask(mapping)))
+			return "page cache of a mapping without __GFP_HIGHMEM | __GFP_MOVABLE";
+		return NULL;
+	}
+	if (!locked || folio_test_lru(folio))
+		return NULL;
+	return "neither in a mapping, on the LRU nor movable";
+}
+
+/**
+ * dmb_violation - why a page in a block should not be there
+ * @page: any page of a block
+ *
+ * Context: Process context.  Takes a reference to the page's folio and tries
+ * to lock it.
+ * Return: the reason, or NULL if the page is free, meets the contract, or is
+ * held by somebody so that nothing can be said.
+ */
+const char *dmb_violation(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	const char *why = NULL;
+	bool locked;
+
+	if (!folio_try_get(folio))
+		return NULL;
+	if (likely(page_folio(page) == folio)) {
+		locked = folio_trylock(folio);
+		why = dmb_folio_violation(folio, page, locked);
+		if (locked)
+			folio_unlock(folio);
+	}
+	folio_put(folio);
+	return why;
+}
+
+/* A violation that does not go away. */
+static const char *dmb_lasting_violation(struct page *page)
+{
+	const char *why = dmb_violation(page);
+	int looks;
+
+	for (looks = 1; why && looks < DMB_LOOKS; looks++) {
+		msleep(DMB_LOOK_INTERVAL_MS);
+		why = dmb_violation(page);
+	}
+	return why;
+}
+
+/* Returns how many page frames from @pfn on this has dealt with. */
+static unsigned long dmb_survey_page(const struct dmb *dmb, unsigned long pfn,
+				     struct dmb_survey *survey,
+				     dmb_violation_fn report, void *data)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	unsigned long nr = 1;
+	const char *why;
+
+	/* Memory goes offline in whole pageblocks. */
+	if (!page)
+		return pageblock_end_pfn(pfn) - pfn;
+
+	if (pageblock_aligned(pfn))
+		cond_resched();
+
+	if (PageBuddy(page)) {
+		unsigned int order = buddy_order_unsafe(page);
+
+		if (order <= MAX_PAGE_ORDER)
+			nr = 1UL << order;
+	} else if (PageHead(page)) {
+		nr = compound_nr(page);
+	}
+	/* Free pages and folios may be larger than their block. */
+	nr = clamp(nr, 1UL, dmb->end_pfn - pfn);
+
+	if (PageBuddy(page)) {
+		survey->free += nr;
+	} else if (!page_count(page)) {
+		survey->pcp += nr;
+	} else {
+		survey->used += nr;
+		why = report ? dmb_lasting_violation(page) : NULL;
+		if (why) {
+			survey->violations++;
+			report(data, pfn, why);
+		}
+	}
+	return nr;
+}
+
+/**
+ * dmb_survey - walk all pages of a block
+ * @dmb: the block
+ * @survey: the counts
+ * @report: called for each violation; NULL to count pages only
+ * @data: handed to @report
+ *
+ * Context: Process context, may sleep.  Takes the memory hotplug lock for
+ * reading.
+ */
+void dmb_survey(const struct dmb *dmb, struct dmb_survey *survey,
+		dmb_violation_fn report, void *data)
+{
+	unsigned long pfn;
+
+	memset(survey, 0, sizeof(*survey));
+	get_online_mems();
+
+	for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn += pageblock_nr_pages) {
+		struct page *page = pfn_to_online_page(pfn);
+
+		if (page && get_pageblock_migratetype(page) == MIGRATE_DMB)
+			survey->pageblocks++;
+	}
+
+	for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; )
+		pfn += dmb_survey_page(dmb, pfn, survey, report, data);
+
+	put_online_mems();
+}

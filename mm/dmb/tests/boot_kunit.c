@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+/* KUnit tests: reading the command line, judging and trimming a request. */
+
+#include <kunit/test.h>
+#include <linux/ctype.h>
+#include <linux/dmb.h>
+#include <linux/sizes.h>
+#include <linux/string.h>
+
+#include "../boot.h"
+#include "../internal.h"
+
+struct dmb_bytes_case {
+	const char *text;
+	u64 bytes;
+	int err;
+};
+
+static const struct dmb_bytes_case dmb_bytes_cases[] __initconst = {
+	{ "0", 0 },
+	{ "4096", 4096 },
+	{ "0x1000", 4096 },
+	{ "010", 8 },
+	{ "1K", SZ_1K },
+	{ "1k", SZ_1K },
+	{ "3M", 3 * SZ_1M },
+	{ "0x10M", 16 * SZ_1M },
+	{ "2G", 2ULL * SZ_1G },
+	{ "1T", 1ULL << 40 },
+	{ "1P", 1ULL << 50 },
+	{ "1E", 1ULL << 60 },
+	{ "15E", 15ULL << 60 },
+	/* The last digit of a hexadecimal number is no suffix. */
+	{ "0x1E", 0x1e },
+	{ "0xffffffffffffffff", U64_MAX },
+	{ "16E", 0, -ERANGE },
+	{ "18446744073709551616", 0, -ERANGE },
+	{ "99999999999999999999999999999999999999", 0, -ERANGE },
+	{ "", 0, -EINVAL },
+	{ "M", 0, -EINVAL },
+	{ "0x", 0, -EINVAL },
+	{ "-1", 0, -EINVAL },
+	{ "+1", 0, -EINVAL },
+	{ " 1", 0, -EINVAL },
+	{ "1 ", 0, -EINVAL },
+	{ "1MM", 0, -EINVAL },
+	{ "1Mfoo", 0, -EINVAL },
+	{ "1.5G", 0, -EINVAL },
+	{ "0xg", 0, -EINVAL },
+};
+
+static void __init dmb_test_parse_bytes(struct kunit *test)
+{
+	const struct dmb_bytes_case *c = dmb_bytes_cases;
+	u64 bytes;
+	int err;
+
+	for (; c < dmb_bytes_cases + ARRAY_SIZE(dmb_bytes_cases); c++) {
+		err = dmb_parse_bytes(c->text, strlen(c->text), &bytes);
+		KUNIT_EXPECT_EQ_MSG(test, err, c->err, "\"%s\"", c->text);
+		if (!c->err)
+			KUNIT_EXPECT_EQ_MSG(test, bytes, c->bytes, "\"%s\"", c->text);
+	}
+}
+
+/* The text goes on behind the number, as it does in a list. */
+static void __init dmb_test_parse_bytes_in_list(struct kunit *test)
+{
+	u64 bytes;
+
+	KUNIT_EXPECT_EQ(test, dmb_parse_bytes("12M@1G", 3, &bytes), 0);
+	KUNIT_EXPECT_EQ(test, bytes, 12 * SZ_1M);
+}
+
+static void __init dmb_test_parse_block(struct kunit *test)
+{
+	static const char no_block[] = "not nn[KMGTPE]@ss[KMGTPE]";
+	u64 base, size;
+
+#define PARSE(text) dmb_parse_block(text, strcspn(text, ","), &base, &size)
+	KUNIT_EXPECT_NULL(test, PARSE("512M@1G"));
+	KUNIT_EXPECT_EQ(test, size, 512ULL * SZ_1M);
+	KUNIT_EXPECT_EQ(test, base, 1ULL * SZ_1G);
+
+	KUNIT_EXPECT_NULL(test, PARSE("0x200000@0x320000000,1G"));
+	KUNIT_EXPECT_EQ(test, size, SZ_2M);
+	KUNIT_EXPECT_EQ(test, base, 0x320000000ULL);
+
+	KUNIT_EXPECT_STREQ(test, PARSE("@1G"), no_block);
+	KUNIT_EXPECT_STREQ(test, PARSE("1G@"), no_block);
+	KUNIT_EXPECT_STREQ(test, PARSE("@"), no_block);
+	KUNIT_EXPECT_STREQ(test, PARSE("1G@1Gfoo"), no_block);
+	KUNIT_EXPECT_STREQ(test, PARSE("1G@1G@1G"), no_block);
+	KUNIT_EXPECT_STREQ(test, PARSE("10%@1G"), no_block);
+	KUNIT_EXPECT_STREQ(test, PARSE("16E@1G"), "number too large");
+	KUNIT_EXPECT_STREQ(test, PARSE("1G@16E"), "number too large");
+#undef PARSE
+}
+
+static void __init dmb_test_check_request(struct kunit *test)
+{
+	const u64 align = DMB_MIN_ALIGNMENT_BYTES;
+	struct dmb_table *table = kunit_kzalloc(test, sizeof(*table), GFP_KERNEL);
+	char want[64];
+
+	KUNIT_ASSERT_NOT_NULL(test, table);
+	KUNIT_ASSERT_NOT_NULL(test, dmb_table_add(table, PHYS_PFN(8 * align),
+						  PHYS_PFN(16 * align), NULL));
+
+	KUNIT_EXPECT_NULL(test, dmb_check_request(table, 0, align));
+	KUNIT_EXPECT_NULL(test, dmb_check_request(table, 0, 8 * align));
+	KUNIT_EXPECT_NULL(test, dmb_check_request(table, 16 * align, align));
+
+	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, align, 0),
+			   "size is zero");
+	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, U64_MAX - align + 1, align),
+			   "runs past the end of the address space");
+	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, align, U64_MAX),
+			   "runs past the end of the address space");
+
+	snprintf(want, sizeof(want), "not aligned to %lluM, %lluM@%#llx would do",
+		 align / SZ_1M, 2 * align / SZ_1M, 4 * align);
+	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, 4 * align + PAGE_SIZE, align),
+			   want);
+	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, 4 * align, align + 1),
+			   want);
+
+	KUNIT_EXPECT_TRUE(test, strstarts(dmb_check_request(table, 7 * align, 2 * align),
+					  "overlaps [mem "));
+	KUNIT_EXPECT_TRUE(test, strstarts(dmb_check_request(table, 0, 32 * align),
+					  "overlaps [mem "));
+
+	while (table->nr < DMB_MAX_BLOCKS)
+		dmb_table_add(table, PHYS_PFN((20 + table->nr) * align),
+			      PHYS_PFN((21 + table->nr) * align), NULL);
+	KUNIT_EXPECT_TRUE(test, strstarts(dmb_check_request(table, 0, align),
+					  "the table of "));
+}
+
+/*
+ * Trimming.  Each character is a pageblock: a digit is the zone that it would
+ * be in, anything else stands for a reason why it cannot be used.
+ */
+static const char *dmb_test_map __initdata;
+static struct zone dmb_test_zones[10] __initdata;
+
+static void __init dmb_test_judge(unsigned long pfn, struct dmb_run *run)
+{
+	static const char initrd[] = "initrd", image[] = "image";
+	char c = dmb_test_map[pfn / pageblock_nr_pages];
+
+	run->zone = isdigit(c) ? &dmb_test_zones[c - '0'] : NULL;
+	run->why = isdigit(c) ? NULL : c == 'I' ? initrd : image;
+}
+
+static void __init dmb_test_runs(struct kunit *test, const char *map,
+				 const char *runs)
+{
+	unsigned long end_pfn = strlen(map) * pageblock_nr_pages;
+	struct dmb_run run = { };
+	char got[128] = "";
+	int len = 0;
+
+	dmb_test_map = map;
+	while (dmb_next_run(&run, end_pfn, dmb_test_judge))
+		len += scnprintf(got + len, sizeof(got) - len, "%lu+%lu:%c ",
+				 run.start_pfn / pageblock_nr_pages,
+				 (run.end_pfn - run.start_pfn) / pageblock_nr_pages,
+				 run.zone ? (char)('0' + (run.zone - dmb_test_zones)) :
+				 *run.why == 'i' && run.why[1] == 'n' ? 'I' : 'K');
+	KUNIT_EXPECT_STREQ_MSG(test, got, runs, "map \"%s\"", map);
+}
+
+static void __init dmb_test_trim(struct kunit *test)
+{
+	dmb_test_runs(test, "", "");
+	dmb_test_runs(test, "1", "0+1:1 ");
+	dmb_test_runs(test, "1111", "0+4:1 ");
+	dmb_test_runs(test, "K", "0+1:K ");
+	/* Cut at either end, in the middle, and all over */
+	dmb_test_runs(test, "KK11", "0+2:K 2+2:1 ");
+	dmb_test_runs(test, "11KK", "0+2:1 2+2:K ");
+	dmb_test_runs(test, "1K11", "0+1:1 1+1:K 2+2:1 ");
+	dmb_test_runs(test, "K1K1", "0+1:K 1+1:1 2+1:K 3+1:1 ");
+	/* Two reasons side by side are two */
+	dmb_test_runs(test, "1KI1", "0+1:1 1+1:K 2+1:I 3+1:1 ");
+	/* A block ends where its zone does, and so at a node's border */
+	dmb_test_runs(test, "1122", "0+2:1 2+2:2 ");
+	dmb_test_runs(test, "12K2", "0+1:1 1+1:2 2+1:K 3+1:2 ");
+}
+
+static struct kunit_case __refdata dmb_boot_cases[] = {
+	KUNIT_CASE(dmb_test_parse_bytes),
+	KUNIT_CASE(dmb_test_parse_bytes_in_list),
+	KUNIT_CASE(dmb_test_parse_block),
+	KUNIT_CASE(dmb_test_check_request),
+	KUNIT_CASE(dmb_test_trim),
+	{}
+};
+
+static struct kunit_suite __refdata dmb_boot_suite = {
+	.name = "dmb_boot",
+	.test_cases = dmb_boot_cases,
+};
+kunit_test_init_section_suites(&dmb_boot_suite);
