@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What /proc and /sys say about the blocks must agree. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kselftest_harness.h"
+#include "dmb.h"
+
+/* x86 and arm64 with 4 KiB pages; /proc/pagetypeinfo tells the order. */
+static unsigned long pageblock_size(void)
+{
+	unsigned long order = dmb_read_value("/proc/pagetypeinfo",
+					     "Page block order");
+
+	return sysconf(_SC_PAGESIZE) << order;
+}
+
+FIXTURE(accounting)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr;
+};
+
+FIXTURE_SETUP(accounting)
+{
+	/* Fold in what each CPU has counted for itself. */
+	dmb_write("/proc/sys/vm/stat_refresh", "1");
+	self->nr = dmb_read_blocks(self->blocks);
+	ASSERT_GT(self->nr, 0);
+}
+
+FIXTURE_TEARDOWN(accounting)
+{
+}
+
+TEST_F(accounting, blocks_are_apart_and_aligned)
+{
+	unsigned long align = pageblock_size(), end = 0;
+	int i;
+
+	for (i = 0; i < self->nr; i++) {
+		struct dmb_block *block = &self->blocks[i];
+
+		EXPECT_GE(block->base, end);
+		EXPECT_GT(block->size, 0);
+		EXPECT_EQ(block->base % align, 0);
+		EXPECT_EQ(block->size % align, 0);
+		EXPECT_LE(block->free, block->size);
+		end = block->base + block->size;
+	}
+}
+
+TEST_F(accounting, names_follow_addresses)
+{
+	char name[32];
+	int i;
+
+	for (i = 0; i < self->nr; i++) {
+		snprintf(name, sizeof(name), "dmb%d", i);
+		EXPECT_STREQ(name, self->blocks[i].name);
+	}
+}
+
+TEST_F(accounting, total_is_the_sum)
+{
+	unsigned long sum = 0;
+	int i;
+
+	for (i = 0; i < self->nr; i++)
+		sum += self->blocks[i].size;
+	EXPECT_EQ(sum, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(sum, dmb_read_value("/proc/zoneinfo", "dmb") *
+		  sysconf(_SC_PAGESIZE));
+}
+
+TEST_F(accounting, pageblocks_have_the_type)
+{
+	EXPECT_EQ(dmb_pageblocks() * pageblock_size(), dmb_meminfo("DmbTotal"));
+}
+
+TEST_F(accounting, free_is_the_sum)
+{
+	unsigned long sum = 0;
+	int i;
+
+	for (i = 0; i < self->nr; i++)
+		sum += self->blocks[i].free;
+	EXPECT_LT(labs((long)(sum - dmb_meminfo("DmbFree"))), DMB_NOISE);
+	EXPECT_LE(dmb_meminfo("DmbFree"), dmb_meminfo("DmbTotal"));
+}
+
+TEST_F(accounting, vmstat_and_meminfo_agree)
+{
+	unsigned long page = sysconf(_SC_PAGESIZE);
+	long dmb, all;
+
+	dmb = dmb_read_value("/proc/vmstat", "nr_free_dmb") * page -
+	      dmb_meminfo("DmbFree");
+	EXPECT_LT(labs(dmb), DMB_NOISE);
+	all = dmb_read_value("/proc/vmstat", "nr_free_pages") * page -
+	      dmb_meminfo("MemFree");
+	EXPECT_LT(labs(all), DMB_NOISE);
+}
+
+/* Free designated memory is free memory to whoever looks at all of it. */
+TEST_F(accounting, memfree_and_memavailable_include_it)
+{
+	long dmb = dmb_meminfo("DmbFree"), all = dmb_meminfo("MemFree");
+	long available = dmb_meminfo("MemAvailable");
+	/* Enough for what per-cpu lists hold not to matter */
+	long size = dmb / 2;
+	void *memory;
+
+	if (size < 128 * (long)MiB)
+		SKIP(return, "blocks are too full or too small");
+
+	EXPECT_GE(all, dmb);
+	EXPECT_GE(available + DMB_NOISE, dmb);
+
+	memory = dmb_touch(size, false);
+	ASSERT_NE(NULL, memory);
+	dmb -= dmb_meminfo("DmbFree");
+	all -= dmb_meminfo("MemFree");
+	available -= dmb_meminfo("MemAvailable");
+	EXPECT_GT(dmb, size / 2);
+	EXPECT_GT(all, size / 2);
+	EXPECT_GT(available, size / 2);
+	munmap(memory, size);
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}

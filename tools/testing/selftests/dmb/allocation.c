@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who may have designated memory, and who gets it first. */
+
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "../kselftest_harness.h"
+#include "dmb.h"
+
+#define SIZE	(64 * (long)MiB)
+
+static int run_on(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return sched_setaffinity(0, sizeof(one), &one);
+}
+
+FIXTURE(allocation)
+{
+	long used;
+};
+
+FIXTURE_SETUP(allocation)
+{
+	/* One CPU: what it frees to its lists, it finds again. */
+	ASSERT_EQ(0, run_on(0));
+
+	self->used = dmb_audit().used;
+	if (dmb_audit().unused < SIZE + DMB_NOISE)
+		SKIP(return, "blocks are too full");
+}
+
+FIXTURE_TEARDOWN(allocation)
+{
+	struct dmb_audit audit = dmb_audit();
+
+	EXPECT_EQ(0, audit.violations);
+	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+}
+
+FIXTURE_VARIANT(allocation)
+{
+	bool huge;
+};
+
+FIXTURE_VARIANT_ADD(allocation, base_pages)
+{
+	.huge = false,
+};
+
+FIXTURE_VARIANT_ADD(allocation, huge_pages)
+{
+	.huge = true,
+};
+
+TEST_F(allocation, anonymous_memory_comes_from_blocks)
+{
+	void *memory = dmb_touch(SIZE, variant->huge);
+
+	ASSERT_NE(NULL, memory);
+	EXPECT_EQ(SIZE, dmb_bytes_in_blocks(memory, SIZE));
+	munmap(memory, SIZE);
+}
+
+/*
+ * Pages freed to the per-cpu lists must not be handed to requests that are
+ * movable but not meant for highmem, such as page cache of a block device.
+ */
+TEST_F(allocation, block_device_buffers_stay_out)
+{
+	static char buf[1 * MiB];
+	struct dmb_audit audit;
+	size_t done;
+	void *memory;
+	int fd;
+
+	/* A device of its own, big enough; its pages are all zero. */
+	if (dmb_write("/sys/block/zram0/reset", "1") ||
+	    dmb_write("/sys/block/zram0/disksize", "32M"))
+		SKIP(return, "no zram device to use");
+	fd = open("/dev/zram0", O_RDONLY);
+	ASSERT_GE(fd, 0);
+
+	memory = dmb_touch(SIZE, variant->huge);
+	ASSERT_NE(NULL, memory);
+	munmap(memory, SIZE);
+
+	for (done = 0; done < 32 * MiB; done += sizeof(buf))
+		ASSERT_EQ(sizeof(buf), read(fd, buf, sizeof(buf)));
+
+	/* The cached pages are still there: the device is open. */
+	audit = dmb_audit();
+	EXPECT_EQ(0, audit.violations);
+	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+
+	close(fd);
+	dmb_write("/sys/block/zram0/reset", "1");
+}
+
+TEST_F(allocation, kernel_memory_stays_out)
+{
+	void *memory = dmb_touch(SIZE, variant->huge);
+	struct dmb_audit audit;
+	size_t filled;
+
+	ASSERT_NE(NULL, memory);
+	munmap(memory, SIZE);
+
+	filled = dmb_fill_pipes(SIZE);
+	EXPECT_GE(filled, SIZE / 2);
+	audit = dmb_audit();
+	EXPECT_EQ(0, audit.violations);
+	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	dmb_close_pipes();
+}
+
+TEST_F(allocation, slab_stays_out)
+{
+	char dir[] = "/tmp/dmb-slab-XXXXXX", name[PATH_MAX];
+	void *memory = dmb_touch(SIZE, variant->huge);
+	struct dmb_audit audit;
+	int i;
+
+	ASSERT_NE(NULL, memory);
+	munmap(memory, SIZE);
+
+	/* Directories of a ramfs: inodes, dentries and names, no page cache. */
+	ASSERT_NE(NULL, mkdtemp(dir));
+	ASSERT_EQ(0, mount("none", dir, "ramfs", 0, NULL));
+	for (i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "%s/directory-with-a-long-name-number-%d",
+			 dir, i);
+		ASSERT_EQ(0, mkdir(name, 0700));
+	}
+	audit = dmb_audit();
+	EXPECT_EQ(0, audit.violations);
+	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	EXPECT_EQ(0, umount(dir));
+	rmdir(dir);
+}
+
+TEST_F(allocation, page_cache_comes_from_blocks)
+{
+	static char buf[1 * MiB];
+	long done;
+	int fd;
+
+	if (variant->huge)
+		SKIP(return, "base pages only");
+
+	fd = memfd_create("dmb", 0);
+	ASSERT_GE(fd, 0);
+	for (done = 0; done < SIZE; done += sizeof(buf))
+		ASSERT_EQ(sizeof(buf), write(fd, buf, sizeof(buf)));
+	EXPECT_LT(labs(dmb_audit().used - self->used - SIZE), DMB_NOISE);
+	close(fd);
+}
+
+/* The blocks are used up before ordinary memory is, and to the last page. */
+TEST_F(allocation, blocks_fill_up_then_spill)
+{
+	long size = dmb_audit().unused + SIZE;
+	int cpu, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	void *memory;
+
+	if (variant->huge)
+		SKIP(return, "base pages only");
+	if (dmb_meminfo("MemAvailable") < size + 3 * SIZE * cpus)
+		SKIP(return, "not enough ordinary memory to spill into");
+
+	memory = dmb_touch(size, false);
+	ASSERT_NE(NULL, memory);
+	EXPECT_LE(dmb_meminfo("DmbFree"), dmb_meminfo("DmbTotal") / 100);
+
+	/* Free pages in the lists of a CPU are there for that CPU only. */
+	for (cpu = 0; cpu < cpus; cpu++) {
+		ASSERT_EQ(0, run_on(cpu));
+		ASSERT_NE(NULL, dmb_touch(2 * SIZE, false));
+	}
+	EXPECT_LE(dmb_audit().unused, dmb_meminfo("DmbTotal") / 1000);
+	EXPECT_LT(dmb_bytes_in_blocks(memory, size), size);
+	munmap(memory, size);
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the tests of designated movable blocks share. */
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "dmb.h"
+
+#define PFN_MASK	((1ULL << 55) - 1)
+#define PAGE_PRESENT	(1ULL << 63)
+
+#define MAX_PIPES	512
+#define PIPE_SIZE	(1 * MiB)
+
+static int pipes[MAX_PIPES][2];
+static int nr_pipes;
+
+static unsigned long read_block_value(const char *name, const char *file)
+{
+	char path[PATH_MAX], text[64] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), SYSFS_DMB "/%s/%s", name, file);
+	f = fopen(path, "r");
+	if (!f || !fgets(text, sizeof(text), f))
+		ksft_exit_fail_msg("cannot read %s\n", path);
+	fclose(f);
+	return strtoul(text, NULL, 0);
+}
+
+static int compare_base(const void *a, const void *b)
+{
+	const struct dmb_block *x = a, *y = b;
+
+	return (x->base > y->base) - (x->base < y->base);
+}
+
+int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS])
+{
+	DIR *dir = opendir(SYSFS_DMB);
+	struct dirent *entry;
+	int nr = 0;
+
+	if (!dir)
+		return 0;
+	while ((entry = readdir(dir)) && nr < DMB_MAX_BLOCKS) {
+		struct dmb_block *block = &blocks[nr];
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(block->name, sizeof(block->name), "%.31s", entry->d_name);
+		block->base = read_block_value(block->name, "base");
+		block->size = read_block_value(block->name, "size");
+		block->free = read_block_value(block->name, "free");
+		nr++;
+	}
+	closedir(dir);
+	qsort(blocks, nr, sizeof(*blocks), compare_base);
+	return nr;
+}
+
+void dmb_need_blocks(void)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+
+	if (!dmb_read_blocks(blocks)) {
+		ksft_print_header();
+		ksft_exit_skip("no blocks: boot with movablecore=size@base\n");
+	}
+	if (access(DEBUGFS_DMB "/audit", R_OK)) {
+		ksft_print_header();
+		ksft_exit_skip("cannot read " DEBUGFS_DMB "/audit\n");
+	}
+}
+
+unsigned long dmb_read_value(const char *path, const char *word)
+{
+	size_t len = strlen(word);
+	unsigned long value = 0;
+	char line[256];
+	FILE *f;
+
+	f = fopen(path, "r");
+	if (!f)
+		ksft_exit_fail_msg("cannot read %s\n", path);
+	while (fgets(line, sizeof(line), f)) {
+		char *s = line + strspn(line, " ");
+
+		if (!strncmp(s, word, len) && strchr(" :\t", s[len]))
+			value += strtoul(s + len + strspn(s + len, " :\t"), NULL, 10);
+	}
+	fclose(f);
+	return value;
+}
+
+unsigned long dmb_meminfo(const char *field)
+{
+	return dmb_read_value("/proc/meminfo", field) * 1024;
+}
+
+unsigned long dmb_pageblocks(void)
+{
+	FILE *f = fopen("/proc/pagetypeinfo", "r");
+	unsigned long count = 0;
+	bool blocks = false;
+	char line[512];
+	int column = 0;
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read /proc/pagetypeinfo\n");
+	while (fgets(line, sizeof(line), f)) {
+		char *word = strtok(line, " \n");
+		int i;
+
+		/* "Number of blocks type  Unmovable ... DMB  Isolate" */
+		if (word && !strcmp(word, "Number")) {
+			for (i = 0; word && strcmp(word, "DMB"); i++)
+				word = strtok(NULL, " \n");
+			column = i;
+			blocks = word;
+			continue;
+		}
+		/* "Node 0, zone DMA32  ...": four words for the first four */
+		if (!blocks || !word || strcmp(word, "Node"))
+			continue;
+		for (i = 0; word && i < column; i++)
+			word = strtok(NULL, " \n");
+		if (word)
+			count += strtoul(word, NULL, 10);
+	}
+	fclose(f);
+	return count;
+}
+
+struct dmb_audit dmb_audit(void)
+{
+	FILE *f = fopen(DEBUGFS_DMB "/audit", "r");
+	long page = sysconf(_SC_PAGESIZE);
+	struct dmb_audit audit = { };
+	long free, used, pcp, violations;
+	char line[256];
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read " DEBUGFS_DMB "/audit\n");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%*s free %ld used %ld pcp %ld violations %ld",
+			   &free, &used, &pcp, &violations) == 4) {
+			audit.used += used * page;
+			audit.unused += (free + pcp) * page;
+			audit.violations += violations;
+		} else if (sscanf(line, " violation pfn %lx: %127[^\n]",
+				  &audit.pfn, audit.reason) == 2) {
+			ksft_print_msg("%s", line);
+		}
+	}
+	fclose(f);
+	return audit;
+}
+
+int dmb_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+void *dmb_touch(size_t size, bool huge)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *memory;
+	size_t i;
+
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	madvise(memory, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	for (i = 0; i < size; i += page)
+		memory[i] = i / page;
+	return memory;
+}
+
+size_t dmb_bytes_in_blocks(const void *memory, size_t size)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	size_t page = sysconf(_SC_PAGESIZE);
+	int nr = dmb_read_blocks(blocks);
+	size_t i, bytes = 0;
+	int fd, b;
+
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	if (fd < 0)
+		ksft_exit_fail_msg("cannot read /proc/self/pagemap\n");
+	for (i = 0; i < size; i += page) {
+		off_t offset = ((uintptr_t)memory + i) / page * sizeof(uint64_t);
+		uint64_t entry, address;
+
+		if (pread(fd, &entry, sizeof(entry), offset) != sizeof(entry))
+			ksft_exit_fail_msg("pagemap ends early\n");
+		if (!(entry & PAGE_PRESENT))
+			continue;
+		address = (entry & PFN_MASK) * page;
+		for (b = 0; b < nr; b++)
+			if (address - blocks[b].base < blocks[b].size)
+				bytes += page;
+	}
+	close(fd);
+	return bytes;
+}
+
+size_t dmb_fill_pipes(size_t size)
+{
+	static char data[64 * 1024];
+	size_t filled = 0;
+	ssize_t written;
+
+	while (filled < size && nr_pipes < MAX_PIPES) {
+		int *fds = pipes[nr_pipes];
+
+		if (pipe2(fds, O_NONBLOCK))
+			break;
+		nr_pipes++;
+		if (fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE) < 0)
+			break;
+		while ((written = write(fds[1], data, sizeof(data))) > 0)
+			filled += written;
+	}
+	return filled;
+}
+
+void dmb_close_pipes(void)
+{
+	while (nr_pipes) {
+		nr_pipes--;
+		close(pipes[nr_pipes][0]);
+		close(pipes[nr_pipes][1]);
+	}
+}

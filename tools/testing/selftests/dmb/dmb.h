@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the tests of designated movable blocks share. */
+#ifndef _SELFTESTS_DMB_H
+#define _SELFTESTS_DMB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SYSFS_DMB	"/sys/kernel/mm/dmb"
+#define DEBUGFS_DMB	"/sys/kernel/debug/dmb"
+
+#define DMB_MAX_BLOCKS	32
+#define MiB		(1024UL * 1024)
+
+/* Other processes do not stand still: what two readings may differ by. */
+#define DMB_NOISE	((long)(2 * MiB))
+
+struct dmb_block {
+	char name[32];
+	unsigned long base;	/* bytes, like all that follow */
+	unsigned long size;
+	unsigned long free;
+};
+
+/* Blocks of this machine, by address.  Returns how many; 0 without CONFIG_DMB. */
+int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS]);
+
+/* Skips the whole test program if there are no blocks, or no audit of them. */
+void dmb_need_blocks(void);
+
+/* A number from a file such as /proc/meminfo, by the word it follows. */
+unsigned long dmb_read_value(const char *path, const char *word);
+unsigned long dmb_meminfo(const char *field);	/* bytes */
+
+/* Pageblocks of the type DMB, from /proc/pagetypeinfo. */
+unsigned long dmb_pageblocks(void);
+
+/*
+ * What the audit says of all blocks together. Used bytes are exact where
+ * DmbFree is not: free pages in per-cpu lists are in neither.
+ */
+struct dmb_audit {
+	long used;		/* bytes */
+	long unused;		/* bytes: free, or in per-cpu lists */
+	long violations;
+	unsigned long pfn;	/* of the last violation reported */
+	char reason[128];	/* of that */
+};
+
+struct dmb_audit dmb_audit(void);
+
+/* Writes text to a file.  Returns 0 or -errno. */
+int dmb_write(const char *path, const char *text);
+
+/* Anonymous memory, every page of it touched; NULL if there is no room. */
+void *dmb_touch(size_t size, bool huge);
+
+/* How many bytes of touched memory lie in blocks; needs CAP_SYS_ADMIN. */
+size_t dmb_bytes_in_blocks(const void *memory, size_t size);
+
+/*
+ * Memory that the kernel cannot move: pipes full of data.  Returns the bytes
+ * that they hold; dmb_close_pipes() gives them back.
+ */
+size_t dmb_fill_pipes(size_t size);
+void dmb_close_pipes(void);
+
+#endif /* _SELFTESTS_DMB_H */

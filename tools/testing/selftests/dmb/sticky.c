@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Nothing takes a designated pageblock its type away. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kselftest_harness.h"
+#include "dmb.h"
+
+#define MEMORY	"/sys/devices/system/memory"
+#define SIZE	(64 * MiB)
+
+/* How long a memory block that cannot go offline is tried, in seconds. */
+#define PATIENCE	2
+
+FIXTURE(sticky)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	unsigned long pageblocks;
+	unsigned long total;
+	long used;
+	int nr;
+};
+
+FIXTURE_SETUP(sticky)
+{
+	/* In case the last test did not come to its end. */
+	dmb_write(DEBUGFS_DMB "/violate", "none");
+
+	self->nr = dmb_read_blocks(self->blocks);
+	self->pageblocks = dmb_pageblocks();
+	self->total = dmb_meminfo("DmbTotal");
+	self->used = dmb_audit().used;
+	ASSERT_GT(self->pageblocks, 0);
+}
+
+FIXTURE_TEARDOWN(sticky)
+{
+	struct dmb_audit audit = dmb_audit();
+
+	EXPECT_EQ(self->pageblocks, dmb_pageblocks());
+	EXPECT_EQ(self->total, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(self->total, audit.used + audit.unused);
+	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	EXPECT_EQ(0, audit.violations);
+}
+
+/* Size of the units that go online and offline; 0 without memory hotplug. */
+static unsigned long memory_block_size(void)
+{
+	FILE *f = fopen(MEMORY "/block_size_bytes", "r");
+	unsigned long size = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lx", &size) != 1)
+		size = 0;
+	fclose(f);
+	return size;
+}
+
+static int set_memory_state(unsigned long address, const char *state)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), MEMORY "/memory%lu/state",
+		 address / memory_block_size());
+	return dmb_write(path, state);
+}
+
+/* A memory block that lies in a designated block, or 0. */
+static unsigned long memory_block_inside(struct dmb_block *blocks, int nr)
+{
+	unsigned long unit = memory_block_size(), base;
+	int i;
+
+	for (i = 0; unit && i < nr; i++) {
+		base = (blocks[i].base + unit - 1) / unit * unit;
+		if (base + unit <= blocks[i].base + blocks[i].size)
+			return base;
+	}
+	return 0;
+}
+
+FIXTURE_VARIANT(sticky)
+{
+	size_t used;
+};
+
+FIXTURE_VARIANT_ADD(sticky, free)
+{
+	.used = 0,
+};
+
+FIXTURE_VARIANT_ADD(sticky, in_use)
+{
+	.used = SIZE,
+};
+
+TEST_F(sticky, memory_offline_and_online)
+{
+	unsigned long base = memory_block_inside(self->blocks, self->nr);
+	unsigned long unit = memory_block_size();
+	void *memory = NULL;
+
+	if (!base)
+		SKIP(return, "no memory block inside a designated one");
+	if (variant->used) {
+		memory = dmb_touch(variant->used, false);
+		ASSERT_NE(NULL, memory);
+	}
+
+	ASSERT_EQ(0, set_memory_state(base, "offline"));
+	EXPECT_EQ(self->total - unit, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(self->total - unit, dmb_audit().used + dmb_audit().unused);
+	/* Driven out of one place in the blocks, into another. */
+	if (memory)
+		EXPECT_EQ(variant->used,
+			  dmb_bytes_in_blocks(memory, variant->used));
+
+	ASSERT_EQ(0, set_memory_state(base, "online"));
+	if (memory)
+		munmap(memory, variant->used);
+}
+
+static void wake_up(int sig)
+{
+}
+
+/* Undoing a failed isolation is as dangerous as undoing a successful one. */
+TEST_F(sticky, memory_offline_that_fails)
+{
+	struct sigaction action = { .sa_handler = wake_up };
+	unsigned long address;
+
+	if (!memory_block_size() || access(DEBUGFS_DMB "/violate", W_OK))
+		SKIP(return, "needs memory hotplug and CONFIG_DMB_DEBUG");
+	if (variant->used)
+		SKIP(return, "same as with free memory");
+
+	/* A page that does not go away; offlining tries until interrupted. */
+	ASSERT_EQ(0, dmb_write(DEBUGFS_DMB "/violate", "page"));
+	address = dmb_audit().pfn * sysconf(_SC_PAGESIZE);
+	ASSERT_NE(0, address);
+
+	sigaction(SIGALRM, &action, NULL);
+	alarm(PATIENCE);
+	EXPECT_EQ(-EINTR, set_memory_state(address, "offline"));
+	ASSERT_EQ(0, dmb_write(DEBUGFS_DMB "/violate", "none"));
+}
+
+TEST_F(sticky, compaction)
+{
+	char *memory = NULL;
+	size_t i;
+
+	if (variant->used) {
+		/* Leave every other page, so that there is something to do. */
+		memory = dmb_touch(variant->used, false);
+		ASSERT_NE(NULL, memory);
+		for (i = 0; i < variant->used; i += 2 * sysconf(_SC_PAGESIZE))
+			madvise(memory + i, sysconf(_SC_PAGESIZE), MADV_DONTNEED);
+	}
+	EXPECT_EQ(0, dmb_write("/proc/sys/vm/compact_memory", "1"));
+	if (memory)
+		munmap(memory, variant->used);
+}
+
+TEST_F(sticky, hugetlb_pool)
+{
+	if (variant->used)
+		SKIP(return, "same as with free memory");
+	if (dmb_write("/proc/sys/vm/nr_hugepages", "16"))
+		SKIP(return, "no hugetlb");
+	EXPECT_EQ(0, dmb_write("/proc/sys/vm/nr_hugepages", "0"));
+}
+
+/* A page that is taken out of the allocator takes no type with it. */
+TEST_F(sticky, soft_offline)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char pfn_text[32], *memory;
+	uint64_t entry;
+	int fd;
+
+	if (access(MEMORY "/soft_offline_page", W_OK) ||
+	    access("/sys/kernel/debug/hwpoison/unpoison-pfn", W_OK))
+		SKIP(return, "needs CONFIG_MEMORY_FAILURE and HWPOISON_INJECT");
+	if (!variant->used)
+		SKIP(return, "wants a page in use");
+
+	memory = dmb_touch(page, false);
+	ASSERT_NE(NULL, memory);
+	ASSERT_EQ(page, dmb_bytes_in_blocks(memory, page));
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	ASSERT_EQ(sizeof(entry), pread(fd, &entry, sizeof(entry),
+				       (uintptr_t)memory / page * sizeof(entry)));
+	close(fd);
+	entry &= (1ULL << 55) - 1;
+
+	snprintf(pfn_text, sizeof(pfn_text), "%#llx",
+		 (unsigned long long)entry * page);
+	ASSERT_EQ(0, dmb_write(MEMORY "/soft_offline_page", pfn_text));
+	EXPECT_EQ(self->pageblocks, dmb_pageblocks());
+
+	snprintf(pfn_text, sizeof(pfn_text), "%llu", (unsigned long long)entry);
+	EXPECT_EQ(0, dmb_write("/sys/kernel/debug/hwpoison/unpoison-pfn", pfn_text));
+	munmap(memory, page);
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}
