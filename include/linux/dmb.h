@@ -102,6 +102,7 @@ static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 				     unsigned long end_pfn);
 unsigned long dmb_total_pages(void);
+void dmb_show_mem(void);
 void dmb_adjust_present(unsigned long pfn, long nr_pages);
 
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
@@ -166,6 +167,10 @@ static inline enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 static inline unsigned long dmb_total_pages(void)
 {
 	return 0;
+}
+
+static inline void dmb_show_mem(void)
+{
 }
 
 static inline void dmb_adjust_present(unsigned long pfn, long nr_pages)

@@ -46,13 +46,13 @@ static int dmb_audit_show(struct seq_file *m, void *unused)
 {
 	struct dmb_findings findings;
 	struct dmb_survey survey;
-	struct dmb *dmb;
+	struct dmb *dmb = NULL;
 	unsigned int i;
 
 	/* Pages that are in a batch on their way to the LRU look lost. */
 	lru_add_drain_all();
 
-	for_each_dmb(dmb) {
+	while ((dmb = dmb_next(dmb))) {
 		findings.nr = 0;
 		dmb_survey(dmb, &survey, dmb_note_finding, &findings);
 		seq_printf(m, "%s free %lu used %lu pcp %lu violations %lu\n",

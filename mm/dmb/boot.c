@@ -74,7 +74,7 @@ const char * __init dmb_check_request(struct dmb_table *requests, u64 base,
 	dmb = dmb_table_first(requests, PHYS_PFN(base), PHYS_PFN(last) + 1);
 	if (dmb) {
 		snprintf(dmb_why, sizeof(dmb_why), "overlaps " DMB_RANGE_FMT,
-			 DMB_RANGE_ARGS(dmb->start_pfn, dmb->end_pfn));
+			 dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn));
 		return dmb_why;
 	}
 
@@ -267,7 +267,7 @@ static void __init dmb_refuse_excess(void)
 				largest = dmb;
 
 		pr_warn(DMB_RANGE_FMT " refused: would leave %llu MiB to the kernel, which needs %llu MiB\n",
-			DMB_RANGE_ARGS(largest->start_pfn, largest->end_pfn),
+			dmb_first_byte(largest->start_pfn), dmb_last_byte(largest->end_pfn),
 			(u64)PFN_PHYS(left) / SZ_1M, (u64)PFN_PHYS(need) / SZ_1M);
 		dmb_table_remove(&dmb_requests, largest);
 	}
@@ -302,7 +302,7 @@ static void __init dmb_add_block(unsigned long start_pfn, unsigned long end_pfn,
 
 	if (!dmb) {
 		pr_warn(DMB_RANGE_FMT " refused: the table of %d blocks is full\n",
-			DMB_RANGE_ARGS(start_pfn, end_pfn), DMB_MAX_BLOCKS);
+			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), DMB_MAX_BLOCKS);
 		return;
 	}
 
@@ -361,9 +361,9 @@ static void __init dmb_settle_request(const struct dmb *request)
 				      request->name);
 		else
 			pr_warn(DMB_RANGE_FMT " %s: " DMB_RANGE_FMT " %s\n",
-				DMB_RANGE_ARGS(request->start_pfn, request->end_pfn),
+				dmb_first_byte(request->start_pfn), dmb_last_byte(request->end_pfn),
 				verdict,
-				DMB_RANGE_ARGS(run.start_pfn, run.end_pfn),
+				dmb_first_byte(run.start_pfn), dmb_last_byte(run.end_pfn),
 				run.why);
 	}
 }
@@ -377,7 +377,7 @@ static void __init dmb_settle_request(const struct dmb *request)
 void __init dmb_designate(void)
 {
 	unsigned int i, number = 0;
-	struct dmb *dmb;
+	struct dmb *dmb = NULL;
 
 	if (!dmb_requested())
 		return;
@@ -392,11 +392,11 @@ void __init dmb_designate(void)
 	/* From here on set_pageblock_migratetype() keeps the type. */
 	static_branch_enable(&dmb_present);
 
-	for_each_dmb(dmb) {
+	while ((dmb = dmb_next(dmb))) {
 		if (!dmb->name[0])
 			snprintf(dmb->name, sizeof(dmb->name), "dmb%u", number++);
 		pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n",
-			dmb->name, DMB_RANGE_ARGS(dmb->start_pfn, dmb->end_pfn),
+			dmb->name, dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
 			(u64)PFN_PHYS(dmb_nr_pages(dmb)) / SZ_1M,
 			zone_to_nid(dmb->zone), dmb->zone->name);
 	}
@@ -409,9 +409,9 @@ void __init dmb_designate(void)
 static int __init dmb_verify(void)
 {
 	struct dmb_survey survey;
-	struct dmb *dmb;
+	struct dmb *dmb = NULL;
 
-	for_each_dmb(dmb) {
+	while ((dmb = dmb_next(dmb))) {
 		unsigned long pages = dmb_nr_pages(dmb);
 
 		dmb_survey(dmb, &survey, NULL, NULL);

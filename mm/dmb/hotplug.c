@@ -18,9 +18,9 @@
 void dmb_adjust_present(unsigned long pfn, long nr_pages)
 {
 	unsigned long end_pfn = pfn + abs(nr_pages);
-	struct dmb *dmb;
+	struct dmb *dmb = NULL;
 
-	for_each_dmb(dmb) {
+	while ((dmb = dmb_next(dmb))) {
 		unsigned long start = max(pfn, dmb->start_pfn);
 		unsigned long end = min(end_pfn, dmb->end_pfn);
 

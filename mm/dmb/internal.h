@@ -4,6 +4,7 @@
 
 #include <linux/dmb.h>
 #include <linux/kobject.h>
+#include <linux/pfn.h>
 #include <linux/types.h>
 
 #define DMB_MAX_BLOCKS	32
@@ -38,9 +39,12 @@ struct dmb_table {
 /* The blocks of this machine.  Constant once dmb_designate() has run. */
 extern struct dmb_table dmb_blocks;
 
-#define for_each_dmb(dmb) \
-	for ((dmb) = dmb_blocks.block; \
-	     (dmb) < dmb_blocks.block + dmb_blocks.nr; (dmb)++)
+/* The block behind @dmb, or the first one if that is NULL; NULL at the end. */
+static inline struct dmb *dmb_next(struct dmb *dmb)
+{
+	dmb = dmb ? dmb + 1 : dmb_blocks.block;
+	return dmb < dmb_blocks.block + dmb_blocks.nr ? dmb : NULL;
+}
 
 static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 {
@@ -56,10 +60,18 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);
 
-/* "[mem 0x40000000-0x5fffffff]" and the like, for pr_*(DMB_RANGE_FMT) */
+/* How messages write a range: with its first byte and its last. */
 #define DMB_RANGE_FMT	"[mem %#018llx-%#018llx]"
-#define DMB_RANGE_ARGS(start_pfn, end_pfn) \
-	(u64)PFN_PHYS(start_pfn), (u64)PFN_PHYS(end_pfn) - 1
+
+static inline u64 dmb_first_byte(unsigned long start_pfn)
+{
+	return PFN_PHYS(start_pfn);
+}
+
+static inline u64 dmb_last_byte(unsigned long end_pfn)
+{
+	return PFN_PHYS(end_pfn) - 1;
+}
 
 /**
  * struct dmb_survey - what a walk over all pages of a block has found

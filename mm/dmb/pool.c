@@ -8,6 +8,7 @@
  */
 
 #include <linux/dmb.h>
+#include <linux/export.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 
@@ -52,6 +53,18 @@ bool dmb_zone_has_free(struct zone *zone, unsigned int order)
 }
 
 /**
+ * folio_is_designated - is a folio in a designated movable block?
+ * @folio: the folio
+ *
+ * Context: Any.
+ */
+bool folio_is_designated(struct folio *folio)
+{
+	return dmb_contains_pfn(folio_pfn(folio));
+}
+EXPORT_SYMBOL_GPL(folio_is_designated);
+
+/**
  * dmb_total_pages - size of all blocks together
  *
  * Context: Any.
@@ -65,6 +78,22 @@ unsigned long dmb_total_pages(void)
 	for_each_populated_zone(zone)
 		pages += zone_dmb_pages(zone);
 	return pages;
+}
+
+/**
+ * dmb_show_mem - say in an out-of-memory report how full the blocks are
+ *
+ * Context: Any.
+ */
+void dmb_show_mem(void)
+{
+	struct zone *zone;
+
+	for_each_populated_zone(zone)
+		if (zone_dmb_pages(zone))
+			pr_info("Node %d %s: %lu pages designated movable, %lu of them free\n",
+				zone_to_nid(zone), zone->name,
+				zone_dmb_pages(zone), zone_free_dmb_pages(zone));
 }
 
 bool __dmb_contig_allowed(gfp_t gfp, unsigned long pfn, unsigned long nr_pages)

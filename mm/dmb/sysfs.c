@@ -23,6 +23,7 @@ static ssize_t base_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sysfs_emit(buf, "%#llx\n",
 			  (u64)PFN_PHYS(to_dmb(kobj)->start_pfn));
 }
+
 static struct kobj_attribute base_attr = __ATTR_RO(base);
 
 static ssize_t size_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -31,6 +32,7 @@ static ssize_t size_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sysfs_emit(buf, "%llu\n",
 			  (u64)PFN_PHYS(dmb_nr_pages(to_dmb(kobj))));
 }
+
 static struct kobj_attribute size_attr = __ATTR_RO(size);
 
 static ssize_t free_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -41,6 +43,7 @@ static ssize_t free_show(struct kobject *kobj, struct kobj_attribute *attr,
 	dmb_survey(to_dmb(kobj), &survey, NULL, NULL);
 	return sysfs_emit(buf, "%llu\n", (u64)PFN_PHYS(survey.free));
 }
+
 static struct kobj_attribute free_attr = __ATTR_RO(free);
 
 static ssize_t node_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -48,6 +51,7 @@ static ssize_t node_show(struct kobject *kobj, struct kobj_attribute *attr,
 {
 	return sysfs_emit(buf, "%d\n", zone_to_nid(to_dmb(kobj)->zone));
 }
+
 static struct kobj_attribute node_attr = __ATTR_RO(node);
 
 static ssize_t zone_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -55,6 +59,7 @@ static ssize_t zone_show(struct kobject *kobj, struct kobj_attribute *attr,
 {
 	return sysfs_emit(buf, "%s\n", to_dmb(kobj)->zone->name);
 }
+
 static struct kobj_attribute zone_attr = __ATTR_RO(zone);
 
 static struct attribute *dmb_attrs[] = {
@@ -81,14 +86,14 @@ static const struct kobj_type dmb_ktype = {
 static int __init dmb_sysfs_init(void)
 {
 	struct kobject *root;
-	struct dmb *dmb;
+	struct dmb *dmb = NULL;
 	int err;
 
 	root = kobject_create_and_add("dmb", mm_kobj);
 	if (!root)
 		return -ENOMEM;
 
-	for_each_dmb(dmb) {
+	while ((dmb = dmb_next(dmb))) {
 		err = kobject_init_and_add(&dmb->kobj, &dmb_ktype, root, "%s",
 					   dmb->name);
 		if (err) {

@@ -72,29 +72,32 @@ static void __init dmb_test_parse_bytes_in_list(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bytes, 12 * SZ_1M);
 }
 
+static const char * __init dmb_test_parse(const char *text, u64 *base, u64 *size)
+{
+	return dmb_parse_block(text, strcspn(text, ","), base, size);
+}
+
 static void __init dmb_test_parse_block(struct kunit *test)
 {
 	static const char no_block[] = "not nn[KMGTPE]@ss[KMGTPE]";
 	u64 base, size;
 
-#define PARSE(text) dmb_parse_block(text, strcspn(text, ","), &base, &size)
-	KUNIT_EXPECT_NULL(test, PARSE("512M@1G"));
+	KUNIT_EXPECT_NULL(test, dmb_test_parse("512M@1G", &base, &size));
 	KUNIT_EXPECT_EQ(test, size, 512ULL * SZ_1M);
 	KUNIT_EXPECT_EQ(test, base, 1ULL * SZ_1G);
 
-	KUNIT_EXPECT_NULL(test, PARSE("0x200000@0x320000000,1G"));
+	KUNIT_EXPECT_NULL(test, dmb_test_parse("0x200000@0x320000000,1G", &base, &size));
 	KUNIT_EXPECT_EQ(test, size, SZ_2M);
 	KUNIT_EXPECT_EQ(test, base, 0x320000000ULL);
 
-	KUNIT_EXPECT_STREQ(test, PARSE("@1G"), no_block);
-	KUNIT_EXPECT_STREQ(test, PARSE("1G@"), no_block);
-	KUNIT_EXPECT_STREQ(test, PARSE("@"), no_block);
-	KUNIT_EXPECT_STREQ(test, PARSE("1G@1Gfoo"), no_block);
-	KUNIT_EXPECT_STREQ(test, PARSE("1G@1G@1G"), no_block);
-	KUNIT_EXPECT_STREQ(test, PARSE("10%@1G"), no_block);
-	KUNIT_EXPECT_STREQ(test, PARSE("16E@1G"), "number too large");
-	KUNIT_EXPECT_STREQ(test, PARSE("1G@16E"), "number too large");
-#undef PARSE
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("@1G", &base, &size), no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@", &base, &size), no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("@", &base, &size), no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@1Gfoo", &base, &size), no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@1G@1G", &base, &size), no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("10%@1G", &base, &size), no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("16E@1G", &base, &size), "number too large");
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@16E", &base, &size), "number too large");
 }
 
 static void __init dmb_test_check_request(struct kunit *test)
@@ -141,7 +144,7 @@ static void __init dmb_test_check_request(struct kunit *test)
  * Trimming.  Each character is a pageblock: a digit is the zone that it would
  * be in, anything else stands for a reason why it cannot be used.
  */
-static const char *dmb_test_map __initdata;
+static const char *dmb_test_map;
 static struct zone dmb_test_zones[10] __initdata;
 
 static void __init dmb_test_judge(unsigned long pfn, struct dmb_run *run)

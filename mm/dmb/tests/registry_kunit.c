@@ -107,19 +107,19 @@ static void dmb_test_intersects(struct kunit *test)
 
 static void dmb_test_live_lookup(struct kunit *test)
 {
-	struct dmb *dmb;
+	struct dmb *dmb = NULL, *last = &dmb_blocks.block[dmb_blocks.nr - 1];
 
 	if (!dmb_blocks.nr)
 		kunit_skip(test, "booted without blocks");
 
-	for_each_dmb(dmb) {
+	while ((dmb = dmb_next(dmb))) {
 		KUNIT_EXPECT_TRUE(test, dmb_contains_pfn(dmb->start_pfn));
 		KUNIT_EXPECT_TRUE(test, dmb_contains_pfn(dmb->end_pfn - 1));
 		KUNIT_EXPECT_EQ(test, dmb_intersects(dmb->start_pfn, dmb->end_pfn),
 				DMB_INTERSECTS);
 	}
 	KUNIT_EXPECT_FALSE(test, dmb_contains_pfn(dmb_blocks.block->start_pfn - 1));
-	KUNIT_EXPECT_FALSE(test, dmb_contains_pfn(dmb[-1].end_pfn));
+	KUNIT_EXPECT_FALSE(test, dmb_contains_pfn(last->end_pfn));
 }
 
 static void dmb_test_live_sticky(struct kunit *test)
@@ -188,4 +188,5 @@ static struct kunit_suite dmb_registry_suite = {
 	.name = "dmb_registry",
 	.test_cases = dmb_registry_cases,
 };
+
 kunit_test_suite(dmb_registry_suite);

@@ -113,7 +113,7 @@ TEST_F(accounting, memfree_and_memavailable_include_it)
 	long size = dmb / 2;
 	void *memory;
 
-	if (size < 128 * (long)MiB)
+	if (size < 128 * (long)MB)
 		SKIP(return, "blocks are too full or too small");
 
 	EXPECT_GE(all, dmb);

@@ -14,7 +14,7 @@
 #include "../kselftest_harness.h"
 #include "dmb.h"
 
-#define SIZE	(64 * (long)MiB)
+#define SIZE	(64 * (long)MB)
 
 static int run_on(int cpu)
 {
@@ -78,7 +78,7 @@ TEST_F(allocation, anonymous_memory_comes_from_blocks)
  */
 TEST_F(allocation, block_device_buffers_stay_out)
 {
-	static char buf[1 * MiB];
+	static char buf[1 * MB];
 	struct dmb_audit audit;
 	size_t done;
 	void *memory;
@@ -95,7 +95,7 @@ TEST_F(allocation, block_device_buffers_stay_out)
 	ASSERT_NE(NULL, memory);
 	munmap(memory, SIZE);
 
-	for (done = 0; done < 32 * MiB; done += sizeof(buf))
+	for (done = 0; done < 32 * MB; done += sizeof(buf))
 		ASSERT_EQ(sizeof(buf), read(fd, buf, sizeof(buf)));
 
 	/* The cached pages are still there: the device is open. */
@@ -151,7 +151,7 @@ TEST_F(allocation, slab_stays_out)
 
 TEST_F(allocation, page_cache_comes_from_blocks)
 {
-	static char buf[1 * MiB];
+	static char buf[1 * MB];
 	long done;
 	int fd;
 

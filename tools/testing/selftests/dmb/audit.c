@@ -16,7 +16,7 @@ TEST(every_page_is_counted_once)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	unsigned long free, used, pcp, violations;
-	int i, nr = dmb_read_blocks(blocks);
+	int i, fields, nr = dmb_read_blocks(blocks);
 	char line[256], name[32];
 	FILE *f;
 
@@ -24,8 +24,9 @@ TEST(every_page_is_counted_once)
 	ASSERT_NE(NULL, f);
 	for (i = 0; i < nr; i++) {
 		ASSERT_NE(NULL, fgets(line, sizeof(line), f));
-		ASSERT_EQ(5, sscanf(line, "%31s free %lu used %lu pcp %lu violations %lu",
-				    name, &free, &used, &pcp, &violations));
+		fields = sscanf(line, "%31s free %lu used %lu pcp %lu violations %lu",
+				name, &free, &used, &pcp, &violations);
+		ASSERT_EQ(5, fields);
 		EXPECT_STREQ(blocks[i].name, name);
 		EXPECT_EQ(blocks[i].size / sysconf(_SC_PAGESIZE),
 			  free + used + pcp);

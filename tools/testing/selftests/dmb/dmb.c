@@ -16,11 +16,11 @@
 #include "../kselftest.h"
 #include "dmb.h"
 
-#define PFN_MASK	((1ULL << 55) - 1)
-#define PAGE_PRESENT	(1ULL << 63)
+#define PFN_MASK	(((uint64_t)1 << 55) - 1)
+#define PAGE_PRESENT	((uint64_t)1 << 63)
 
 #define MAX_PIPES	512
-#define PIPE_SIZE	(1 * MiB)
+#define PIPE_SIZE	(1 * MB)
 
 static int pipes[MAX_PIPES][2];
 static int nr_pipes;
@@ -119,13 +119,13 @@ unsigned long dmb_pageblocks(void)
 	if (!f)
 		ksft_exit_fail_msg("cannot read /proc/pagetypeinfo\n");
 	while (fgets(line, sizeof(line), f)) {
-		char *word = strtok(line, " \n");
+		char *word = strtok(line, "\n ");
 		int i;
 
 		/* "Number of blocks type  Unmovable ... DMB  Isolate" */
 		if (word && !strcmp(word, "Number")) {
 			for (i = 0; word && strcmp(word, "DMB"); i++)
-				word = strtok(NULL, " \n");
+				word = strtok(NULL, "\n ");
 			column = i;
 			blocks = word;
 			continue;
@@ -134,7 +134,7 @@ unsigned long dmb_pageblocks(void)
 		if (!blocks || !word || strcmp(word, "Node"))
 			continue;
 		for (i = 0; word && i < column; i++)
-			word = strtok(NULL, " \n");
+			word = strtok(NULL, "\n ");
 		if (word)
 			count += strtoul(word, NULL, 10);
 	}

@@ -10,10 +10,10 @@
 #define DEBUGFS_DMB	"/sys/kernel/debug/dmb"
 
 #define DMB_MAX_BLOCKS	32
-#define MiB		(1024UL * 1024)
+#define MB		(1024UL * 1024)
 
 /* Other processes do not stand still: what two readings may differ by. */
-#define DMB_NOISE	((long)(2 * MiB))
+#define DMB_NOISE	((long)(2 * MB))
 
 struct dmb_block {
 	char name[32];

@@ -12,7 +12,7 @@
 #include "../kselftest_harness.h"
 #include "dmb.h"
 
-#define SIZE	(16 * (long)MiB)
+#define SIZE	(16 * (long)MB)
 
 FIXTURE(pin)
 {

@@ -13,7 +13,7 @@
 #include "dmb.h"
 
 #define MEMORY	"/sys/devices/system/memory"
-#define SIZE	(64 * MiB)
+#define SIZE	(64 * MB)
 
 /* How long a memory block that cannot go offline is tried, in seconds. */
 #define PATIENCE	2
