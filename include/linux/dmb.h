@@ -103,7 +103,7 @@ enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 				     unsigned long end_pfn);
 unsigned long dmb_total_pages(void);
 void dmb_show_mem(void);
-void dmb_adjust_present(unsigned long pfn, long nr_pages);
+void dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages);
 
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
 
@@ -173,7 +173,8 @@ static inline void dmb_show_mem(void)
 {
 }
 
-static inline void dmb_adjust_present(unsigned long pfn, long nr_pages)
+static inline void dmb_adjust_present(struct zone *zone, unsigned long pfn,
+				      long nr_pages)
 {
 }
 

@@ -307,16 +307,23 @@ static void __init dmb_add_block(unsigned long start_pfn, unsigned long end_pfn,
 	}
 
 	dmb->zone = zone;
-	zone->dmb_pages += end_pfn - start_pfn;
-	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages)
-		if (!dmb_deferred(pfn, zone_to_nid(zone)))
-			set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_DMB);
+	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
+		/* The rest follows in dmb_verify(). */
+		if (dmb_deferred(pfn, zone_to_nid(zone)))
+			break;
+		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_DMB);
+		zone->dmb_pages += pageblock_nr_pages;
+	}
 }
 
 static void __init dmb_judge(unsigned long pfn, struct dmb_run *run)
 {
 	run->why = dmb_unusable(pfn);
 	run->zone = run->why ? NULL : dmb_pfn_zone(pfn);
+	if (run->zone && dmb_pfn_zone(pfn + pageblock_nr_pages - 1) != run->zone) {
+		run->why = "lies across a zone border";
+		run->zone = NULL;
+	}
 }
 
 /**
@@ -410,6 +417,12 @@ static int __init dmb_verify(void)
 {
 	struct dmb_survey survey;
 	struct dmb *dmb = NULL;
+
+	/* Only now are all pages of a block managed, and may be subtracted. */
+	while ((dmb = dmb_next(dmb)))
+		dmb->zone->dmb_pages = 0;
+	while ((dmb = dmb_next(dmb)))
+		dmb->zone->dmb_pages += dmb_nr_pages(dmb);
 
 	while ((dmb = dmb_next(dmb))) {
 		unsigned long pages = dmb_nr_pages(dmb);

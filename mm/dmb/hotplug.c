@@ -10,12 +10,13 @@
 
 /**
  * dmb_adjust_present - follow memory that comes online or goes offline
+ * @zone: the zone that it is in; onlining may choose another than before
  * @pfn: first page frame of the memory
  * @nr_pages: how many pages there are; negative if they go offline
  *
  * Context: Memory hotplug lock held for writing.
  */
-void dmb_adjust_present(unsigned long pfn, long nr_pages)
+void dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 {
 	unsigned long end_pfn = pfn + abs(nr_pages);
 	struct dmb *dmb = NULL;
@@ -27,8 +28,8 @@ void dmb_adjust_present(unsigned long pfn, long nr_pages)
 		if (start >= end)
 			continue;
 		if (nr_pages > 0)
-			dmb->zone->dmb_pages += end - start;
+			zone->dmb_pages += end - start;
 		else
-			dmb->zone->dmb_pages -= end - start;
+			zone->dmb_pages -= end - start;
 	}
 }

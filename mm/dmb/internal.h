@@ -14,7 +14,8 @@
  * struct dmb - a designated movable block, or a range that is to become one
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
- * @zone: the zone that all pages of the block lie in; NULL in a mere request
+ * @zone: the zone that the pages of the block lie in after boot; NULL in a
+ *	  mere request
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
  */

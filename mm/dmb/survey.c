@@ -29,29 +29,27 @@ static bool dmb_eligible_gfp(gfp_t gfp)
 	return (gfp & DMB_ELIGIBLE_GFP) == DMB_ELIGIBLE_GFP;
 }
 
-/* The folio is referenced, and locked if @locked says so. */
-static const char *dmb_folio_violation(struct folio *folio, struct page *page,
-				       bool locked)
+/* What can be told of a referenced folio without locking it. */
+static const char *dmb_unlocked_violation(struct folio *folio, struct page *page)
 {
-	struct address_space *mapping;
 	gfp_t gfp;
 
 	if (page_owner_gfp_mask(page, &gfp) && !dmb_eligible_gfp(gfp))
 		return "page_owner has no __GFP_HIGHMEM | __GFP_MOVABLE";
-
 	if (folio_test_reserved(folio))
 		return "reserved";
 	if (folio_test_slab(folio))
 		return "slab";
 	if (PageTable(page))
 		return "page table";
-	if (folio_test_hugetlb(folio))
-		return NULL;
-	if (folio_test_anon(folio) || __folio_test_movable(folio))
-		return NULL;
+	return NULL;
+}
 
-	/* Without the lock the inode may go away under us. */
-	mapping = locked ? folio_mapping(folio) : NULL;
+/* The lock keeps the folio in its mapping, and the inode with it. */
+static const char *dmb_locked_violation(struct folio *folio)
+{
+	struct address_space *mapping = folio_mapping(folio);
+
 	if (mapping) {
 		if (mapping_inaccessible(mapping))
 			return "page cache that cannot migrate";
@@ -59,34 +57,46 @@ static const char *dmb_folio_violation(struct folio *folio, struct page *page,
 			return "page cache of a mapping without __GFP_HIGHMEM | __GFP_MOVABLE";
 		return NULL;
 	}
-	if (!locked || folio_test_lru(folio))
+	if (folio_test_lru(folio))
 		return NULL;
 	return "neither in a mapping, on the LRU nor movable";
+}
+
+static const char *dmb_folio_violation(struct folio *folio, struct page *page)
+{
+	const char *why = dmb_unlocked_violation(folio, page);
+
+	if (why || folio_test_hugetlb(folio) || folio_test_anon(folio) ||
+	    __folio_test_movable(folio))
+		return why;
+
+	if (!folio_trylock(folio))
+		return NULL;
+	/* Meanwhile it may have become anonymous memory. */
+	if (!folio_test_anon(folio) && !__folio_test_movable(folio))
+		why = dmb_locked_violation(folio);
+	folio_unlock(folio);
+	return why;
 }
 
 /**
  * dmb_violation - why a page in a block should not be there
  * @page: any page of a block
  *
- * Context: Process context.  Takes a reference to the page's folio and tries
- * to lock it.
+ * Context: Process context.  Takes a reference to the page's folio, and the
+ * folio lock if that is free.
  * Return: the reason, or NULL if the page is free, meets the contract, or is
- * held by somebody so that nothing can be said.
+ * locked so that nothing can be said.
  */
 const char *dmb_violation(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 	const char *why = NULL;
-	bool locked;
 
 	if (!folio_try_get(folio))
 		return NULL;
-	if (likely(page_folio(page) == folio)) {
-		locked = folio_trylock(folio);
-		why = dmb_folio_violation(folio, page, locked);
-		if (locked)
-			folio_unlock(folio);
-	}
+	if (likely(page_folio(page) == folio))
+		why = dmb_folio_violation(folio, page);
 	folio_put(folio);
 	return why;
 }

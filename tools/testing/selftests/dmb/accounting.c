@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What /proc and /sys say about the blocks must agree. */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,35 @@ TEST_F(accounting, memfree_and_memavailable_include_it)
 	EXPECT_GT(all, size / 2);
 	EXPECT_GT(available, size / 2);
 	munmap(memory, size);
+}
+
+/* SysRq m prints what an out-of-memory report does. */
+TEST_F(accounting, memory_report_knows_blocks)
+{
+	char text[2048];
+	bool letter = false, sum = false;
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_GE(lseek(fd, 0, SEEK_END), 0);
+	if (dmb_write("/proc/sysrq-trigger", "m"))
+		SKIP(return, "needs CONFIG_MAGIC_SYSRQ");
+
+	for (;;) {
+		ssize_t len = read(fd, text, sizeof(text) - 1);
+
+		if (len < 0)
+			break;
+		text[len] = '\0';
+		if (strstr(text, " pages designated movable, "))
+			sum = true;
+		/* "8*4096kB (MD)": free pages of these types and that size */
+		if (strstr(text, "kB (") && strstr(text, "D)"))
+			letter = true;
+	}
+	close(fd);
+	EXPECT_TRUE(sum);
+	EXPECT_TRUE(letter);
 }
 
 int main(int argc, char **argv)

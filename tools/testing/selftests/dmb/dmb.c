@@ -130,8 +130,11 @@ unsigned long dmb_pageblocks(void)
 			blocks = word;
 			continue;
 		}
+		/* An empty line ends the table; a node has one of each kind. */
+		if (!word)
+			blocks = false;
 		/* "Node 0, zone DMA32  ...": four words for the first four */
-		if (!blocks || !word || strcmp(word, "Node"))
+		if (!blocks || strcmp(word, "Node"))
 			continue;
 		for (i = 0; word && i < column; i++)
 			word = strtok(NULL, "\n ");
@@ -222,6 +225,30 @@ size_t dmb_bytes_in_blocks(const void *memory, size_t size)
 	}
 	close(fd);
 	return bytes;
+}
+
+int dmb_read_device(size_t size)
+{
+	static char data[1 * MB];
+	char text[32];
+	size_t done;
+	int fd;
+
+	snprintf(text, sizeof(text), "%zu", size);
+	if (dmb_write("/sys/block/zram0/reset", "1") ||
+	    dmb_write("/sys/block/zram0/disksize", text))
+		return -1;
+	fd = open("/dev/zram0", O_RDONLY);
+	for (done = 0; fd >= 0 && done < size; done += sizeof(data))
+		if (read(fd, data, sizeof(data)) != sizeof(data))
+			ksft_exit_fail_msg("cannot read /dev/zram0\n");
+	return fd;
+}
+
+void dmb_close_device(int fd)
+{
+	close(fd);
+	dmb_write("/sys/block/zram0/reset", "1");
 }
 
 size_t dmb_fill_pipes(size_t size)

@@ -59,6 +59,15 @@ void *dmb_touch(size_t size, bool huge);
 size_t dmb_bytes_in_blocks(const void *memory, size_t size);
 
 /*
+ * Fills the page cache of a block device: pages that can be moved but must not
+ * be in blocks. The device is zram and holds nothing but zeroes. They stay
+ * until the file descriptor returned is handed to dmb_close_device(). Returns
+ * -1 if there is no such device.
+ */
+int dmb_read_device(size_t size);
+void dmb_close_device(int fd);
+
+/*
  * Memory that the kernel cannot move: pipes full of data.  Returns the bytes
  * that they hold; dmb_close_pipes() gives them back.
  */

@@ -171,6 +171,31 @@ TEST_F(sticky, compaction)
 		munmap(memory, variant->used);
 }
 
+/*
+ * Compaction fills the end of a zone with what it finds at the beginning. With
+ * a block at the end, and less ordinary memory behind it than there is to move,
+ * that would put pages into the block that must not be there.
+ */
+TEST_F(sticky, compaction_of_block_device_buffers)
+{
+	size_t page = sysconf(_SC_PAGESIZE), size, i;
+	int fd;
+
+	if (variant->used)
+		SKIP(return, "same as with free memory");
+
+	size = (dmb_meminfo("MemAvailable") - dmb_meminfo("DmbFree")) / 2 / MB * MB;
+	fd = dmb_read_device(size);
+	if (fd < 0)
+		SKIP(return, "no zram device to use");
+	/* Holes all over, for there must be something to do. */
+	for (i = 0; i < size; i += 2 * page)
+		posix_fadvise(fd, i, page, POSIX_FADV_DONTNEED);
+	EXPECT_EQ(0, dmb_write("/proc/sys/vm/compact_memory", "1"));
+	EXPECT_EQ(0, dmb_audit().violations);
+	dmb_close_device(fd);
+}
+
 TEST_F(sticky, hugetlb_pool)
 {
 	if (variant->used)

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * PID 1 of the test guests.  Mounts what the programs read, runs the one that
+ * the kernel command line names with dmb.run=PROGRAM[,ARG...], or else a shell
+ * on the console, and then ends the machine.
+ *
+ * What the program prints goes into the kernel log line by line, marked "out: ",
+ * so that the host reads one stream in which no message lands inside another.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAX_ARGS 32
+
+static const struct {
+	const char *type;
+	const char *where;
+} filesystems[] = {
+	{ "proc", "/proc" },
+	{ "sysfs", "/sys" },
+	{ "devtmpfs", "/dev" },
+	{ "debugfs", "/sys/kernel/debug" },
+	{ "tracefs", "/sys/kernel/tracing" },
+	{ "cgroup2", "/sys/fs/cgroup" },
+	{ "tmpfs", "/tmp" },
+	{ }
+};
+
+/* A filesystem that this kernel lacks is missed by those who need it. */
+static void mount_filesystems(void)
+{
+	for (int i = 0; filesystems[i].type; i++) {
+		mkdir(filesystems[i].where, 0755);
+		mount("none", filesystems[i].where, filesystems[i].type, 0, NULL);
+	}
+}
+
+/* Reads a one-line file of /proc or /sys; leaves the text empty on failure. */
+static void read_line(const char *path, char *text, size_t size)
+{
+	FILE *file = fopen(path, "r");
+
+	*text = '\0';
+	if (!file)
+		return;
+	if (fgets(text, size, file))
+		text[strcspn(text, "\n")] = '\0';
+	fclose(file);
+}
+
+/* One record of the kernel log; the kernel takes at most 1024 bytes in one. */
+static void log_line(const char *mark, const char *text)
+{
+	static int kmsg = -1;
+	char record[1000];
+	int len;
+
+	if (kmsg < 0) {
+		/* Otherwise the kernel drops lines of a talkative program. */
+		kmsg = open("/proc/sys/kernel/printk_devkmsg", O_WRONLY);
+		if (kmsg >= 0) {
+			dprintf(kmsg, "on\n");
+			close(kmsg);
+		}
+		kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	}
+	len = snprintf(record, sizeof(record), "<5>%s: %s", mark, text);
+	if (len >= (int)sizeof(record))
+		len = sizeof(record) - 1;
+	if (write(kmsg, record, len) < 0)
+		puts(record);
+}
+
+static void exec_program(char *words)
+{
+	char *argv[MAX_ARGS + 1] = { NULL };
+	char *dir;
+	int argc = 0;
+
+	for (char *word = strtok(words, ","); word && argc < MAX_ARGS; word = strtok(NULL, ","))
+		argv[argc++] = word;
+	if (!argc)
+		_exit(127);
+
+	/* kselftests look for their helpers beside themselves. */
+	dir = dirname(strdup(argv[0]));
+	if (!chdir(dir))
+		execv(argv[0], argv);
+	fprintf(stderr, "cannot run %s: %m\n", argv[0]);
+	_exit(127);
+}
+
+/* The exit status as a shell counts it. */
+static int run(char *words)
+{
+	char *line = NULL;
+	size_t size = 0;
+	int status = 0;
+	int pipefd[2];
+	FILE *out;
+	pid_t pid;
+
+	if (pipe2(pipefd, O_CLOEXEC))
+		return 127;
+	pid = fork();
+	if (pid < 0)
+		return 127;
+	if (!pid) {
+		dup2(pipefd[1], STDOUT_FILENO);
+		dup2(pipefd[1], STDERR_FILENO);
+		exec_program(words);
+	}
+	close(pipefd[1]);
+
+	out = fdopen(pipefd[0], "r");
+	while (out && getline(&line, &size, out) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		log_line("out", line);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* A shell with job control, which needs a real terminal: not /dev/console. */
+static void shell(void)
+{
+	char device[64] = "/dev/";
+	pid_t pid = fork();
+
+	if (pid) {
+		waitpid(pid, NULL, 0);
+		return;
+	}
+	setsid();
+	read_line("/sys/class/tty/console/active", device + 5, sizeof(device) - 5);
+	close(STDIN_FILENO);
+	if (open(device, O_RDWR) == STDIN_FILENO) {
+		ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+		dup2(STDIN_FILENO, STDOUT_FILENO);
+		dup2(STDIN_FILENO, STDERR_FILENO);
+	}
+	if (system("/bin/busybox --install -s /bin") == 0)
+		puts("The programs of the tests are in /bin; \"exit\" ends the guest.");
+	execl("/bin/busybox", "sh", "-l", NULL);
+	_exit(127);
+}
+
+int main(void)
+{
+	char cmdline[4096];
+	char status[16];
+	char *words;
+
+	mount_filesystems();
+	setenv("PATH", "/bin", 1);
+	setenv("HOME", "/", 1);
+
+	read_line("/proc/cmdline", cmdline, sizeof(cmdline));
+	words = strstr(cmdline, "dmb.run=");
+	if (words) {
+		words += strlen("dmb.run=");
+		words[strcspn(words, " ")] = '\0';
+		snprintf(status, sizeof(status), "exit %d", run(words));
+		log_line("dmb-guest", status);
+	} else {
+		shell();
+	}
+
+	/* QEMU is told not to reboot; unlike a power-off, this needs no ACPI. */
+	reboot(RB_AUTOBOOT);
+	return 1;
+}

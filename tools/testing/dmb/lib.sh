@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# For run, shell, test and matrix: build a kernel, pack what its guests need,
+# boot a guest, count results.
+
+set -u -o pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+DMB_TOP=${DMB_TOP:-$(cd "$here/../../.." && pwd)}
+DMB_OUT=${DMB_OUT:-$DMB_TOP/out}
+JOBS=${JOBS:-$(nproc)}
+
+guest_dir=$DMB_OUT/guest
+log_dir=$DMB_OUT/logs
+# A script that another one calls adds to the other's results.
+results=${DMB_RESULTS:-$log_dir/results.$$}
+
+mkdir -p "$guest_dir" "$log_dir"
+
+# What a kernel prints when something is wrong with it.
+complaints='WARNING:|BUG:|BUG at|Oops|KASAN|UBSAN|possible recursive locking|circular locking'
+complaints+='|suspicious RCU|Call Trace|page allocation failure|Kernel panic|dmb: dmb[0-9]+: BUG'
+
+# With a host thread for each CPU, QEMU 7.2 now and then lets a CPU run into the
+# breakpoint of a static branch that another one has finished patching: "Oops:
+# int3", on any kernel. One thread for all costs nothing while the guests
+# outnumber the host's processors.
+qemu=(qemu-system-x86_64 -accel "tcg,thread=single" -cpu max -smp 2 -nodefaults
+      -nographic -no-reboot)
+console='console=ttyS0 panic=-1 oops=panic'
+
+# kernel_image [VARIABLE=VALUE...]: the path of the kernel that "make image" builds
+kernel_image()
+{
+	make -s -C "$DMB_TOP" image "$@" | tail -n 1
+}
+
+# build_dir IMAGE
+build_dir()
+{
+	realpath "$(dirname "$1")/../../.."
+}
+
+# guest_archive IMAGE NAME: the path of an archive that the Makefile here knows
+guest_archive()
+{
+	local log=$log_dir/$2.log
+
+	if ! make -s -C "$here" "O=$guest_dir" "KBUILD=$(build_dir "$1")" \
+	     "KSELFTESTS=$guest_dir/kselftests" "$guest_dir/$2" >"$log" 2>&1; then
+		echo "cannot build $2, see $log" >&2
+		return 1
+	fi
+	echo "$guest_dir/$2"
+}
+
+# guest_log NAME
+guest_log()
+{
+	echo "$log_dir/guest-${1//[^a-zA-Z0-9]/-}.log"
+}
+
+# guest_output LOG: what the program in the guest printed
+guest_output()
+{
+	sed -n 's/^\[ *[0-9.]*\] out: //p' "$1"
+}
+
+# boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
+#
+# Runs a guest to its end. Succeeds when its program did and the kernel
+# complained about nothing (but ALLOWED, a regular expression); otherwise says
+# on standard output what went wrong, and returns the program's exit status if
+# it had one. The time limit is for guests that hang
+# and so has room for a slow host.
+boot()
+{
+	local name=$1 image=$2 archive=$3 options=$4 cmdline=$5 allowed=${6:-}
+	local log status=0 limit=${LIMIT:-120} said complaint
+
+	grep -qx CONFIG_KASAN=y "$(build_dir "$image")/.config" && limit=${LIMIT:-600}
+	log=$(guest_log "$name")
+	rm -f "$log"
+
+	# The options and the command line are lists of words.
+	# shellcheck disable=SC2086
+	timeout "$limit" "${qemu[@]}" -monitor none -serial "file:$log" $options \
+		-kernel "$image" -initrd "$archive" -append "$console $cmdline" \
+		</dev/null >"$log.qemu" 2>&1 || status=$?
+	if [ ! -s "$log" ]; then
+		echo "qemu ended with status $status:"
+		tail -n 5 "$log.qemu"
+		return 1
+	fi
+	rm -f "$log.qemu"
+	sed -i 's/\r$//' "$log"
+
+	said=$(sed -n 's/^\[ *[0-9.]*\] dmb-guest: exit //p' "$log")
+	complaint=$(grep -E "$complaints" "$log" | grep -Ev "${allowed:-^$}")
+	[ "$said" = 0 ] && [ -z "$complaint" ] && return
+
+	if [ "$status" = 124 ]; then
+		echo "the guest hung: stopped after $limit s"
+	elif [ -z "$said" ]; then
+		echo "the guest ended before its program did"
+	elif [ "$said" != 0 ]; then
+		echo "the program in the guest exited with status $said"
+	fi
+	if [ -n "$complaint" ]; then
+		echo "the kernel complained:"
+		head -n 5 <<<"$complaint"
+	fi
+	echo "the end of $log:"
+	tail -n 25 "$log"
+	[ "${said:-0}" != 0 ] || return 1
+	return "$said"
+}
+
+# Waits until one more guest may run beside the others.
+wait_for_slot()
+{
+	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do
+		wait -n
+	done
+}
+
+# result ok|not ok|skip TEXT [DETAILS]: counts a test and prints its line
+result()
+{
+	(
+		flock 9
+		echo "$1" >>"$results"
+		echo "$1 $(wc -l <"$results") $2"
+		[ -z "${3:-}" ] || echo "    ${3//$'\n'/$'\n'    }"
+	) 9>"$results.lock"
+}
+
+# The last line of a run; fails unless there were tests and all passed.
+summary()
+{
+	local passed failed skipped
+
+	passed=$(grep -cx 'ok' "$results")
+	failed=$(grep -cx 'not ok' "$results")
+	skipped=$(grep -cx 'skip' "$results")
+	rm -f "$results" "$results.lock"
+	[ "$skipped" = 0 ] || echo "$skipped skipped"
+	echo "$passed passed, $failed failed"
+	[ "$failed" = 0 ] && [ "$passed" != 0 ]
+}

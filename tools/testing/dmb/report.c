@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a guest of the boot matrix says about its blocks: every block on a line
+ * that can be compared with what was asked for, then whether all places where
+ * the kernel counts designated memory agree, and whether the guarantee holds
+ * for a small load of either kind.
+ */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "dmb.h"
+
+#define PROBE_BYTES	(64 * MB)
+#define LOAD_BYTES	(32 * MB)
+
+/* Two CPUs refill their lists between two readings, with 2016 pages at most. */
+#define PCP_BYTES	(16 * MB)
+
+static int failures;
+
+static void count(bool ok)
+{
+	if (!ok)
+		failures++;
+	fputs(ok ? "ok " : "not ok ", stdout);
+}
+
+#define check(ok, ...) (count(ok), printf(__VA_ARGS__), putchar('\n'))
+
+static bool close_to(unsigned long a, unsigned long b)
+{
+	return labs((long)(a - b)) <= (long)PCP_BYTES;
+}
+
+static unsigned long pages_to_bytes(unsigned long pages)
+{
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* One of the block's files in sysfs, without the end of its line. */
+static const char *attribute(const struct dmb_block *block, const char *name)
+{
+	static char text[64];
+	char path[128];
+	FILE *file;
+
+	*text = '\0';
+	snprintf(path, sizeof(path), SYSFS_DMB "/%s/%s", block->name, name);
+	file = fopen(path, "r");
+	if (file) {
+		if (fgets(text, sizeof(text), file))
+			text[strcspn(text, "\n")] = '\0';
+		fclose(file);
+	}
+	return text;
+}
+
+/* What is present in all movable zones together. */
+static unsigned long zone_movable_bytes(void)
+{
+	FILE *file = fopen("/proc/zoneinfo", "r");
+	unsigned long pages = 0, present;
+	char line[512], zone[32] = "";
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "Node %*d, zone %31s", zone) == 1)
+			continue;
+		if (sscanf(line, " present %lu", &present) == 1 && !strcmp(zone, "Movable"))
+			pages += present;
+	}
+	fclose(file);
+	return pages_to_bytes(pages);
+}
+
+static unsigned long pageblock_bytes(void)
+{
+	FILE *file = fopen("/proc/pagetypeinfo", "r");
+	unsigned long pages = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "Page block order: %*d Pages per block: %lu", &pages) != 1)
+		pages = 0;
+	fclose(file);
+	return pages_to_bytes(pages);
+}
+
+static void check_accounts(const struct dmb_block *blocks, int nr)
+{
+	unsigned long typed = dmb_pageblocks() * pageblock_bytes();
+	unsigned long total = dmb_meminfo("DmbTotal");
+	unsigned long free = dmb_meminfo("DmbFree");
+	unsigned long sizes = 0, frees = 0;
+	struct dmb_audit audit = dmb_audit();
+
+	for (int i = 0; i < nr; i++) {
+		sizes += blocks[i].size;
+		frees += blocks[i].free;
+	}
+	check(sizes == total, "sizes in sysfs %lu, DmbTotal %lu", sizes, total);
+	check(typed == total, "designated pageblocks %lu, DmbTotal %lu", typed, total);
+	check(free <= total, "DmbFree %lu, DmbTotal %lu", free, total);
+	check(audit.used + audit.unused == (long)total, "the audit saw %ld used, %ld unused",
+	      audit.used, audit.unused);
+	check(close_to(frees, free), "free in sysfs %lu, DmbFree %lu", frees, free);
+	check(close_to(pages_to_bytes(dmb_read_value("/proc/vmstat", "nr_free_dmb")), free),
+	      "nr_free_dmb in /proc/vmstat agrees with DmbFree");
+	check(close_to(pages_to_bytes(dmb_read_value("/proc/zoneinfo", "nr_free_dmb")), free),
+	      "nr_free_dmb in /proc/zoneinfo agrees with DmbFree");
+}
+
+/* The kernel rather has a huge page of its own node than one in a block elsewhere. */
+static size_t room_for_huge_pages(void)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks);
+	unsigned int cpu, node = 0;
+	size_t room = 0;
+
+	getcpu(&cpu, &node);
+	for (int i = 0; i < nr; i++) {
+		if (atoi(attribute(&blocks[i], "node")) == (int)node)
+			room += blocks[i].free;
+	}
+	return room;
+}
+
+/* User memory goes to the blocks while these have room worth mentioning. */
+static void check_user_memory(size_t room, bool huge)
+{
+	size_t bytes = room / 2;
+	size_t inside;
+	void *memory;
+
+	if (bytes > PROBE_BYTES)
+		bytes = PROBE_BYTES;
+	if (bytes < MB)
+		return;
+	memory = dmb_touch(bytes, huge);
+	if (!memory) {
+		check(false, "no room for %zu bytes of user memory", bytes);
+		return;
+	}
+	inside = dmb_bytes_in_blocks(memory, bytes);
+	check(inside >= bytes / 100 * 95, "%zu of %zu bytes of %s pages in blocks",
+	      inside, bytes, huge ? "huge" : "small");
+	munmap(memory, bytes);
+}
+
+/* Kernel memory does not. */
+static void check_kernel_memory(void)
+{
+	struct dmb_audit before = dmb_audit(), during;
+	size_t filled = dmb_fill_pipes(LOAD_BYTES);
+
+	during = dmb_audit();
+	dmb_close_pipes();
+	check(filled >= LOAD_BYTES, "%zu bytes of kernel memory", filled);
+	check(during.used - before.used <= DMB_NOISE,
+	      "%ld bytes used in blocks before, %ld with the kernel memory",
+	      before.used, during.used);
+	check(!during.violations, "%ld violations", during.violations);
+}
+
+int main(void)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks);
+
+	setlinebuf(stdout);
+	printf("memory %lu kB\n", dmb_read_value("/proc/meminfo", "MemTotal"));
+	printf("movable %luM\n", zone_movable_bytes() / MB);
+	for (int i = 0; i < nr; i++) {
+		printf("block 0x%lx %luM", blocks[i].base, blocks[i].size / MB);
+		printf(" node %s", attribute(&blocks[i], "node"));
+		printf(" zone %s\n", attribute(&blocks[i], "zone"));
+	}
+
+	if (access(SYSFS_DMB, F_OK)) {
+		check(false, "this kernel knows nothing of designated movable blocks");
+		return 1;
+	}
+	check_accounts(blocks, nr);
+	check_user_memory(dmb_meminfo("DmbFree"), false);
+	check_user_memory(room_for_huge_pages(), true);
+	check_kernel_memory();
+	return failures ? 1 : 0;
+}
