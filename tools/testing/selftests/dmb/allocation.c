@@ -160,7 +160,7 @@ TEST_F(allocation, blocks_fill_up_then_spill)
 {
 	long size = dmb_audit().unused + SIZE;
 	int cpu, cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	void *memory;
+	void *memory, **more = calloc(cpus, sizeof(*more));
 
 	if (variant->huge)
 		SKIP(return, "base pages only");
@@ -174,11 +174,15 @@ TEST_F(allocation, blocks_fill_up_then_spill)
 	/* Free pages in the lists of a CPU are there for that CPU only. */
 	for (cpu = 0; cpu < cpus; cpu++) {
 		ASSERT_EQ(0, run_on(cpu));
-		ASSERT_NE(NULL, dmb_touch(2 * SIZE, false));
+		more[cpu] = dmb_touch(2 * SIZE, false);
+		ASSERT_NE(NULL, more[cpu]);
 	}
 	EXPECT_LE(dmb_audit().unused, dmb_meminfo("DmbTotal") / 1000);
 	EXPECT_LT(dmb_bytes_in_blocks(memory, size), size);
 	munmap(memory, size);
+	for (cpu = 0; cpu < cpus; cpu++)
+		munmap(more[cpu], 2 * SIZE);
+	free(more);
 }
 
 int main(int argc, char **argv)
