@@ -22,6 +22,9 @@ struct dmb_block {
 	unsigned long free;
 };
 
+/* For tests that touch most of the memory, on a slow machine: seconds. */
+#define DMB_LONG_TEST	300
+
 /* Blocks of this machine, by address.  Returns how many; 0 without CONFIG_DMB. */
 int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS]);
 

@@ -176,7 +176,7 @@ TEST_F(sticky, compaction)
  * a block at the end, and less ordinary memory behind it than there is to move,
  * that would put pages into the block that must not be there.
  */
-TEST_F(sticky, compaction_of_block_device_buffers)
+TEST_F_TIMEOUT(sticky, compaction_of_block_device_buffers, DMB_LONG_TEST)
 {
 	size_t page = sysconf(_SC_PAGESIZE), size, i;
 	int fd;

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests: who gets designated pages.
+ *
+ * The kselftests see what user space can ask for. Requests that are movable but
+ * may not have highmem, as file systems make for their metadata, and the lists
+ * of one CPU are easier to come by from here.
+ */
+
+#include <kunit/test.h>
+#include <linux/dmb.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <linux/pagevec.h>
+#include <linux/preempt.h>
+#include <linux/sched/mm.h>
+
+#include "../internal.h"
+
+#define DMB_TEST_PAGES	PAGEVEC_SIZE
+
+static int dmb_alloc_test_init(struct kunit *test)
+{
+	if (!dmb_blocks.nr)
+		kunit_skip(test, "booted without blocks");
+	return 0;
+}
+
+static bool dmb_test_in_block(struct page *page)
+{
+	return dmb_contains_pfn(page_to_pfn(page));
+}
+
+/* Allocate DMB_TEST_PAGES pages, and count those that are in blocks. */
+static unsigned int dmb_test_alloc(struct kunit *test, gfp_t gfp,
+				   struct page **pages)
+{
+	unsigned int i, in_blocks = 0;
+
+	for (i = 0; i < DMB_TEST_PAGES; i++) {
+		pages[i] = alloc_page(gfp);
+		KUNIT_ASSERT_NOT_NULL(test, pages[i]);
+		in_blocks += dmb_test_in_block(pages[i]);
+	}
+	return in_blocks;
+}
+
+static void dmb_test_free_singly(struct page **pages)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMB_TEST_PAGES; i++)
+		__free_page(pages[i]);
+}
+
+static void dmb_test_free_batch(struct page **pages)
+{
+	struct folio_batch batch;
+	unsigned int i;
+
+	folio_batch_init(&batch);
+	for (i = 0; i < DMB_TEST_PAGES; i++)
+		folio_batch_add(&batch, page_folio(pages[i]));
+	folios_put(&batch);
+}
+
+/* Pages just freed are the first to be handed out again: not to anybody. */
+static void dmb_test_lists(struct kunit *test, void (*free)(struct page **pages))
+{
+	static const gfp_t others[] = {
+		GFP_USER | __GFP_MOVABLE, GFP_KERNEL, GFP_HIGHUSER,
+		GFP_KERNEL | __GFP_RECLAIMABLE, GFP_ATOMIC,
+	};
+	struct page *pages[DMB_TEST_PAGES];
+	unsigned int i;
+
+	/* The lists in question are those of one CPU. */
+	migrate_disable();
+	for (i = 0; i < ARRAY_SIZE(others); i++) {
+		KUNIT_EXPECT_EQ(test, dmb_test_alloc(test, GFP_HIGHUSER_MOVABLE, pages),
+				DMB_TEST_PAGES);
+		free(pages);
+		KUNIT_EXPECT_EQ_MSG(test, dmb_test_alloc(test, others[i], pages), 0,
+				    "gfp %pGg", &others[i]);
+		free(pages);
+	}
+	migrate_enable();
+}
+
+static void dmb_test_lists_singly(struct kunit *test)
+{
+	dmb_test_lists(test, dmb_test_free_singly);
+}
+
+static void dmb_test_lists_batch(struct kunit *test)
+{
+	dmb_test_lists(test, dmb_test_free_batch);
+}
+
+static void dmb_test_orders(struct kunit *test)
+{
+	const unsigned int orders[] = {
+		0, 1, 2, PAGE_ALLOC_COSTLY_ORDER, PAGE_ALLOC_COSTLY_ORDER + 1,
+		pageblock_order,
+	};
+	struct page *page;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		page = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_COMP, orders[i]);
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		KUNIT_EXPECT_TRUE_MSG(test, dmb_test_in_block(page),
+				      "order %u", orders[i]);
+		__free_pages(page, orders[i]);
+
+		page = alloc_pages(GFP_USER | __GFP_MOVABLE | __GFP_COMP, orders[i]);
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		KUNIT_EXPECT_FALSE_MSG(test, dmb_test_in_block(page),
+				       "order %u", orders[i]);
+		__free_pages(page, orders[i]);
+	}
+}
+
+/* Where a pin is to follow, the flag that would allow a block is taken away. */
+static void dmb_test_pin_scope(struct kunit *test)
+{
+	unsigned int flags = memalloc_pin_save();
+	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
+
+	memalloc_pin_restore(flags);
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	KUNIT_EXPECT_FALSE(test, dmb_test_in_block(page));
+	__free_page(page);
+}
+
+static void dmb_test_bulk(struct kunit *test)
+{
+	struct page *pages[DMB_TEST_PAGES] = { };
+	unsigned long nr;
+
+	nr = alloc_pages_bulk_array(GFP_HIGHUSER_MOVABLE, DMB_TEST_PAGES, pages);
+	KUNIT_ASSERT_GT(test, nr, 0);
+	while (nr--) {
+		KUNIT_EXPECT_TRUE(test, dmb_test_in_block(pages[nr]));
+		__free_page(pages[nr]);
+	}
+
+	memset(pages, 0, sizeof(pages));
+	nr = alloc_pages_bulk_array(GFP_USER | __GFP_MOVABLE, DMB_TEST_PAGES, pages);
+	KUNIT_ASSERT_GT(test, nr, 0);
+	while (nr--) {
+		KUNIT_EXPECT_FALSE(test, dmb_test_in_block(pages[nr]));
+		__free_page(pages[nr]);
+	}
+}
+
+static struct kunit_case dmb_alloc_cases[] = {
+	KUNIT_CASE(dmb_test_lists_singly),
+	KUNIT_CASE(dmb_test_lists_batch),
+	KUNIT_CASE(dmb_test_orders),
+	KUNIT_CASE(dmb_test_pin_scope),
+	KUNIT_CASE(dmb_test_bulk),
+	{}
+};
+
+static struct kunit_suite dmb_alloc_suite = {
+	.name = "dmb_alloc",
+	.init = dmb_alloc_test_init,
+	.test_cases = dmb_alloc_cases,
+};
+
+kunit_test_suite(dmb_alloc_suite);
