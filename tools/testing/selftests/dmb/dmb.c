@@ -159,6 +159,7 @@ struct dmb_audit dmb_audit(void)
 		if (sscanf(line, "%*s free %ld used %ld pcp %ld violations %ld",
 			   &free, &used, &pcp, &violations) == 4) {
 			audit.used += used * page;
+			audit.free += free * page;
 			audit.unused += (free + pcp) * page;
 			audit.violations += violations;
 		} else if (sscanf(line, " violation pfn %lx: %127[^\n]",

@@ -44,6 +44,7 @@ unsigned long dmb_pageblocks(void);
  */
 struct dmb_audit {
 	long used;		/* bytes */
+	long free;		/* bytes in the buddy allocator */
 	long unused;		/* bytes: free, or in per-cpu lists */
 	long violations;
 	unsigned long pfn;	/* of the last violation reported */
