@@ -71,9 +71,9 @@ static inline bool dmb_contains_pfn(unsigned long pfn)
  * The type that a pageblock gets when somebody asks for @migratetype: nothing
  * but isolation takes the type of a designated pageblock away.
  */
-static inline int dmb_sticky_migratetype(unsigned long pfn, int migratetype)
+static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 {
-	if (migratetype != MIGRATE_ISOLATE && dmb_contains_pfn(pfn))
+	if (migratetype != MIGRATE_ISOLATE && dmb_contains_pfn(page_to_pfn(page)))
 		return MIGRATE_DMB;
 	return migratetype;
 }
@@ -137,7 +137,7 @@ static inline bool dmb_contains_pfn(unsigned long pfn)
 	return false;
 }
 
-static inline int dmb_sticky_migratetype(unsigned long pfn, int migratetype)
+static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 {
 	return migratetype;
 }
@@ -145,11 +145,6 @@ static inline int dmb_sticky_migratetype(unsigned long pfn, int migratetype)
 static inline unsigned int dmb_order_to_pindex(int order)
 {
 	return 0;
-}
-
-static inline bool dmb_zone_has_free(struct zone *zone, unsigned int order)
-{
-	return false;
 }
 
 static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,

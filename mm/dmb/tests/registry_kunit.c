@@ -129,13 +129,13 @@ static void dmb_test_live_sticky(struct kunit *test)
 	if (!dmb_blocks.nr)
 		kunit_skip(test, "booted without blocks");
 
-	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn, MIGRATE_MOVABLE),
+	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE),
 			MIGRATE_DMB);
-	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn, MIGRATE_UNMOVABLE),
+	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn), MIGRATE_UNMOVABLE),
 			MIGRATE_DMB);
-	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn, MIGRATE_ISOLATE),
+	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn), MIGRATE_ISOLATE),
 			MIGRATE_ISOLATE);
-	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn - 1, MIGRATE_MOVABLE),
+	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn - 1), MIGRATE_MOVABLE),
 			MIGRATE_MOVABLE);
 }
 
