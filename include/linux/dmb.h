@@ -5,7 +5,7 @@
 #include <linux/errno.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
-#include <linux/mmzone.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 
 /*
