@@ -96,6 +96,5 @@ typedef void (*dmb_violation_fn)(void *data, unsigned long pfn,
 
 void dmb_survey(const struct dmb *dmb, struct dmb_survey *survey,
 		dmb_violation_fn report, void *data);
-const char *dmb_violation(struct page *page);
 
 #endif /* _MM_DMB_INTERNAL_H */

@@ -88,7 +88,7 @@ static const char *dmb_folio_violation(struct folio *folio, struct page *page)
  * Return: the reason, or NULL if the page is free, meets the contract, or is
  * locked so that nothing can be said.
  */
-const char *dmb_violation(struct page *page)
+static const char *dmb_violation(struct page *page)
 {
 	struct folio *folio = page_folio(page);
 	const char *why = NULL;
