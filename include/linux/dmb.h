@@ -8,6 +8,9 @@
 #include <linux/mm.h>
 #include <linux/types.h>
 
+struct alloc_context;
+struct compact_control;
+
 /*
  * Designated movable blocks
  *
@@ -53,10 +56,32 @@ static __always_inline bool is_migrate_dmb(int migratetype)
 	return dmb_enabled() && migratetype == MIGRATE_DMB;
 }
 
-/* May a request with this highest zone index use designated pages? */
+/*
+ * May a request with this highest zone index use designated pages? Some code
+ * passes the highest index of all to mean any memory.
+ */
 static __always_inline bool dmb_eligible(enum zone_type highest_zoneidx)
 {
-	return dmb_enabled() && highest_zoneidx == ZONE_MOVABLE;
+	return dmb_enabled() && highest_zoneidx >= ZONE_MOVABLE;
+}
+
+/* False only after a look into all blocks and lists has found no free page. */
+extern bool dmb_maybe_free;
+
+/*
+ * A designated page has become free, or moves between lists. Called with the
+ * lock held that protects the list; dmb_recheck_free() relies on it.
+ */
+static __always_inline void dmb_note_free(void)
+{
+	if (unlikely(!READ_ONCE(dmb_maybe_free)))
+		WRITE_ONCE(dmb_maybe_free, true);
+}
+
+/* Is it worth looking into the blocks for a request? */
+static __always_inline bool dmb_may_serve(enum zone_type highest_zoneidx)
+{
+	return dmb_eligible(highest_zoneidx) && READ_ONCE(dmb_maybe_free);
 }
 
 bool __dmb_contains_pfn(unsigned long pfn);
@@ -79,17 +104,81 @@ static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 }
 
 /*
- * Index of the per-cpu list that holds designated pages of @order, which has
- * its place behind those of the MIGRATE_PCPTYPES.
+ * Index of the first of NR_PCP_DMB per-cpu lists that hold designated pages of
+ * @order. They have their place behind those of the MIGRATE_PCPTYPES.
  */
 static inline unsigned int dmb_order_to_pindex(int order)
 {
 	if (order > PAGE_ALLOC_COSTLY_ORDER)
-		return NR_PCP_LISTS - 1;
+		return NR_PCP_LISTS - NR_PCP_DMB;
 	return NR_PCP_TYPES * order + MIGRATE_PCPTYPES;
 }
 
-bool dmb_zone_has_free(struct zone *zone, unsigned int order);
+/*
+ * Above all allocation flags there is room to say which block a designated page
+ * is to come from, and which of the per-cpu lists is for that block.
+ */
+#define DMB_ALLOC_BLOCK_SHIFT	16
+#define DMB_ALLOC_PCP_SHIFT	24
+
+static inline unsigned int dmb_alloc_block(unsigned int alloc_flags)
+{
+	return (alloc_flags >> DMB_ALLOC_BLOCK_SHIFT) & 0xff;
+}
+
+static inline unsigned int dmb_alloc_pcp_index(unsigned int alloc_flags)
+{
+	return alloc_flags >> DMB_ALLOC_PCP_SHIFT;
+}
+
+unsigned int dmb_pcp_index(struct page *page);
+
+/**
+ * struct dmb_turn - a walk over the blocks of a node, the one whose turn it is
+ *		     first
+ * @group: the blocks
+ * @next: the next one to look at
+ * @left: how many have not been looked at
+ * @alloc_flags: those for a page from the block found
+ * @missed: a block seemed to have no free page
+ */
+struct dmb_turn {
+	struct dmb_group *group;
+	unsigned int next;
+	unsigned int left;
+	unsigned int alloc_flags;
+	bool missed;
+};
+
+void dmb_take_turn(pg_data_t *pgdat, struct dmb_turn *turn);
+struct zone *dmb_turn_zone(struct dmb_turn *turn, unsigned int order);
+struct page *dmb_first_free(unsigned int alloc_flags, unsigned int order,
+			    unsigned int *free_order);
+struct list_head *__dmb_free_list(unsigned long pfn, unsigned int order);
+struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
+				     int migratetype, struct list_head *list);
+
+/* Counts free pages of an order that come to a free list, or leave it. */
+static __always_inline void dmb_count_free(struct zone *zone, unsigned int order,
+					   int migratetype, long nr)
+{
+	if (!is_migrate_dmb(migratetype))
+		return;
+
+	zone->dmb.nr_free[order] += nr;
+	if (zone->dmb.nr_free[order])
+		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders | BIT(order));
+	else
+		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders & ~BIT(order));
+}
+
+/* How many free pages of an order there are in the blocks of a zone. */
+static inline unsigned long dmb_nr_free(struct zone *zone, unsigned int order)
+{
+	/* Without zone->lock, an estimate. */
+	return dmb_enabled() ? data_race(zone->dmb.nr_free[order]) : 0;
+}
+
 bool __dmb_contig_allowed(gfp_t gfp, unsigned long pfn, unsigned long nr_pages);
 
 /* May alloc_contig_pages() take this range for a request with these flags? */
@@ -99,11 +188,112 @@ static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,
 	return !dmb_enabled() || __dmb_contig_allowed(gfp, pfn, nr_pages);
 }
 
+/* Has the buddy allocator a free page of this order in a block of the zone? */
+static inline bool dmb_buddy_has_free(struct zone *zone, unsigned int order)
+{
+	return READ_ONCE(zone->dmb.free_orders) >> order;
+}
+
+bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx);
+void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
+		   unsigned long *end_pfn);
+struct folio *__dmb_compaction_target(struct compact_control *cc,
+				      struct folio *src);
+bool __dmb_compaction_untarget(struct compact_control *cc, struct folio *dst);
+
+/* A page in a block for compaction to migrate to; NULL to look elsewhere. */
+static inline struct folio *dmb_compaction_target(struct compact_control *cc,
+						  struct folio *src)
+{
+	return dmb_enabled() ? __dmb_compaction_target(cc, src) : NULL;
+}
+
+/* Takes it back unused; false if @dst is not such a page. */
+static inline bool dmb_compaction_untarget(struct compact_control *cc,
+					   struct folio *dst)
+{
+	return dmb_enabled() && __dmb_compaction_untarget(cc, dst);
+}
+
+unsigned long __dmb_free_targets(struct zone *zone);
+
+/* Free pages that others' pages can be moved to, for a request to have theirs. */
+static inline unsigned long dmb_free_targets(struct zone *zone,
+					     int highest_zoneidx)
+{
+	if (!dmb_enabled() || dmb_eligible(highest_zoneidx))
+		return 0;
+	return __dmb_free_targets(zone);
+}
+
+bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
+		   const struct alloc_context *ac, bool last_resort);
+bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
+			int highest_zoneidx);
+
+/*
+ * Make room in ordinary memory for a request that blocks cannot serve, by
+ * moving user pages into them. True if it is worth trying again.
+ */
+static inline bool dmb_relieve(gfp_t gfp_mask, unsigned int order,
+			       const struct alloc_context *ac, bool last_resort)
+{
+	return dmb_enabled() && __dmb_relieve(gfp_mask, order, ac, last_resort);
+}
+
+/* The same for kswapd. */
+static inline bool dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
+				    int highest_zoneidx)
+{
+	return dmb_enabled() && __dmb_relieve_node(pgdat, order, highest_zoneidx);
+}
+
+/* How many folios in blocks reclaim passes over under one LRU lock. */
+#define DMB_MAX_SPARED		1024
+
+unsigned long __dmb_eligible_lru(struct zone *zone, unsigned long nr_pages);
+unsigned long __dmb_eligible_share(pg_data_t *pgdat, int highest_zoneidx,
+				   unsigned long nr_pages);
+bool dmb_node_balanced(pg_data_t *pgdat, unsigned int order);
+
+/* Is there nothing in the zone but blocks? */
+static inline bool dmb_fills(struct zone *zone)
+{
+	return dmb_enabled() && !zone_ordinary_pages(zone);
+}
+
+/* Of pages on the LRU lists of a zone, what a request may reclaim for itself. */
+static inline unsigned long dmb_eligible_lru(struct zone *zone,
+					     int highest_zoneidx,
+					     unsigned long nr_pages)
+{
+	if (!dmb_enabled() || dmb_eligible(highest_zoneidx) || !zone->dmb.pages)
+		return nr_pages;
+	return __dmb_eligible_lru(zone, nr_pages);
+}
+
+/* The same for a node's part of one list, of one memory cgroup: an estimate. */
+static inline unsigned long dmb_eligible_share(pg_data_t *pgdat,
+					       int highest_zoneidx,
+					       unsigned long nr_pages)
+{
+	if (!dmb_enabled() || dmb_eligible(highest_zoneidx) || !pgdat->dmb_group)
+		return nr_pages;
+	return __dmb_eligible_share(pgdat, highest_zoneidx, nr_pages);
+}
+
+/* Reclaim for a request that may not use blocks leaves what is in them alone. */
+static inline bool dmb_spares(struct folio *folio, int reclaim_idx)
+{
+	return reclaim_idx < ZONE_MOVABLE && dmb_contains_pfn(folio_pfn(folio));
+}
+
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 				     unsigned long end_pfn);
 unsigned long dmb_total_pages(void);
 void dmb_show_mem(void);
 void dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages);
+struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages);
 
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
 
@@ -132,6 +322,38 @@ static inline bool dmb_eligible(enum zone_type highest_zoneidx)
 	return false;
 }
 
+static inline void dmb_note_free(void)
+{
+}
+
+static inline unsigned int dmb_alloc_pcp_index(unsigned int alloc_flags)
+{
+	return 0;
+}
+
+static inline unsigned int dmb_pcp_index(struct page *page)
+{
+	return 0;
+}
+
+static inline void dmb_count_free(struct zone *zone, unsigned int order,
+				  int migratetype, long nr)
+{
+}
+
+static inline unsigned long dmb_nr_free(struct zone *zone, unsigned int order)
+{
+	return 0;
+}
+
+static inline struct list_head *dmb_next_free_list(struct zone *zone,
+						   unsigned int order,
+						   int migratetype,
+						   struct list_head *list)
+{
+	return NULL;
+}
+
 static inline bool dmb_contains_pfn(unsigned long pfn)
 {
 	return false;
@@ -153,6 +375,78 @@ static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,
 	return true;
 }
 
+static inline bool dmb_buddy_has_free(struct zone *zone, unsigned int order)
+{
+	return false;
+}
+
+static inline bool dmb_compactable(struct zone *zone, int order,
+				   int highest_zoneidx)
+{
+	return false;
+}
+
+static inline void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
+				 unsigned long *end_pfn)
+{
+}
+
+static inline struct folio *dmb_compaction_target(struct compact_control *cc,
+						  struct folio *src)
+{
+	return NULL;
+}
+
+static inline bool dmb_compaction_untarget(struct compact_control *cc,
+					   struct folio *dst)
+{
+	return false;
+}
+
+static inline unsigned long dmb_free_targets(struct zone *zone,
+					     int highest_zoneidx)
+{
+	return 0;
+}
+
+static inline bool dmb_relieve(gfp_t gfp_mask, unsigned int order,
+			       const struct alloc_context *ac, bool last_resort)
+{
+	return false;
+}
+
+static inline bool dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
+				    int highest_zoneidx)
+{
+	return false;
+}
+
+static inline unsigned long dmb_eligible_lru(struct zone *zone,
+					     int highest_zoneidx,
+					     unsigned long nr_pages)
+{
+	return nr_pages;
+}
+
+static inline unsigned long dmb_eligible_share(pg_data_t *pgdat,
+					       int highest_zoneidx,
+					       unsigned long nr_pages)
+{
+	return nr_pages;
+}
+
+#define DMB_MAX_SPARED		0
+
+static inline bool dmb_spares(struct folio *folio, int reclaim_idx)
+{
+	return false;
+}
+
+static inline bool dmb_fills(struct zone *zone)
+{
+	return false;
+}
+
 static inline enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 						   unsigned long end_pfn)
 {
@@ -171,6 +465,12 @@ static inline void dmb_show_mem(void)
 static inline void dmb_adjust_present(struct zone *zone, unsigned long pfn,
 				      long nr_pages)
 {
+}
+
+static inline struct zone *dmb_online_zone(unsigned long pfn,
+					   unsigned long nr_pages)
+{
+	return NULL;
 }
 
 static inline int dmb_reserve(phys_addr_t base, phys_addr_t size,

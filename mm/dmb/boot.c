@@ -312,7 +312,7 @@ static void __init dmb_add_block(unsigned long start_pfn, unsigned long end_pfn,
 		if (dmb_deferred(pfn, zone_to_nid(zone)))
 			break;
 		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_DMB);
-		zone->dmb_pages += pageblock_nr_pages;
+		zone->dmb.pages += pageblock_nr_pages;
 	}
 }
 
@@ -396,6 +396,8 @@ void __init dmb_designate(void)
 	if (!dmb_blocks.nr)
 		return;
 
+	dmb_init_pool();
+
 	/* From here on set_pageblock_migratetype() keeps the type. */
 	static_branch_enable(&dmb_present);
 
@@ -420,9 +422,9 @@ static int __init dmb_verify(void)
 
 	/* Only now are all pages of a block managed, and may be subtracted. */
 	while ((dmb = dmb_next(dmb)))
-		dmb->zone->dmb_pages = 0;
+		dmb->zone->dmb.pages = 0;
 	while ((dmb = dmb_next(dmb)))
-		dmb->zone->dmb_pages += dmb_nr_pages(dmb);
+		dmb->zone->dmb.pages += dmb_nr_pages(dmb);
 
 	while ((dmb = dmb_next(dmb))) {
 		unsigned long pages = dmb_nr_pages(dmb);

@@ -10,7 +10,7 @@
 
 /**
  * dmb_adjust_present - follow memory that comes online or goes offline
- * @zone: the zone that it is in; onlining may choose another than before
+ * @zone: the zone that it is in
  * @pfn: first page frame of the memory
  * @nr_pages: how many pages there are; negative if they go offline
  *
@@ -28,8 +28,27 @@ void dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 		if (start >= end)
 			continue;
 		if (nr_pages > 0)
-			zone->dmb_pages += end - start;
+			zone->dmb.pages += end - start;
 		else
-			zone->dmb_pages -= end - start;
+			zone->dmb.pages -= end - start;
 	}
+}
+
+/**
+ * dmb_online_zone - the zone for memory that comes online
+ * @pfn: first page frame of the memory
+ * @nr_pages: how many pages there are
+ *
+ * A block is in one zone, whose lock protects its free lists.  So designated
+ * memory returns to that zone, which serves those who ask for ZONE_MOVABLE as
+ * well.
+ *
+ * Context: Any.
+ * Return: the zone, or NULL if none of the memory is designated.
+ */
+struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages)
+{
+	struct dmb *dmb = dmb_table_first(&dmb_blocks, pfn, pfn + nr_pages);
+
+	return dmb ? dmb->zone : NULL;
 }

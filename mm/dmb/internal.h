@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 #define DMB_MAX_BLOCKS	32
+#define DMB_TURNS	64
 #define DMB_NAME_LEN	32
 
 /**
@@ -16,6 +17,10 @@
  * @end_pfn: one past the last page frame
  * @zone: the zone that the pages of the block lie in after boot; NULL in a
  *	  mere request
+ * @free_list: free pages of each order; protected by the lock of @zone
+ * @free_orders: has the bits of all orders that @free_list has pages of, and
+ *		 may have more until somebody has looked
+ * @pcp_index: which per-cpu list of the zone is for the block
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
  */
@@ -23,6 +28,9 @@ struct dmb {
 	unsigned long start_pfn;
 	unsigned long end_pfn;
 	struct zone *zone;
+	struct list_head free_list[NR_PAGE_ORDERS];
+	unsigned long free_orders;
+	unsigned int pcp_index;
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
 };
@@ -51,6 +59,27 @@ static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 {
 	return dmb->end_pfn - dmb->start_pfn;
 }
+
+/**
+ * struct dmb_group - blocks that take turns: those of a zone, or of a node
+ * @nr: how many blocks there are
+ * @nr_turns: how much of @turn is in use, a multiple of @nr
+ * @turn: whose turn it is, as an index into @block, again and again
+ * @block: the blocks, by address
+ */
+struct dmb_group {
+	unsigned int nr;
+	unsigned int nr_turns;
+	u8 turn[DMB_TURNS];
+	struct dmb *block[DMB_MAX_BLOCKS];
+};
+
+bool dmb_folio_may_enter(struct folio *folio);
+unsigned long dmb_zone_lru_ordinary(struct zone *zone);
+
+void __init dmb_init_pool(void);
+bool dmb_spread_enabled(void);
+void dmb_set_spread(bool spread);
 
 struct dmb *dmb_table_add(struct dmb_table *table, unsigned long start_pfn,
 			  unsigned long end_pfn, const char *name);

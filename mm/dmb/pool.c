@@ -2,54 +2,310 @@
 /*
  * Which block serves the next page.
  *
- * The allocator walks the zones in zonelist order and asks, for each, whether
- * it is worth taking a lock there.  Pages come from the free lists of
- * MIGRATE_DMB, or from the per-cpu lists in front of them.
+ * Each block has free lists of its own, and per-cpu lists in front of them.
+ * The blocks of a node take turns, so that user pages spread over the memory
+ * controllers.
  */
 
 #include <linux/dmb.h>
 #include <linux/export.h>
 #include <linux/gfp.h>
+#include <linux/kstrtox.h>
+#include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/compaction.h>
 
 #include "../internal.h"
 #include "internal.h"
 
-/* Are there free designated pages of this order, or larger ones to split? */
-static bool dmb_buddy_has_free(struct zone *zone, unsigned int order)
-{
-	if (zone_free_dmb_pages(zone) < 1UL << order)
-		return false;
+bool dmb_maybe_free __read_mostly = true;
 
-	for (; order < NR_PAGE_ORDERS; order++)
-		if (!free_area_empty(&zone->free_area[order], MIGRATE_DMB))
-			return true;
-	return false;
+/* Counts the requests that a CPU has brought to the blocks, and starts anew. */
+static DEFINE_PER_CPU(unsigned int, dmb_turns);
+
+static bool dmb_spread __read_mostly = true;
+static DEFINE_MUTEX(dmb_spread_lock);
+
+/*
+ * Plain rotation would fall into step with a program that touches two arrays
+ * alternately, and give each of them to a block of its own.  The sums of the
+ * digits of 0, 1, 2..., written to the base @nr, take each value as often, and
+ * so do those of every second number, or every third.
+ */
+static void dmb_group_set_turns(struct dmb_group *group)
+{
+	unsigned int i, n, sum;
+
+	WRITE_ONCE(group->nr_turns, rounddown(DMB_TURNS, group->nr));
+	for (i = 0; i < group->nr_turns; i++) {
+		for (n = i, sum = 0; n && group->nr > 1; n /= group->nr)
+			sum += n % group->nr;
+		WRITE_ONCE(group->turn[i], dmb_spread ? sum % group->nr : 0);
+	}
+}
+
+static struct dmb_group * __init dmb_group_add(struct dmb_group *group,
+					       struct dmb *dmb)
+{
+	if (!group)
+		group = memblock_alloc(sizeof(*group), SMP_CACHE_BYTES);
+	if (!group)
+		panic("dmb: no memory for a group of blocks\n");
+
+	group->block[group->nr++] = dmb;
+	dmb_group_set_turns(group);
+	return group;
 }
 
 /**
- * dmb_zone_has_free - is it worth looking for a designated page in a zone?
- * @zone: the zone
- * @order: the order wanted
+ * dmb_init_pool - get blocks ready to take free pages
  *
- * An empty pool must cost next to nothing, so this reads but takes no lock, and
- * the answer may be outdated.
+ * Context: Boot, before the buddy allocator gets the pages of the blocks.
+ */
+void __init dmb_init_pool(void)
+{
+	struct dmb *dmb = NULL;
+	unsigned int order;
+
+	while ((dmb = dmb_next(dmb))) {
+		struct zone *zone = dmb->zone;
+
+		for (order = 0; order < NR_PAGE_ORDERS; order++)
+			INIT_LIST_HEAD(&dmb->free_list[order]);
+		zone->dmb.group = dmb_group_add(zone->dmb.group, dmb);
+		dmb->pcp_index = (zone->dmb.group->nr - 1) % NR_PCP_DMB;
+		zone->zone_pgdat->dmb_group =
+			dmb_group_add(zone->zone_pgdat->dmb_group, dmb);
+	}
+}
+
+/**
+ * dmb_spread_enabled - do blocks take turns?
  *
  * Context: Any.
  */
-bool dmb_zone_has_free(struct zone *zone, unsigned int order)
+bool dmb_spread_enabled(void)
+{
+	return READ_ONCE(dmb_spread);
+}
+
+/**
+ * dmb_set_spread - let blocks take turns, or use them in the order of addresses
+ * @spread: whether they take turns
+ *
+ * Context: Process context.
+ */
+void dmb_set_spread(bool spread)
+{
+	struct zone *zone;
+
+	mutex_lock(&dmb_spread_lock);
+	WRITE_ONCE(dmb_spread, spread);
+	for_each_populated_zone(zone) {
+		if (!zone->dmb.group)
+			continue;
+		dmb_group_set_turns(zone->zone_pgdat->dmb_group);
+	}
+	mutex_unlock(&dmb_spread_lock);
+}
+
+static int __init dmb_parse_spread(char *value)
+{
+	return kstrtobool(value, &dmb_spread);
+}
+early_param("dmb_spread", dmb_parse_spread);
+
+/* Is there a list for pages of this order in each CPU's set? */
+static bool dmb_order_has_pcp(unsigned int order)
+{
+#ifdef CONFIG_TRANSPARENT_HUGEPAGE
+	if (order == HPAGE_PMD_ORDER)
+		return true;
+#endif
+	return order <= PAGE_ALLOC_COSTLY_ORDER;
+}
+
+/*
+ * Is it worth looking for a page in the block?  This reads but takes no lock, so
+ * that an empty pool costs next to nothing, and may be outdated.
+ */
+static bool dmb_has_free(struct dmb *dmb, unsigned int order)
 {
 	struct per_cpu_pages *pcp;
 
-	if (!zone_dmb_pages(zone))
-		return false;
-	if (dmb_buddy_has_free(zone, order))
+	if (READ_ONCE(dmb->free_orders) >> order)
 		return true;
-	if (order > PAGE_ALLOC_COSTLY_ORDER)
+	if (!dmb_order_has_pcp(order))
 		return false;
 
-	pcp = raw_cpu_ptr(zone->per_cpu_pageset);
-	return !list_empty(&pcp->lists[dmb_order_to_pindex(order)]);
+	pcp = raw_cpu_ptr(dmb->zone->per_cpu_pageset);
+	return !list_empty(&pcp->lists[dmb_order_to_pindex(order) + dmb->pcp_index]);
+}
+
+/**
+ * dmb_take_turn - begin to look for a designated page on a node
+ * @pgdat: the node, which has blocks
+ * @turn: the walk that begins
+ *
+ * Context: Any.
+ */
+void dmb_take_turn(pg_data_t *pgdat, struct dmb_turn *turn)
+{
+	struct dmb_group *group = pgdat->dmb_group;
+	unsigned int i = raw_cpu_read(dmb_turns) + 1;
+
+	if (i >= READ_ONCE(group->nr_turns))
+		i = 0;
+	raw_cpu_write(dmb_turns, i);
+
+	turn->group = group;
+	turn->next = READ_ONCE(group->turn[i]);
+	turn->left = group->nr;
+	turn->missed = false;
+}
+
+/**
+ * dmb_turn_zone - the next block worth looking into
+ * @turn: the walk; on return, has the allocation flags for the block
+ * @order: the order wanted
+ *
+ * Context: Any.
+ * Return: the zone of a block that seems to have a free page of this order, or
+ * NULL.
+ */
+struct zone *dmb_turn_zone(struct dmb_turn *turn, unsigned int order)
+{
+	while (turn->left) {
+		struct dmb *dmb = turn->group->block[turn->next];
+
+		turn->left--;
+		if (++turn->next == turn->group->nr)
+			turn->next = 0;
+		if (dmb_has_free(dmb, order)) {
+			turn->alloc_flags =
+				(dmb - dmb_blocks.block) << DMB_ALLOC_BLOCK_SHIFT |
+				dmb->pcp_index << DMB_ALLOC_PCP_SHIFT;
+			return dmb->zone;
+		}
+		turn->missed = true;
+	}
+	return NULL;
+}
+
+/**
+ * dmb_first_free - choose a free page in a block
+ * @alloc_flags: which block
+ * @order: the order wanted
+ * @free_order: set to the order of the page, which is not less
+ *
+ * Context: The lock of the block's zone held.
+ * Return: the page, still on its free list, or NULL.
+ */
+struct page *dmb_first_free(unsigned int alloc_flags, unsigned int order,
+			    unsigned int *free_order)
+{
+	struct dmb *dmb = &dmb_blocks.block[dmb_alloc_block(alloc_flags)];
+
+	for (; order < NR_PAGE_ORDERS; order++) {
+		if (!(dmb->free_orders & BIT(order)))
+			continue;
+		if (!list_empty(&dmb->free_list[order])) {
+			*free_order = order;
+			return list_first_entry(&dmb->free_list[order],
+						struct page, buddy_list);
+		}
+		WRITE_ONCE(dmb->free_orders, dmb->free_orders & ~BIT(order));
+	}
+	return NULL;
+}
+
+/* The list that a free page is about to be put on. */
+struct list_head *__dmb_free_list(unsigned long pfn, unsigned int order)
+{
+	struct dmb *dmb = dmb_table_first(&dmb_blocks, pfn, pfn + 1);
+
+	WRITE_ONCE(dmb->free_orders, dmb->free_orders | BIT(order));
+	return &dmb->free_list[order];
+}
+
+/**
+ * dmb_pcp_index - which per-cpu list is a designated page for?
+ * @page: the page
+ *
+ * Context: Any.
+ * Return: the number of the list among those of the page's order.
+ */
+unsigned int dmb_pcp_index(struct page *page)
+{
+	unsigned long pfn;
+
+	if (page_zone(page)->dmb.group->nr == 1)
+		return 0;
+
+	pfn = page_to_pfn(page);
+	return dmb_table_first(&dmb_blocks, pfn, pfn + 1)->pcp_index;
+}
+
+/**
+ * dmb_next_free_list - walk all lists of free pages of one order and type
+ * @zone: the zone
+ * @order: the order
+ * @migratetype: the type
+ * @list: the list before; the first one is that of the zone's free_area
+ *
+ * Context: Any.
+ * Return: the next list, or NULL at the end.  MIGRATE_DMB alone has more than
+ * one.
+ */
+struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
+				     int migratetype, struct list_head *list)
+{
+	struct dmb_group *group = zone->dmb.group;
+	unsigned int i = 0;
+
+	if (!group || !is_migrate_dmb(migratetype))
+		return NULL;
+
+	if (list != &zone->free_area[order].free_list[migratetype])
+		while (list != &group->block[i++]->free_list[order])
+			;
+	return i < group->nr ? &group->block[i]->free_list[order] : NULL;
+}
+
+/**
+ * dmb_zone_span - the range that holds all blocks of a zone
+ * @zone: the zone, which has blocks
+ * @start_pfn: set to the first page frame of the first block
+ * @end_pfn: set to one past the last page frame of the last block
+ *
+ * Context: Any.
+ */
+void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
+		   unsigned long *end_pfn)
+{
+	struct dmb_group *group = zone->dmb.group;
+
+	*start_pfn = group->block[0]->start_pfn;
+	*end_pfn = group->block[group->nr - 1]->end_pfn;
+}
+
+/**
+ * dmb_compactable - is it worth compacting the blocks of a zone?
+ * @zone: the zone
+ * @order: the order wanted
+ * @highest_zoneidx: the zones that the request may use
+ *
+ * Context: Any.
+ * Return: true if the request may use blocks, and there are enough free pages
+ * in those of the zone but none of this order.
+ */
+bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
+{
+	return order > 0 && dmb_eligible(highest_zoneidx) &&
+	       zone_free_dmb_pages(zone) >= compact_gap(order) &&
+	       !dmb_buddy_has_free(zone, order);
 }
 
 /**

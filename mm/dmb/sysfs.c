@@ -7,6 +7,7 @@
 #include <linux/dmb.h>
 #include <linux/init.h>
 #include <linux/kobject.h>
+#include <linux/kstrtox.h>
 #include <linux/mm.h>
 #include <linux/sysfs.h>
 
@@ -83,6 +84,26 @@ static const struct kobj_type dmb_ktype = {
 	.default_groups = dmb_groups,
 };
 
+static ssize_t spread_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%d\n", dmb_spread_enabled());
+}
+
+static ssize_t spread_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
+{
+	bool spread;
+	int err = kstrtobool(buf, &spread);
+
+	if (err)
+		return err;
+	dmb_set_spread(spread);
+	return count;
+}
+
+static struct kobj_attribute spread_attr = __ATTR_RW(spread);
+
 static int __init dmb_sysfs_init(void)
 {
 	struct kobject *root;
@@ -92,6 +113,9 @@ static int __init dmb_sysfs_init(void)
 	root = kobject_create_and_add("dmb", mm_kobj);
 	if (!root)
 		return -ENOMEM;
+
+	if (dmb_enabled() && sysfs_create_file(root, &spread_attr.attr))
+		pr_warn("dmb: no switch for the spread in sysfs\n");
 
 	while ((dmb = dmb_next(dmb))) {
 		err = kobject_init_and_add(&dmb->kobj, &dmb_ktype, root, "%s",

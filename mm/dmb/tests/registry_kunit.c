@@ -151,7 +151,7 @@ static void dmb_test_live_eligible(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dmb_eligible(gfp_zone(GFP_ATOMIC)));
 }
 
-/* Each per-cpu list has one owner, and all of them are there. */
+/* The per-cpu lists of each order are within the bounds of that order. */
 static void dmb_test_pindex(struct kunit *test)
 {
 	unsigned int order, pindex, last = 0;
@@ -160,13 +160,15 @@ static void dmb_test_pindex(struct kunit *test)
 		pindex = dmb_order_to_pindex(order);
 		KUNIT_EXPECT_EQ(test, pindex % NR_PCP_TYPES, MIGRATE_PCPTYPES);
 		KUNIT_EXPECT_EQ(test, pindex / NR_PCP_TYPES, order);
+		KUNIT_EXPECT_EQ(test, (pindex + NR_PCP_DMB - 1) / NR_PCP_TYPES,
+				order);
 		KUNIT_EXPECT_LT(test, pindex, NR_LOWORDER_PCP_LISTS);
 		KUNIT_EXPECT_TRUE(test, !order || pindex > last);
 		last = pindex;
 	}
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
 	KUNIT_EXPECT_EQ(test, dmb_order_to_pindex(HPAGE_PMD_ORDER),
-			NR_PCP_LISTS - 1);
+			NR_PCP_LISTS - NR_PCP_DMB);
 #endif
 }
 

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Kernel memory on demand: when ordinary memory runs short and blocks have room,
+ * user pages are moved from the one into the others.
+ *
+ * That costs no more than a copy, where reclaim would have to throw the pages
+ * away or write them to swap.  It only ever goes in this direction, so no page
+ * travels back and forth.
+ */
+
+#include <linux/cpuset.h>
+#include <linux/dmb.h>
+#include <linux/gfp.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/psi.h>
+#include <linux/sched/mm.h>
+#include <linux/compaction.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+
+#include "../internal.h"
+#include "internal.h"
+
+/* Flags for a page from a block, or else none at all. */
+#define RELIEF_GFP	((GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM) | __GFP_THISNODE | \
+			 __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN)
+
+/* Enough of pageblocks in a row in which there was nothing to move. */
+#define RELIEF_USELESS	64
+
+/**
+ * struct relief - what to make room for, and how hard to try
+ * @gfp_mask: the flags of the request
+ * @order: the order that it wants
+ * @highest_zoneidx: the zones that it may use
+ * @watermark: which one is to be reached
+ * @mode: how to migrate
+ * @useless: after how many pageblocks in a row with nothing to move to give up
+ * @nr_moved: pages moved so far
+ */
+struct relief {
+	gfp_t gfp_mask;
+	unsigned int order;
+	int highest_zoneidx;
+	enum zone_watermarks watermark;
+	enum migrate_mode mode;
+	unsigned long useless;
+	unsigned long nr_moved;
+};
+
+static struct folio *relief_alloc(struct folio *src, unsigned long private)
+{
+	struct folio *dst;
+
+	dst = __folio_alloc(RELIEF_GFP, folio_order(src), folio_nid(src), NULL);
+	if (dst && !folio_is_designated(dst)) {
+		/* The blocks are full, and this is where we come from. */
+		folio_put(dst);
+		dst = NULL;
+	}
+	return dst;
+}
+
+static bool relief_has_room(struct zone *zone)
+{
+	return node_free_dmb_pages(zone_to_nid(zone)) >= SWAP_CLUSTER_MAX;
+}
+
+/* Is there something to move, and somewhere to move it to? */
+static bool relief_worthwhile(struct zone *zone)
+{
+	return relief_has_room(zone) && zone_ordinary_pages(zone) &&
+	       dmb_zone_lru_ordinary(zone) >= SWAP_CLUSTER_MAX;
+}
+
+static bool relief_done(struct relief *relief, struct zone *zone)
+{
+	return zone_watermark_ok(zone, relief->order,
+				 wmark_pages(zone, relief->watermark),
+				 relief->highest_zoneidx, 0);
+}
+
+/* Is this a folio to move?  Takes it off its list then. */
+static bool relief_isolate(struct relief *relief, struct folio *folio,
+			   struct list_head *list)
+{
+	/* Without locks of file systems, anonymous pages only. */
+	if (!folio_test_anon(folio) && !(relief->gfp_mask & __GFP_FS))
+		return false;
+	if (relief->mode == MIGRATE_ASYNC && folio_test_writeback(folio))
+		return false;
+	/* A fault on locked memory is what real time cannot bear. */
+	if (folio_test_unevictable(folio) && IS_ENABLED(CONFIG_PREEMPT_RT))
+		return false;
+	if (!dmb_folio_may_enter(folio))
+		return false;
+
+	return isolate_folio_to_list(folio, list);
+}
+
+static void relief_migrate(struct relief *relief, struct list_head *list)
+{
+	unsigned int moved = 0;
+	unsigned long failed = 0;
+	struct folio *folio;
+
+	if (list_empty(list))
+		return;
+
+	migrate_pages(list, relief_alloc, NULL, 0, relief->mode, MR_COMPACTION,
+		      &moved);
+	list_for_each_entry(folio, list, lru)
+		failed += folio_nr_pages(folio);
+	putback_movable_pages(list);
+
+	count_vm_events(DMB_RELIEF_MOVED, moved);
+	count_vm_events(DMB_RELIEF_FAILED, failed);
+	relief->nr_moved += moved;
+}
+
+static void relief_pageblock(struct relief *relief, struct zone *zone,
+			     unsigned long pfn)
+{
+	const unsigned long end_pfn = pfn + pageblock_nr_pages;
+	unsigned int isolated = 0;
+	LIST_HEAD(list);
+
+	while (pfn < end_pfn) {
+		struct page *page = pfn_to_page(pfn);
+		struct folio *folio;
+
+		/* The order may be outdated, so only a sane one is believed. */
+		if (PageBuddy(page)) {
+			unsigned long order = buddy_order_unsafe(page);
+
+			pfn += order <= MAX_PAGE_ORDER ? 1UL << order : 1;
+			continue;
+		}
+
+		/* A reference to a page of the kernel might irritate it. */
+		pfn++;
+		folio = PageLRU(page) ? folio_get_nontail_page(page) : NULL;
+		if (!folio)
+			continue;
+		if (relief_isolate(relief, folio, &list)) {
+			isolated += folio_nr_pages(folio);
+			pfn = folio_pfn(folio) + folio_nr_pages(folio);
+		}
+		folio_put(folio);
+
+		if (isolated >= SWAP_CLUSTER_MAX) {
+			relief_migrate(relief, &list);
+			isolated = 0;
+			cond_resched();
+			if (!relief_has_room(zone))
+				break;
+		}
+	}
+	relief_migrate(relief, &list);
+
+	/* Nobody sees what is free as long as it is in a list of this CPU. */
+	drain_local_pages(zone);
+}
+
+/* Is the pageblock one whose user pages are in the way? */
+static bool relief_suits(struct zone *zone, unsigned long pfn)
+{
+	struct page *page = pageblock_pfn_to_page(pfn, pfn + pageblock_nr_pages,
+						  zone);
+
+	/* The kernel cannot have what is in a block, or in a CMA area. */
+	return page && !dmb_contains_pfn(pfn) && !is_migrate_cma_page(page) &&
+	       !is_migrate_isolate_page(page);
+}
+
+/*
+ * Empty one pageblock after the other, so that they become free as a whole.
+ * All who do so at a time share the position.
+ */
+static void relief_zone(struct relief *relief, struct zone *zone)
+{
+	unsigned long start_pfn = pageblock_align(zone->zone_start_pfn);
+	unsigned long end_pfn = pageblock_start_pfn(zone_end_pfn(zone));
+	unsigned long left = (end_pfn - start_pfn) / pageblock_nr_pages;
+	unsigned long useless = 0;
+
+	while (left-- && useless < relief->useless && relief_has_room(zone) &&
+	       !relief_done(relief, zone) && !fatal_signal_pending(current)) {
+		unsigned long pfn = READ_ONCE(zone->dmb.relief_pfn);
+		unsigned long nr_moved = relief->nr_moved;
+
+		if (pfn < start_pfn || pfn >= end_pfn)
+			pfn = start_pfn;
+		WRITE_ONCE(zone->dmb.relief_pfn, pfn + pageblock_nr_pages);
+
+		if (relief_suits(zone, pfn)) {
+			relief_pageblock(relief, zone, pfn);
+			useless = relief->nr_moved == nr_moved ? useless + 1 : 0;
+		}
+		cond_resched();
+	}
+}
+
+bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
+		   const struct alloc_context *ac, bool last_resort)
+{
+	struct relief relief = {
+		.gfp_mask = gfp_mask,
+		.order = order,
+		.highest_zoneidx = ac->highest_zoneidx,
+		.watermark = WMARK_LOW,
+		.mode = gfp_compaction_allowed(gfp_mask) ? MIGRATE_SYNC_LIGHT :
+							   MIGRATE_ASYNC,
+		.useless = last_resort ? ULONG_MAX : RELIEF_USELESS,
+	};
+	unsigned int noreclaim_flag;
+	unsigned long pflags;
+	struct zoneref *z;
+	struct zone *zone;
+	bool done = false;
+
+	/* Blocks have room, but none that would do: compaction's work. */
+	if (dmb_eligible(ac->highest_zoneidx))
+		return false;
+
+	psi_memstall_enter(&pflags);
+	fs_reclaim_acquire(gfp_mask);
+	noreclaim_flag = memalloc_noreclaim_save();
+
+	for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
+					ac->highest_zoneidx, ac->nodemask) {
+		if (!cpuset_zone_allowed(zone, gfp_mask) ||
+		    !relief_worthwhile(zone))
+			continue;
+
+		/* What others have made room for may be in their per-cpu lists. */
+		if (last_resort)
+			drain_all_pages(zone);
+
+		count_vm_event(DMB_RELIEF_DIRECT);
+		relief_zone(&relief, zone);
+		done = relief_done(&relief, zone);
+		if (done)
+			break;
+	}
+
+	memalloc_noreclaim_restore(noreclaim_flag);
+	fs_reclaim_release(gfp_mask);
+	psi_memstall_leave(&pflags);
+	return done || relief.nr_moved;
+}
+
+bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
+			int highest_zoneidx)
+{
+	struct relief relief = {
+		.gfp_mask = GFP_KERNEL,
+		/* Large pages for who may use blocks are not worth that. */
+		.order = dmb_eligible(highest_zoneidx) ? 0 : order,
+		.highest_zoneidx = highest_zoneidx,
+		.watermark = WMARK_HIGH,
+		.mode = MIGRATE_ASYNC,
+		.useless = RELIEF_USELESS,
+	};
+	int i;
+
+	for (i = min_t(int, highest_zoneidx, ZONE_MOVABLE); i >= 0; i--) {
+		struct zone *zone = &pgdat->node_zones[i];
+
+		if (!managed_zone(zone) || !relief_worthwhile(zone))
+			continue;
+
+		count_vm_event(DMB_RELIEF_KSWAPD);
+		relief_zone(&relief, zone);
+		if (relief_done(&relief, zone))
+			return true;
+	}
+	return false;
+}
+
+unsigned long __dmb_free_targets(struct zone *zone)
+{
+	return node_free_dmb_pages(zone_to_nid(zone));
+}
+
+struct folio *__dmb_compaction_target(struct compact_control *cc,
+				      struct folio *src)
+{
+	struct folio *dst;
+
+	/* Do it for a request in need, and one that blocks do not serve. */
+	if (cc->order <= 0 || dmb_eligible(cc->highest_zoneidx) ||
+	    !relief_has_room(cc->zone) || !dmb_folio_may_enter(src))
+		return NULL;
+
+	dst = relief_alloc(src, 0);
+	if (dst)
+		count_vm_events(DMB_RELIEF_MOVED, folio_nr_pages(dst));
+	return dst;
+}
+
+bool __dmb_compaction_untarget(struct compact_control *cc, struct folio *dst)
+{
+	if (compacts_blocks(cc) || !folio_is_designated(dst))
+		return false;
+
+	count_vm_events(DMB_RELIEF_MOVED, -folio_nr_pages(dst));
+	count_vm_events(DMB_RELIEF_FAILED, folio_nr_pages(dst));
+	folio_put(dst);
+	return true;
+}
