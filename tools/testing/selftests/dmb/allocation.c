@@ -4,7 +4,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +15,6 @@
 #include "dmb.h"
 
 #define SIZE	(64 * (long)MB)
-
-static int run_on(int cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	return sched_setaffinity(0, sizeof(one), &one);
-}
 
 /*
  * Unmapped memory is freed in batches. A pipe that holds the last reference to
@@ -55,7 +45,7 @@ FIXTURE(allocation)
 FIXTURE_SETUP(allocation)
 {
 	/* One CPU: what it frees to its lists, it finds again. */
-	ASSERT_EQ(0, run_on(0));
+	ASSERT_EQ(0, dmb_run_on(0));
 
 	self->used = dmb_audit().used;
 	if (dmb_audit().unused < SIZE + DMB_NOISE)
@@ -196,7 +186,7 @@ TEST_F_TIMEOUT(allocation, blocks_fill_up_then_spill, DMB_LONG_TEST)
 
 	/* Free pages in the lists of a CPU are there for that CPU only. */
 	for (cpu = 0; cpu < cpus; cpu++) {
-		ASSERT_EQ(0, run_on(cpu));
+		ASSERT_EQ(0, dmb_run_on(cpu));
 		more[cpu] = dmb_touch(2 * SIZE, false);
 		ASSERT_NE(NULL, more[cpu]);
 	}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,12 +57,13 @@ int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS])
 	while ((entry = readdir(dir)) && nr < DMB_MAX_BLOCKS) {
 		struct dmb_block *block = &blocks[nr];
 
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' || entry->d_type != DT_DIR)
 			continue;
 		snprintf(block->name, sizeof(block->name), "%.31s", entry->d_name);
 		block->base = read_block_value(block->name, "base");
 		block->size = read_block_value(block->name, "size");
 		block->free = read_block_value(block->name, "free");
+		block->node = read_block_value(block->name, "node");
 		nr++;
 	}
 	closedir(dir);
@@ -204,27 +206,14 @@ size_t dmb_bytes_in_blocks(const void *memory, size_t size)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	size_t page = sysconf(_SC_PAGESIZE);
+	uint64_t *frames = dmb_frames(memory, size);
 	int nr = dmb_read_blocks(blocks);
 	size_t i, bytes = 0;
-	int fd, b;
 
-	fd = open("/proc/self/pagemap", O_RDONLY);
-	if (fd < 0)
-		ksft_exit_fail_msg("cannot read /proc/self/pagemap\n");
-	for (i = 0; i < size; i += page) {
-		off_t offset = ((uintptr_t)memory + i) / page * sizeof(uint64_t);
-		uint64_t entry, address;
-
-		if (pread(fd, &entry, sizeof(entry), offset) != sizeof(entry))
-			ksft_exit_fail_msg("pagemap ends early\n");
-		if (!(entry & PAGE_PRESENT))
-			continue;
-		address = (entry & PFN_MASK) * page;
-		for (b = 0; b < nr; b++)
-			if (address - blocks[b].base < blocks[b].size)
-				bytes += page;
-	}
-	close(fd);
+	for (i = 0; i < size / page; i++)
+		if (dmb_find_block(blocks, nr, frames[i]) >= 0)
+			bytes += page;
+	free(frames);
 	return bytes;
 }
 
@@ -279,4 +268,119 @@ void dmb_close_pipes(void)
 		close(pipes[nr_pipes][0]);
 		close(pipes[nr_pipes][1]);
 	}
+}
+
+uint64_t *dmb_frames(const void *memory, size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = size / page, done = 0, i;
+	off_t offset = (uintptr_t)memory / page * sizeof(uint64_t);
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	uint64_t *frames = calloc(nr, sizeof(*frames));
+
+	if (fd < 0 || !frames)
+		ksft_exit_fail_msg("cannot read /proc/self/pagemap\n");
+	while (done < nr * sizeof(*frames)) {
+		ssize_t len = pread(fd, (char *)frames + done,
+				    nr * sizeof(*frames) - done, offset + done);
+
+		if (len <= 0)
+			ksft_exit_fail_msg("pagemap ends early\n");
+		done += len;
+	}
+	close(fd);
+	for (i = 0; i < nr; i++)
+		frames[i] = frames[i] & PAGE_PRESENT ? frames[i] & PFN_MASK : 0;
+	return frames;
+}
+
+int dmb_find_block(const struct dmb_block *blocks, int nr, uint64_t frame)
+{
+	unsigned long address = frame * sysconf(_SC_PAGESIZE);
+	int i;
+
+	for (i = 0; frame && i < nr; i++)
+		if (address - blocks[i].base < blocks[i].size)
+			return i;
+	return -1;
+}
+
+size_t dmb_unused(const struct dmb_block *block)
+{
+	FILE *f = fopen(DEBUGFS_DMB "/audit", "r");
+	size_t page = sysconf(_SC_PAGESIZE), unused = 0;
+	unsigned long free, pcp;
+	char line[256], name[32];
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read " DEBUGFS_DMB "/audit\n");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%31s free %lu used %*u pcp %lu", name, &free, &pcp) == 3 &&
+		    !strcmp(name, block->name))
+			unused = (free + pcp) * page;
+	fclose(f);
+	return unused;
+}
+
+int dmb_run_on(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	return sched_setaffinity(0, sizeof(one), &one);
+}
+
+size_t dmb_free_of_order(int order, int node)
+{
+	FILE *f = fopen("/proc/pagetypeinfo", "r");
+	unsigned long free = 0;
+	char line[512];
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read /proc/pagetypeinfo\n");
+	/* "Node    0, zone    DMA32, type          DMB      1      0 ..." */
+	while (fgets(line, sizeof(line), f)) {
+		char *count = strstr(line, " DMB ");
+		int i, nid;
+
+		if (!count || sscanf(line, "Node %d, zone %*s type", &nid) != 1 ||
+		    (node >= 0 && nid != node))
+			continue;
+		strtok(count, " ");
+		for (i = 0; (count = strtok(NULL, "\n ")); i++)
+			if (i >= order)
+				free += strtoul(count + strspn(count, ">"), NULL, 10) << i;
+	}
+	fclose(f);
+	return free * sysconf(_SC_PAGESIZE);
+}
+
+void dmb_folio_size(size_t size)
+{
+	DIR *dir = opendir(SYSFS_THP);
+	struct dirent *entry;
+	unsigned long kb;
+	char path[PATH_MAX];
+
+	while (dir && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "hugepages-%lukB", &kb) != 1)
+			continue;
+		snprintf(path, sizeof(path), SYSFS_THP "/%s/enabled", entry->d_name);
+		dmb_write(path, kb * 1024 == size ? "madvise" : "never");
+	}
+	if (dir)
+		closedir(dir);
+}
+
+size_t dmb_huge_page_size(void)
+{
+	FILE *f = fopen(SYSFS_THP "/hpage_pmd_size", "r");
+	unsigned long size = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu", &size) != 1)
+		size = 0;
+	fclose(f);
+	return size;
 }

@@ -5,9 +5,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define SYSFS_DMB	"/sys/kernel/mm/dmb"
 #define DEBUGFS_DMB	"/sys/kernel/debug/dmb"
+#define SYSFS_THP	"/sys/kernel/mm/transparent_hugepage"
 
 #define DMB_MAX_BLOCKS	32
 #define MB		(1024UL * 1024)
@@ -20,6 +22,7 @@ struct dmb_block {
 	unsigned long base;	/* bytes, like all that follow */
 	unsigned long size;
 	unsigned long free;
+	int node;
 };
 
 /* For tests that touch most of the memory, on a slow machine: seconds. */
@@ -77,5 +80,35 @@ void dmb_close_device(int fd);
  */
 size_t dmb_fill_pipes(size_t size);
 void dmb_close_pipes(void);
+
+/*
+ * The page frames behind mapped memory, one for each base page, 0 where there is
+ * none; needs CAP_SYS_ADMIN. Hand them to free().
+ */
+uint64_t *dmb_frames(const void *memory, size_t size);
+
+/* The block that a page frame is in, or -1. */
+int dmb_find_block(const struct dmb_block *blocks, int nr, uint64_t frame);
+
+/* What the audit says is free in one block, or in per-cpu lists; bytes. */
+size_t dmb_unused(const struct dmb_block *block);
+
+/* From now on this process runs on one CPU.  Returns 0 if there is such a one. */
+int dmb_run_on(int cpu);
+
+/*
+ * Free designated memory in pages of this order and larger ones, without what
+ * is in per-cpu lists; of one node, or with -1 of all.
+ */
+size_t dmb_free_of_order(int order, int node);
+
+/*
+ * Transparent huge pages become folios of this size in bytes, and no other,
+ * where madvise() asks for them.
+ */
+void dmb_folio_size(size_t size);
+
+/* Bytes that one entry of a page middle directory maps; 0 without huge pages. */
+size_t dmb_huge_page_size(void);
 
 #endif /* _SELFTESTS_DMB_H */

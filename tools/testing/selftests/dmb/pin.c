@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Long-term pins move pages out of blocks first. */
 
+#define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #include "../../../../mm/gup_test.h"
 #include "../kselftest_harness.h"
-#include "dmb.h"
+#include "load.h"
 
 #define SIZE	(16 * (long)MB)
 
@@ -44,6 +49,7 @@ FIXTURE_VARIANT_ADD(pin, huge_pages)
 
 FIXTURE_SETUP(pin)
 {
+	load_begin();
 	self->fd = open("/sys/kernel/debug/gup_test", O_RDWR);
 	if (self->fd < 0)
 		SKIP(return, "needs CONFIG_GUP_TEST");
@@ -58,6 +64,7 @@ FIXTURE_TEARDOWN(pin)
 {
 	munmap(self->memory, SIZE);
 	close(self->fd);
+	load_end();
 	EXPECT_EQ(0, dmb_audit().violations);
 }
 
@@ -78,6 +85,104 @@ TEST_F(pin, leaves_no_pinned_page_in_a_block)
 	EXPECT_EQ(0, memcmp(content, self->memory, SIZE));
 	EXPECT_EQ(0, ioctl(self->fd, PIN_LONGTERM_TEST_STOP));
 	free(content);
+}
+
+TEST_F(pin, fixed_buffers_leave_blocks)
+{
+	struct iovec iov = { .iov_base = self->memory, .iov_len = SIZE };
+	struct io_uring_params params = { };
+	int ring = syscall(SYS_io_uring_setup, 1, &params);
+
+	if (ring < 0)
+		SKIP(return, "needs CONFIG_IO_URING");
+	ASSERT_EQ(0, syscall(SYS_io_uring_register, ring,
+			     IORING_REGISTER_BUFFERS, &iov, 1));
+	EXPECT_EQ(0, dmb_bytes_in_blocks(self->memory, SIZE));
+	close(ring);
+}
+
+/*
+ * A pipe holds a reference to a page, which therefore cannot move. No pin may
+ * leave it where it is.
+ */
+TEST_F(pin, is_refused_when_a_page_cannot_leave)
+{
+	struct pin_longterm_test args = {
+		.addr = (uintptr_t)self->memory,
+		.size = SIZE,
+		.flags = variant->flags,
+	};
+	struct iovec iov = {
+		.iov_base = self->memory,
+		.iov_len = sysconf(_SC_PAGESIZE),
+	};
+	int fds[2];
+
+	ASSERT_EQ(0, pipe(fds));
+	ASSERT_EQ(iov.iov_len, vmsplice(fds[1], &iov, 1, 0));
+	EXPECT_EQ(-1, ioctl(self->fd, PIN_LONGTERM_TEST_START, &args));
+	EXPECT_EQ(ENOMEM, errno);
+	EXPECT_NE(0, dmb_bytes_in_blocks(self->memory, iov.iov_len));
+
+	/* Nothing is left of the attempt, and now it can. */
+	close(fds[0]);
+	close(fds[1]);
+	EXPECT_EQ(0, ioctl(self->fd, PIN_LONGTERM_TEST_START, &args));
+	EXPECT_EQ(0, dmb_bytes_in_blocks(self->memory, SIZE));
+	EXPECT_EQ(0, ioctl(self->fd, PIN_LONGTERM_TEST_STOP));
+}
+
+/*
+ * There is room in blocks, but that is not where pinned pages may be. As with
+ * any other memory that cannot be had, an error or the OOM killer ends this.
+ */
+/* KASAN keeps freed memory back, and so the OOM killer goes on to the parent. */
+static bool kernel_has_kasan(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	char line[512];
+	bool found = false;
+
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = strstr(line, " kasan_report\n");
+	fclose(f);
+	return found;
+}
+
+TEST_F_TIMEOUT(pin, fails_without_ordinary_memory, DMB_LONG_TEST)
+{
+	struct pin_longterm_test args = {
+		.addr = (uintptr_t)self->memory,
+		.size = SIZE,
+		.flags = variant->flags,
+	};
+	int status;
+	pid_t pid;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	if (kernel_has_kasan())
+		SKIP(return, "needs all that is freed to be free");
+	pid = fork();
+	if (!pid) {
+		dmb_write("/proc/self/oom_score_adj", "1000");
+		/* Something is left for others, and not enough for all pages. */
+		dmb_fill_pipes(SIZE / 2);
+		/* Stops where anybody else would have somebody killed. */
+		load_hog(dmb_meminfo("MemTotal"), 0, "mayfail");
+		dmb_close_pipes();
+		_exit(ioctl(self->fd, PIN_LONGTERM_TEST_START, &args) ? errno : 0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	load_free_hogs();
+
+	TH_LOG("%s, %zu of %lu MiB in blocks", WIFSIGNALED(status) ?
+	       strsignal(WTERMSIG(status)) : strerror(WEXITSTATUS(status)),
+	       dmb_bytes_in_blocks(self->memory, SIZE) / MB, SIZE / MB);
+	EXPECT_NE(0, status);
+	ioctl(self->fd, PIN_LONGTERM_TEST_STOP);
 }
 
 int main(int argc, char **argv)

@@ -144,6 +144,27 @@ TEST_F(sticky, memory_offline_and_online)
 		munmap(memory, variant->used);
 }
 
+/* Designated memory goes back to where it was, not to ZONE_MOVABLE. */
+TEST_F(sticky, memory_offline_and_online_movable)
+{
+	unsigned long base = memory_block_inside(self->blocks, self->nr);
+	void *memory;
+	long size;
+
+	if (!base)
+		SKIP(return, "no memory block inside a designated one");
+	if (variant->used)
+		SKIP(return, "same as with free memory");
+
+	ASSERT_EQ(0, set_memory_state(base, "offline"));
+	ASSERT_EQ(0, set_memory_state(base, "online_movable"));
+	size = dmb_audit().unused - DMB_NOISE;
+	memory = dmb_touch(size, false);
+	ASSERT_NE(NULL, memory);
+	EXPECT_EQ(size, dmb_bytes_in_blocks(memory, size));
+	munmap(memory, size);
+}
+
 static void wake_up(int sig)
 {
 }

@@ -1,0 +1,596 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The contract over time: a mixed load for some minutes or, with a number of
+ * seconds as argument, for as long as that. However pages are moved, copied,
+ * merged, pinned and swapped, none gets into a block that must not be there.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../../../../mm/gup_test.h"
+#include "../kselftest.h"
+#include "dmb.h"
+
+#define DEFAULT_SECONDS	180
+#define AUDIT_INTERVAL	15	/* seconds */
+#define PATIENCE	2	/* of who offlines memory: seconds */
+
+#define MEMORY		"/sys/devices/system/memory"
+#define KSM		"/sys/kernel/mm/ksm"
+#define FS_DIR		"/tmp/dmb-contract"
+#define HUGE_SIZE	(2 * MB)
+#define NR_FILES	8
+#define MADE_AT_ONCE	4096	/* pages */
+
+/* Added in 6.1, and not known to every C library */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+enum outcome { GOOD, UNAVAILABLE, WRONG };
+
+/* What a worker has done is seen by all. */
+struct progress {
+	unsigned long rounds;
+	enum outcome outcome;
+};
+
+struct worker {
+	const char *name;
+	enum outcome (*round)(void);
+	unsigned int share;	/* memory to work on: RAM divided by that */
+};
+
+static struct progress *progress;
+static size_t page;
+
+/* Of the worker that this process is */
+static char *memory;
+static size_t size;
+static uint64_t random_state;
+
+static char fs_device[32] = "/dev/vda";
+static char swap_device[32];
+
+static uint64_t random_number(uint64_t below)
+{
+	/* A linear congruential generator; its high bits are the good ones. */
+	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (random_state >> 33) % below;
+}
+
+static void stamp(char *at, uint64_t value)
+{
+	*(uint64_t *)at = value;
+}
+
+static bool stamped(const char *at, uint64_t value)
+{
+	return *(const uint64_t *)at == value;
+}
+
+static void stamp_all(uint64_t value)
+{
+	size_t i;
+
+	for (i = 0; i < size; i += page)
+		stamp(memory + i, value + i);
+}
+
+static enum outcome check_all(uint64_t value)
+{
+	size_t i;
+
+	for (i = 0; i < size; i += page)
+		if (!stamped(memory + i, value + i))
+			return WRONG;
+	return GOOD;
+}
+
+static enum outcome anonymous(void)
+{
+	size_t i, at;
+
+	for (i = 0; i < MADE_AT_ONCE; i++) {
+		at = random_number(size / page) * page;
+		if (i % 2)
+			madvise(memory + at, page, MADV_DONTNEED);
+		else
+			stamp(memory + at, at);
+	}
+	return GOOD;
+}
+
+static enum outcome forks(void)
+{
+	uint64_t value = random_number(1000);
+	int status = 0;
+	pid_t pid;
+
+	stamp_all(value);
+	pid = fork();
+	if (!pid) {
+		size_t i;
+
+		for (i = 0; i < size; i += 2 * page)
+			stamp(memory + i, 0);
+		_exit(0);
+	}
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	return check_all(value);
+}
+
+static enum outcome huge_pages(void)
+{
+	uint64_t value = random_number(1000);
+	size_t i;
+
+	madvise(memory, size, MADV_HUGEPAGE);
+	stamp_all(value);
+	/* In parts they are split, and put together again. */
+	for (i = 0; i + HUGE_SIZE <= size; i += HUGE_SIZE) {
+		char *hole = memory + i + random_number(HUGE_SIZE / page) * page;
+
+		madvise(hole, page, MADV_DONTNEED);
+		stamp(hole, value + (hole - memory));
+		madvise(memory + i, HUGE_SIZE, MADV_COLLAPSE);
+	}
+	if (check_all(value))
+		return WRONG;
+	madvise(memory, size, MADV_DONTNEED);
+	return GOOD;
+}
+
+static enum outcome same_pages(void)
+{
+	size_t i;
+
+	if (access(KSM "/run", W_OK))
+		return UNAVAILABLE;
+	madvise(memory, size, MADV_MERGEABLE);
+	for (i = 0; i < size; i += page)
+		memset(memory + i, i / page % 4 + 1, page);
+	usleep(200 * 1000);
+	/* Some have a page of their own again. */
+	for (i = 0; i < size; i += 8 * page)
+		stamp(memory + i, i);
+	for (i = page; i < size; i += 8 * page)
+		if (memory[i] != 2)
+			return WRONG;
+	return GOOD;
+}
+
+static enum outcome locked(void)
+{
+	uint64_t value = random_number(1000);
+	enum outcome outcome;
+
+	if (mlock(memory, size))
+		return UNAVAILABLE;
+	stamp_all(value);
+	outcome = check_all(value);
+	munlock(memory, size);
+	madvise(memory, size, MADV_DONTNEED);
+	return outcome;
+}
+
+static enum outcome swapped(void)
+{
+	uint64_t value = random_number(1000);
+
+	if (!swap_device[0])
+		return UNAVAILABLE;
+	stamp_all(value);
+	madvise(memory, size, MADV_PAGEOUT);
+	return check_all(value);
+}
+
+static enum outcome tmpfs(void)
+{
+	uint64_t value = random_number(1000);
+	enum outcome outcome = GOOD;
+	int fd = memfd_create("dmb", 0);
+	size_t i;
+	char *file;
+
+	if (fd < 0 || ftruncate(fd, size))
+		return UNAVAILABLE;
+	file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	for (i = 0; i < size; i += page)
+		stamp(file + i, value + i);
+	fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size / 4);
+	for (i = size / 4; i < size; i += page)
+		if (!stamped(file + i, value + i))
+			outcome = WRONG;
+	munmap(file, size);
+	close(fd);
+	return outcome;
+}
+
+/* Data blocks, and in the page cache of the device all the rest */
+static enum outcome files(void)
+{
+	uint64_t value = random_number(1000), found;
+	enum outcome outcome = GOOD;
+	char name[64];
+	size_t i;
+	int fd;
+
+	snprintf(name, sizeof(name), FS_DIR "/%d", (int)random_number(NR_FILES));
+	fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0)
+		return errno == ENOENT ? UNAVAILABLE : WRONG;
+	stamp_all(value);
+	for (i = 0; i < size / 2; i += page)
+		if (pwrite(fd, memory + i, page, i) != (ssize_t)page)
+			goto out;
+	fsync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	for (i = 0; i < size / 2; i += page)
+		if (pread(fd, &found, sizeof(found), i) != sizeof(found) ||
+		    found != value + i)
+			outcome = WRONG;
+out:
+	close(fd);
+	if (!random_number(2))
+		unlink(name);
+	return outcome;
+}
+
+static enum outcome device_buffers(void)
+{
+	int fd = open(fs_device, O_RDONLY);
+	size_t i;
+
+	if (fd < 0)
+		return UNAVAILABLE;
+	for (i = 0; i < size; i += page)
+		if (pread(fd, memory + i, page, i) <= 0)
+			break;
+	posix_fadvise(fd, 0, size / 2, POSIX_FADV_DONTNEED);
+	close(fd);
+	return GOOD;
+}
+
+static enum outcome resize_hugetlb(void)
+{
+	char text[32];
+	char *huge;
+
+	snprintf(text, sizeof(text), "%d", (int)random_number(size / HUGE_SIZE + 1));
+	if (dmb_write("/proc/sys/vm/nr_hugepages", text))
+		return UNAVAILABLE;
+	huge = mmap(NULL, HUGE_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	if (huge == MAP_FAILED)
+		return GOOD;
+	stamp(huge, 1);
+	munmap(huge, HUGE_SIZE);
+	return GOOD;
+}
+
+static enum outcome compact(void)
+{
+	usleep(random_number(500) * 1000);
+	return dmb_write("/proc/sys/vm/compact_memory", "1") ? UNAVAILABLE : GOOD;
+}
+
+static enum outcome move_between_nodes(void)
+{
+	uint64_t value = random_number(1000);
+	size_t i, nr = size / page;
+	void **pages = malloc(nr * sizeof(*pages));
+	int *nodes = malloc(nr * sizeof(*nodes));
+	int *status = malloc(nr * sizeof(*status));
+	enum outcome outcome = UNAVAILABLE;
+
+	if (pages && nodes && status && !access("/sys/devices/system/node/node1", F_OK)) {
+		stamp_all(value);
+		for (i = 0; i < nr; i++) {
+			pages[i] = memory + i * page;
+			nodes[i] = random_number(2);
+		}
+		syscall(SYS_move_pages, 0, nr, pages, nodes, status, 2 /* MPOL_MF_MOVE */);
+		outcome = check_all(value);
+	}
+	free(pages);
+	free(nodes);
+	free(status);
+	return outcome;
+}
+
+static void wake_up(int sig)
+{
+}
+
+/* Any memory block, designated or not, and back again. */
+static enum outcome offline(void)
+{
+	struct sigaction action = { .sa_handler = wake_up };
+	unsigned long unit, blocks;
+	char path[128];
+	FILE *f = fopen(MEMORY "/block_size_bytes", "r");
+
+	if (!f || fscanf(f, "%lx", &unit) != 1)
+		return UNAVAILABLE;
+	fclose(f);
+	sigaction(SIGALRM, &action, NULL);
+	blocks = dmb_meminfo("MemTotal") / unit + 1;
+	snprintf(path, sizeof(path), MEMORY "/memory%d/state",
+		 (int)random_number(blocks));
+	/* One that cannot go offline is tried until a signal comes. */
+	alarm(PATIENCE);
+	dmb_write(path, "offline");
+	alarm(0);
+	usleep(random_number(500) * 1000);
+	dmb_write(path, "online");
+	return GOOD;
+}
+
+static enum outcome long_term_pins(void)
+{
+	struct pin_longterm_test args = {
+		.addr = (uintptr_t)memory,
+		.size = size,
+		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
+	};
+	uint64_t value = random_number(1000);
+	enum outcome outcome = GOOD;
+	int fd = open("/sys/kernel/debug/gup_test", O_RDWR);
+
+	if (fd < 0)
+		return UNAVAILABLE;
+	stamp_all(value);
+	if (!ioctl(fd, PIN_LONGTERM_TEST_START, &args)) {
+		if (dmb_bytes_in_blocks(memory, size))
+			outcome = WRONG;
+		ioctl(fd, PIN_LONGTERM_TEST_STOP);
+	}
+	close(fd);
+	if (check_all(value))
+		outcome = WRONG;
+	madvise(memory, size, MADV_DONTNEED);
+	return outcome;
+}
+
+static enum outcome fixed_buffers(void)
+{
+	struct iovec iov = { .iov_base = memory, .iov_len = size };
+	struct io_uring_params params = { };
+	enum outcome outcome = GOOD;
+	int ring = syscall(SYS_io_uring_setup, 1, &params);
+
+	if (ring < 0)
+		return UNAVAILABLE;
+	stamp_all(0);
+	if (!syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1) &&
+	    dmb_bytes_in_blocks(memory, size))
+		outcome = WRONG;
+	close(ring);
+	madvise(memory, size, MADV_DONTNEED);
+	return outcome;
+}
+
+static enum outcome kernel_memory(void)
+{
+	dmb_fill_pipes(size);
+	usleep(random_number(200) * 1000);
+	dmb_close_pipes();
+	return GOOD;
+}
+
+static const struct worker workers[] = {
+	{ "anonymous memory",		anonymous,		4 },
+	{ "forks",			forks,			128 },
+	{ "huge pages",			huge_pages,		64 },
+	{ "same pages",			same_pages,		256 },
+	{ "locked memory",		locked,			128 },
+	{ "swapped memory",		swapped,		128 },
+	{ "tmpfs",			tmpfs,			64 },
+	{ "files",			files,			256 },
+	{ "block device buffers",	device_buffers,		128 },
+	{ "hugetlb pages",		resize_hugetlb,		64 },
+	{ "compaction",			compact,		0 },
+	{ "moving between nodes",	move_between_nodes,	256 },
+	{ "memory offline and online",	offline,		0 },
+	{ "long-term pins",		long_term_pins,		256 },
+	{ "fixed buffers",		fixed_buffers,		256 },
+	{ "kernel memory",		kernel_memory,		16 },
+};
+
+#define NR_WORKERS	ARRAY_SIZE(workers)
+
+/* A zram device of its own for each use; returns false if there is none. */
+static bool add_zram(char device[32])
+{
+	char path[64], text[32] = "";
+	int fd = open("/sys/class/zram-control/hot_add", O_RDONLY);
+	int id;
+
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	close(fd);
+	id = atoi(text);
+	snprintf(path, sizeof(path), "/sys/block/zram%d/disksize", id);
+	snprintf(device, 32, "/dev/zram%d", id);
+	snprintf(text, sizeof(text), "%lu", dmb_meminfo("MemTotal") / 4);
+	return !dmb_write(path, text);
+}
+
+/* "mke2fs" and the like, which a small system has as "busybox mke2fs" only */
+static bool run_tool(const char *tool, const char *device)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "(%s %s || busybox %s %s) >/dev/null 2>&1",
+		 tool, device, tool, device);
+	return !system(command);
+}
+
+static void prepare(void)
+{
+	if ((!access(fs_device, W_OK) || add_zram(fs_device)) &&
+	    run_tool("mke2fs -b 4096", fs_device)) {
+		mkdir(FS_DIR, 0700);
+		mount(fs_device, FS_DIR, "ext4", 0, NULL);
+	}
+	if (!add_zram(swap_device) || !run_tool("mkswap", swap_device) ||
+	    swapon(swap_device, 0))
+		swap_device[0] = '\0';
+	dmb_write("/proc/sys/kernel/numa_balancing", "1");
+	dmb_write(KSM "/pages_to_scan", "1000");
+	dmb_write(KSM "/run", "1");
+}
+
+static void clean_up(void)
+{
+	dmb_write(KSM "/run", "2");
+	dmb_write("/proc/sys/kernel/numa_balancing", "0");
+	dmb_write("/proc/sys/vm/nr_hugepages", "0");
+	umount(FS_DIR);
+	if (swap_device[0])
+		swapoff(swap_device);
+}
+
+static pid_t start(unsigned int nr)
+{
+	const struct worker *worker = &workers[nr];
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	random_state = nr;
+	if (worker->share) {
+		size = dmb_meminfo("MemTotal") / worker->share / HUGE_SIZE * HUGE_SIZE;
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED)
+			_exit(1);
+	}
+	do {
+		progress[nr].outcome = worker->round();
+		progress[nr].rounds++;
+	} while (progress[nr].outcome == GOOD);
+	_exit(0);
+}
+
+/* On a slow machine some have not done anything yet when time is up. */
+static bool all_have_begun(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_WORKERS; i++)
+		if (!progress[i].rounds)
+			return false;
+	return true;
+}
+
+/* Who has allocated a page, and what for. */
+static void print_owner(unsigned long pfn)
+{
+	static char text[4096];
+	int fd = open("/sys/kernel/debug/page_owner", O_RDONLY);
+
+	/* Offsets of this file are page frames. */
+	if (fd >= 0 && pread(fd, text, sizeof(text) - 1, pfn) > 0)
+		ksft_print_msg("%s\n", text);
+	close(fd);
+}
+
+static bool audit_once(void)
+{
+	struct dmb_audit audit = dmb_audit();
+
+	if (!audit.violations)
+		return true;
+	ksft_print_msg("%ld violations, one at %#lx: %s\n", audit.violations,
+		       audit.pfn, audit.reason);
+	print_owner(audit.pfn);
+	return false;
+}
+
+static long seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - start->tv_sec;
+}
+
+int main(int argc, char **argv)
+{
+	long seconds = argc > 1 ? atol(argv[1]) : DEFAULT_SECONDS;
+	unsigned long pageblocks, kills, audits = 0, bad = 0;
+	pid_t pids[NR_WORKERS];
+	struct timespec began;
+	unsigned int i;
+
+	dmb_need_blocks();
+	ksft_print_header();
+	ksft_set_plan(NR_WORKERS + 2);
+
+	page = sysconf(_SC_PAGESIZE);
+	pageblocks = dmb_pageblocks();
+	kills = dmb_read_value("/proc/vmstat", "oom_kill");
+	progress = mmap(NULL, NR_WORKERS * sizeof(*progress), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (progress == MAP_FAILED)
+		ksft_exit_fail_msg("no memory to start with\n");
+
+	prepare();
+	for (i = 0; i < NR_WORKERS; i++)
+		pids[i] = start(i);
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	while (seconds_since(&began) < seconds || !all_have_begun()) {
+		sleep(AUDIT_INTERVAL);
+		bad += !audit_once();
+		audits++;
+	}
+	for (i = 0; i < NR_WORKERS; i++)
+		kill(pids[i], SIGKILL);
+	for (i = 0; i < NR_WORKERS; i++)
+		waitpid(pids[i], NULL, 0);
+	bad += !audit_once();
+	clean_up();
+
+	for (i = 0; i < NR_WORKERS; i++) {
+		if (progress[i].outcome == UNAVAILABLE)
+			ksft_test_result_skip("%s\n", workers[i].name);
+		else
+			ksft_test_result(progress[i].outcome == GOOD,
+					 "%s: %lu rounds\n", workers[i].name,
+					 progress[i].rounds);
+	}
+	ksft_print_msg("%lu killed for want of memory\n",
+		       dmb_read_value("/proc/vmstat", "oom_kill") - kills);
+	ksft_test_result(!bad, "%lu audits under load and one after it\n", audits);
+	/* Memory that was caught offline has no pageblocks to show. */
+	ksft_test_result(dmb_pageblocks() <= pageblocks && dmb_pageblocks(),
+			 "pageblocks of type DMB: %lu\n", dmb_pageblocks());
+	ksft_finished();
+}

@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Load on memory, and what reclaim, compaction and the OOM killer do about it. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "load.h"
+
+#define CMA		"/sys/kernel/debug/cma/reserved"
+#define TRACING		"/sys/kernel/tracing"
+#define ISOLATE		TRACING "/events/vmscan/mm_vmscan_lru_isolate"
+#define LOAD		"/sys/kernel/debug/dmb_load"
+#define MODULE		"test_modules/dmb_load.ko"
+
+#define CACHE_DIR	"/tmp/dmb-cache"
+#define CACHE_FILE	CACHE_DIR "/file"
+
+/* On a small system busybox does not even have its links. */
+#define MAKE_FS		"for box in '' busybox; do $box mke2fs -b 4096 /dev/zram0 && break; done >/dev/null 2>&1"
+
+#define KPF_UPTODATE	((uint64_t)1 << 3)
+#define KPF_ANON	((uint64_t)1 << 12)
+#define KPF_SWAPBACKED	((uint64_t)1 << 14)
+
+/* What areas and ordinary memory have in no page of a higher order, at least */
+#define SCATTERED	(64 * MB)
+
+/* Of atomic requests, for each order */
+#define BURST		(256 * 1024UL)
+
+#define BATCH		8192	/* pages to look at in one go */
+
+static size_t page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+static unsigned long read_number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return strtoul(text, NULL, 0);
+}
+
+int load_areas(struct dmb_block areas[DMB_MAX_BLOCKS])
+{
+	int nr = dmb_read_blocks(areas);
+
+	if (nr || access(CMA, R_OK))
+		return nr;
+	areas[0].base = read_number(CMA "/base_pfn") * page_size();
+	areas[0].size = read_number(CMA "/count") * page_size();
+	return 1;
+}
+
+size_t load_area_bytes(void)
+{
+	struct dmb_block areas[DMB_MAX_BLOCKS];
+	int i, nr = load_areas(areas);
+	size_t size = 0;
+
+	for (i = 0; i < nr; i++)
+		size += areas[i].size;
+	return size;
+}
+
+size_t load_area_free(void)
+{
+	/* A kernel has one of them or the other; what is not there reads as 0. */
+	return dmb_meminfo("DmbFree") + dmb_meminfo("CmaFree");
+}
+
+size_t load_ordinary_free(void)
+{
+	size_t area = load_area_free(), all = dmb_meminfo("MemFree");
+
+	return all > area ? all - area : 0;
+}
+
+size_t load_reserve(void)
+{
+	/* As much again, for lists of other CPUs and what nobody accounts for */
+	return dmb_read_value("/proc/zoneinfo", "low") * page_size() * 2;
+}
+
+unsigned long load_vmstat(const char *prefix)
+{
+	FILE *f = fopen("/proc/vmstat", "r");
+	unsigned long value, sum = 0;
+	char name[64];
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read /proc/vmstat\n");
+	while (fscanf(f, "%63s %lu", name, &value) == 2)
+		if (!strncmp(name, prefix, strlen(prefix)))
+			sum += value;
+	fclose(f);
+	return sum;
+}
+
+unsigned long load_effort(void)
+{
+	return load_vmstat("pgscan_") + load_vmstat("allocstall_") +
+	       load_vmstat("compact_") + load_vmstat("pageoutrun");
+}
+
+bool load_frame_in_area(uint64_t frame)
+{
+	static struct dmb_block areas[DMB_MAX_BLOCKS];
+	static int nr;
+
+	if (!nr)
+		nr = load_areas(areas);
+	return dmb_find_block(areas, nr, frame) >= 0;
+}
+
+void *load_write_pattern(size_t size)
+{
+	size_t i, page = page_size();
+	char *memory;
+
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	for (i = 0; i < size; i += page) {
+		uint64_t *words = (uint64_t *)(memory + i);
+		size_t w;
+
+		for (w = 0; w < page / sizeof(*words); w++)
+			words[w] = (i / page + 1) * (2 * w + 1);
+	}
+	return memory;
+}
+
+size_t load_check_pattern(const void *memory, size_t size)
+{
+	size_t i, page = page_size(), wrong = 0;
+
+	for (i = 0; i < size; i += page) {
+		const uint64_t *words = memory + i;
+		size_t w;
+
+		for (w = 0; w < page / sizeof(*words); w++)
+			if (words[w] != (i / page + 1) * (2 * w + 1)) {
+				wrong++;
+				break;
+			}
+	}
+	return wrong;
+}
+
+struct load_memory load_fragment(size_t *wanted)
+{
+	size_t size = load_area_free() + load_ordinary_free() - load_reserve();
+	size_t i, page = page_size();
+	struct load_memory memory;
+
+	memory.size = size / MB * MB;
+	memory.start = load_write_pattern(memory.size);
+	memory.frames = NULL;
+	if (!memory.start)
+		return memory;
+	*wanted = load_ordinary_free() / (2 * MB) * (2 * MB) + SCATTERED;
+	for (i = 0; i < memory.size; i += 2 * page)
+		madvise(memory.start + i, page, MADV_DONTNEED);
+	memory.frames = dmb_frames(memory.start, memory.size);
+	return memory;
+}
+
+void load_release(struct load_memory *memory)
+{
+	if (memory->start)
+		munmap(memory->start, memory->size);
+	free(memory->frames);
+}
+
+struct load_travel load_travel_since(const struct load_memory *memory)
+{
+	uint64_t *now = dmb_frames(memory->start, memory->size);
+	size_t i, nr = memory->size / page_size();
+	struct load_travel travel = { };
+
+	for (i = 0; i < nr; i++) {
+		uint64_t then = memory->frames[i];
+		bool was, is;
+
+		if (!then || !now[i] || then == now[i])
+			continue;
+		was = load_frame_in_area(then);
+		is = load_frame_in_area(now[i]);
+		travel.in += !was && is;
+		travel.out += was && !is;
+		travel.within += was && is;
+	}
+	free(now);
+	return travel;
+}
+
+static void *map_all_memory(size_t *size)
+{
+	char *memory;
+
+	*size = dmb_meminfo("MemTotal") / MB * MB;
+	memory = mmap(NULL, *size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		ksft_exit_fail_msg("no address space\n");
+	madvise(memory, *size, MADV_NOHUGEPAGE);
+	return memory;
+}
+
+static void touch(char *memory, size_t size)
+{
+	size_t i, page = page_size();
+
+	for (i = 0; i < size; i += page)
+		memory[i] = 1;
+}
+
+void *load_fill_areas(size_t *size)
+{
+	size_t bite = 64 * 1024, done, all, nr = bite / page_size();
+	char *memory = map_all_memory(&all);
+	bool full = false;
+
+	for (done = 0; !full && done < all; done += bite) {
+		uint64_t *frames;
+		size_t i;
+
+		touch(memory + done, bite);
+		frames = dmb_frames(memory + done, bite);
+		for (i = 0; i < nr; i++)
+			full |= !load_frame_in_area(frames[i]);
+		free(frames);
+	}
+	munmap(memory + done, all - done);
+	*size = done;
+	return memory;
+}
+
+static void read_cache(int fd, size_t size)
+{
+	static char data[1 * MB];
+	size_t done;
+
+	for (done = 0; done < size; done += sizeof(data))
+		if (pread(fd, data, sizeof(data), done) < 0)
+			ksft_exit_fail_msg("cannot read %s\n", CACHE_FILE);
+}
+
+static void end_cache(void)
+{
+	if (!umount(CACHE_DIR))
+		dmb_write("/sys/block/zram0/reset", "1");
+}
+
+int load_open_cache(size_t size)
+{
+	int fd;
+
+	if (dmb_write("/sys/block/zram0/disksize", "64M"))
+		return -1;
+	mkdir(CACHE_DIR, 0700);
+	if (system(MAKE_FS) ||
+	    mount("/dev/zram0", CACHE_DIR, "ext4", 0, NULL))
+		return -1;
+	/* Holes are read into the page cache like any data, and it stays clean. */
+	fd = open(CACHE_FILE, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0 || ftruncate(fd, size))
+		ksft_exit_fail_msg("cannot make %s\n", CACHE_FILE);
+	read_cache(fd, size);
+	return fd;
+}
+
+/* Pages in a batch on their way to the LRU lack the flag LRU; these do not. */
+static bool is_page_cache(uint64_t flags)
+{
+	return (flags & KPF_UPTODATE) && !(flags & (KPF_ANON | KPF_SWAPBACKED));
+}
+
+/* One flag after the other to *@map, which is moved on */
+static void map_cache_of(int fd, const struct dmb_block *area, unsigned char **map)
+{
+	uint64_t pfn = area->base / page_size();
+	uint64_t end = pfn + area->size / page_size();
+	static uint64_t flags[BATCH];
+
+	while (pfn < end) {
+		size_t i, nr = end - pfn < BATCH ? end - pfn : BATCH;
+		size_t size = nr * sizeof(*flags);
+
+		if (pread(fd, flags, size, pfn * sizeof(*flags)) != (ssize_t)size)
+			ksft_exit_fail_msg("/proc/kpageflags ends early\n");
+		for (i = 0; i < nr; i++)
+			*(*map)++ = is_page_cache(flags[i]);
+		pfn += nr;
+	}
+}
+
+/* For each page of the areas, whether it is page cache */
+static unsigned char *map_cache(void)
+{
+	unsigned char *map = malloc(load_area_bytes() / page_size()), *at = map;
+	struct dmb_block areas[DMB_MAX_BLOCKS];
+	int fd = open("/proc/kpageflags", O_RDONLY);
+	int i, nr = load_areas(areas);
+
+	if (fd < 0 || !map)
+		ksft_exit_fail_msg("cannot read /proc/kpageflags\n");
+	for (i = 0; i < nr; i++)
+		map_cache_of(fd, &areas[i], &at);
+	close(fd);
+	return map;
+}
+
+struct load_cache load_note_cache(void)
+{
+	struct load_cache cache = { .map = map_cache() };
+	size_t i, nr = load_area_bytes() / page_size();
+
+	for (i = 0; i < nr; i++)
+		cache.pages += cache.map[i];
+	return cache;
+}
+
+size_t load_cache_lost(struct load_cache *cache)
+{
+	size_t i, nr = load_area_bytes() / page_size(), lost = 0;
+	unsigned char *now = map_cache();
+
+	for (i = 0; i < nr; i++)
+		lost += cache->map[i] && !now[i];
+	free(now);
+	free(cache->map);
+	return lost;
+}
+
+int load_set_mglru(bool on)
+{
+	return dmb_write("/sys/kernel/mm/lru_gen/enabled", on ? "y" : "n");
+}
+
+static int trace_skips(void)
+{
+	int err;
+
+	/* Keep what comes first, so that nothing is lost unseen. */
+	dmb_write(TRACING "/buffer_size_kb", "4096");
+	dmb_write(TRACING "/trace", "");
+	err = dmb_write(ISOLATE "/filter", "nr_skipped > 0");
+	return err ?: dmb_write(ISOLATE "/enable", "1");
+}
+
+static unsigned long longest_skip(void)
+{
+	unsigned long skipped, longest = 0;
+	char line[512], *at;
+	FILE *f;
+
+	dmb_write(ISOLATE "/enable", "0");
+	f = fopen(TRACING "/trace", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		at = strstr(line, "nr_skipped=");
+		if (at && sscanf(at, "nr_skipped=%lu", &skipped) == 1 &&
+		    skipped > longest)
+			longest = skipped;
+	}
+	if (f)
+		fclose(f);
+	dmb_write(ISOLATE "/filter", "0");
+	dmb_write(TRACING "/trace", "");
+	return longest;
+}
+
+bool load_have_module(void)
+{
+	int fd;
+
+	if (!access(LOAD "/command", W_OK))
+		return true;
+	fd = open(MODULE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	/* To skip would hide that the module was built for another kernel. */
+	if (syscall(SYS_finit_module, fd, "", 0))
+		ksft_exit_fail_msg("cannot load %s: %s\n", MODULE, strerror(errno));
+	close(fd);
+	return !access(LOAD "/command", W_OK);
+}
+
+size_t load_hog(size_t size, int order, const char *how)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "hog %zu %d %s", size / page_size(), order, how);
+	if (dmb_write(LOAD "/command", text))
+		return 0;
+	return dmb_read_value(LOAD "/result", "hog_got") * page_size();
+}
+
+size_t load_hog_slowly(size_t size, int order, const char *how)
+{
+	size_t bite = 1 * MB, got, done;
+
+	for (done = 0; done < size; done += got) {
+		got = load_hog(bite, order, how);
+		if (got < bite)
+			return done + got;
+		usleep(5000);
+	}
+	return done;
+}
+
+void load_free_hogs(void)
+{
+	dmb_write(LOAD "/command", "free");
+}
+
+struct load_reclaim load_reclaim_cache(bool slowly)
+{
+	struct load_reclaim reclaim = {
+		.kswapd = load_vmstat("pgscan_kswapd"),
+		.direct = load_vmstat("pgscan_direct"),
+	};
+	struct load_cache cache = load_note_cache();
+	size_t outside = dmb_meminfo("Cached") - cache.pages * page_size();
+
+	/* As much again as is free, so that half of the cache has to go. */
+	reclaim.wanted = (load_ordinary_free() + outside / 2) / MB * MB;
+	reclaim.pages = cache.pages;
+	if (trace_skips())
+		ksft_exit_fail_msg("cannot trace " ISOLATE "\n");
+	reclaim.got = slowly ? load_hog_slowly(reclaim.wanted, 0, "kernel") :
+			       load_hog(reclaim.wanted, 0, "kernel");
+	reclaim.longest_skip = longest_skip();
+	reclaim.lost = load_cache_lost(&cache);
+	reclaim.kswapd = load_vmstat("pgscan_kswapd") - reclaim.kswapd;
+	reclaim.direct = load_vmstat("pgscan_direct") - reclaim.direct;
+	return reclaim;
+}
+
+static void set_background(const char *proactiveness, const char *boost)
+{
+	load_free_hogs();
+	end_cache();
+	dmb_write("/proc/sys/vm/compaction_proactiveness", proactiveness);
+	dmb_write("/proc/sys/vm/watermark_boost_factor", boost);
+}
+
+void load_begin(void)
+{
+	set_background("0", "0");
+}
+
+void load_end(void)
+{
+	/* What the kernel starts with */
+	set_background("20", "15000");
+}
+
+static unsigned long sum_of_orders(const char *what)
+{
+	unsigned long sum = 0;
+	char word[32];
+	int order;
+
+	for (order = 0; order < 4; order++) {
+		snprintf(word, sizeof(word), "atomic_%s_%d", what, order);
+		sum += dmb_read_value(LOAD "/result", word);
+	}
+	return sum;
+}
+
+struct load_atomic load_atomic_run(unsigned long runs, size_t ring)
+{
+	struct load_atomic run = { };
+	char text[64];
+
+	snprintf(text, sizeof(text), "atomic %lu %zu %zu", runs,
+		 ring / page_size(), BURST / page_size());
+	if (dmb_write(LOAD "/command", text))
+		return run;
+	run.asked = sum_of_orders("asked");
+	run.failed = sum_of_orders("failed");
+	run.failed_above = sum_of_orders("failed_above");
+	return run;
+}
+
+struct load_atomic load_atomic_run_reading(unsigned long runs)
+{
+	/* Either of them leaves enough of ordinary memory for the kernel. */
+	size_t size = load_area_bytes() + load_ordinary_free() / 2;
+	struct load_atomic run = { };
+	int fd = load_open_cache(size);
+	pid_t reader;
+
+	if (fd < 0)
+		return run;
+	reader = fork();
+	if (!reader) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			read_cache(fd, size);
+	}
+	run = load_atomic_run(runs, size);
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, 0);
+	close(fd);
+	return run;
+}
+
+struct load_oom load_until_oom(int order)
+{
+	struct load_oom oom = {
+		.kills = load_vmstat("oom_kill"),
+		.scanned = load_vmstat("pgscan_"),
+	};
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dmb_write("/proc/self/oom_score_adj", "1000");
+		load_hog(dmb_meminfo("MemTotal") * 2, order, "kernel");
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		ksft_exit_fail_msg("no process to kill\n");
+	oom.seconds = (dmb_read_value(LOAD "/result", "hog_end_ns") -
+		       dmb_read_value(LOAD "/result", "hog_last_ns")) / 1e9;
+	oom.killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+	oom.got = dmb_read_value(LOAD "/result", "hog_got") * page_size();
+	oom.kills = load_vmstat("oom_kill") - oom.kills;
+	oom.scanned = load_vmstat("pgscan_") - oom.scanned;
+	return oom;
+}

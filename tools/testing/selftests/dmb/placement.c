@@ -1,0 +1,726 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that may come from blocks does so while there is any left, whatever it
+ * is for, in whatever zone the blocks are, and as far as policies let it.
+ */
+
+#include <fcntl.h>
+#include <linux/mempolicy.h>
+#include <linux/mman.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "../kselftest_harness.h"
+#include "dmb.h"
+
+#define MOST		(900 * MB)	/* fills most of two blocks of 512 MiB */
+#define STEP		(4 * MB)
+#define SPILL		(64 * MB)	/* what there is tried to get beyond the blocks */
+#define MTHP		(64 * 1024UL)
+
+/*
+ * Pages in the lists of each CPU that are not worth a search, and folios that
+ * merge from what these lists give back by and by.
+ */
+#define CRUMBS		64
+#define CRUMB_FOLIOS	4
+#define MAX_NODES	8
+
+/* zram has sectors as large as pages. */
+#define MKE2FS		"mke2fs -b 4096 /dev/zram0"
+
+static const char hugetlb_pool[] = "/proc/sys/vm/nr_hugepages";
+
+enum kind {
+	ANONYMOUS,
+	ANONYMOUS_MTHP,
+	ANONYMOUS_THP,
+	SHMEM,
+	PAGE_CACHE,
+	HUGETLB,
+};
+
+/* Memory of some kind, with nothing behind it at first. */
+struct area {
+	enum kind kind;
+	size_t folio_size;
+	char *memory;
+	size_t size;
+	int fd;
+	char dir[32];
+};
+
+static int order_of(const struct area *area)
+{
+	return __builtin_ctzl(area->folio_size / sysconf(_SC_PAGESIZE));
+}
+
+/*
+ * A file system on a disk of zeroes. What it holds is never written: a file of
+ * nothing but holes has page cache, too.
+ */
+static int open_file(struct area *area)
+{
+	char path[64];
+
+	if (dmb_write("/sys/block/zram0/reset", "1") ||
+	    dmb_write("/sys/block/zram0/disksize", "64M") ||
+	    system("{ " MKE2FS " || busybox " MKE2FS "; } >/dev/null 2>&1"))
+		return -1;
+	snprintf(area->dir, sizeof(area->dir), "/tmp/dmb-XXXXXX");
+	if (!mkdtemp(area->dir) || mount("/dev/zram0", area->dir, "ext4", 0, NULL))
+		return -1;
+	snprintf(path, sizeof(path), "%s/file", area->dir);
+	return open(path, O_RDWR | O_CREAT, 0600);
+}
+
+/* Returns false if this kernel or machine has no such memory. */
+static bool open_area(struct area *area, enum kind kind, size_t size)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	int prot = PROT_READ | PROT_WRITE;
+	size_t huge = dmb_huge_page_size();
+
+	*area = (struct area) { .kind = kind, .size = size, .fd = -1,
+				.folio_size = sysconf(_SC_PAGESIZE) };
+	switch (kind) {
+	case ANONYMOUS:
+		break;
+	case ANONYMOUS_MTHP:
+	case ANONYMOUS_THP:
+		if (!huge)
+			return false;
+		area->folio_size = kind == ANONYMOUS_THP ? huge : MTHP;
+		dmb_folio_size(area->folio_size);
+		break;
+	case SHMEM:
+		area->fd = memfd_create("dmb", 0);
+		break;
+	case PAGE_CACHE:
+		area->fd = open_file(area);
+		break;
+	case HUGETLB:
+		area->folio_size = dmb_meminfo("Hugepagesize");
+		flags |= MAP_HUGETLB;
+		if (!area->folio_size || dmb_write(hugetlb_pool, "0"))
+			return false;
+		break;
+	}
+	if (kind == SHMEM || kind == PAGE_CACHE) {
+		if (area->fd < 0 || ftruncate(area->fd, size))
+			return false;
+		flags = MAP_SHARED;
+	}
+	if (kind == PAGE_CACHE)
+		prot = PROT_READ;
+	area->memory = mmap(NULL, size, prot, flags, area->fd, 0);
+	if (area->memory == MAP_FAILED)
+		return false;
+	if (kind == ANONYMOUS)
+		madvise(area->memory, size, MADV_NOHUGEPAGE);
+	if (kind == ANONYMOUS_MTHP || kind == ANONYMOUS_THP)
+		madvise(area->memory, size, MADV_HUGEPAGE);
+	return true;
+}
+
+static void close_area(struct area *area)
+{
+	if (area->memory && area->memory != MAP_FAILED)
+		munmap(area->memory, area->size);
+	if (area->fd >= 0)
+		close(area->fd);
+	if (area->kind == HUGETLB)
+		dmb_write(hugetlb_pool, "0");
+	if (area->kind == PAGE_CACHE) {
+		umount(area->dir);
+		rmdir(area->dir);
+		dmb_write("/sys/block/zram0/reset", "1");
+	}
+	if (area->kind == ANONYMOUS_MTHP)
+		dmb_folio_size(dmb_huge_page_size());
+}
+
+/* Gives an area some more memory. Returns false if there is none to have. */
+static bool grow_area(const struct area *area, size_t from, size_t size)
+{
+	char text[32];
+
+	if (area->kind == HUGETLB) {
+		snprintf(text, sizeof(text), "%zu", (from + size) / area->folio_size);
+		dmb_write(hugetlb_pool, text);
+		if (dmb_read_value("/proc/meminfo", "HugePages_Free") * area->folio_size < size)
+			return false;
+	}
+	return !madvise(area->memory + from, size, area->kind == PAGE_CACHE ?
+			MADV_POPULATE_READ : MADV_POPULATE_WRITE);
+}
+
+static size_t bytes_in_whole_folios(const uint64_t *frames, size_t size, size_t folio_size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), pages = folio_size / page, bytes = 0, i, j;
+
+	for (i = 0; i + pages <= size / page; i += pages) {
+		for (j = 0; j < pages && frames[i + j] == frames[i] + j; j++)
+			;
+		if (j == pages && frames[i] % pages == 0)
+			bytes += folio_size;
+	}
+	return bytes;
+}
+
+/* The node of each page of touched memory, or a negative number. */
+static int *nodes_of(char *memory, size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = size / page, i;
+	void **pages = calloc(nr, sizeof(*pages));
+	int *nodes = calloc(nr, sizeof(*nodes));
+
+	for (i = 0; i < nr; i++)
+		pages[i] = memory + i * page;
+	if (syscall(SYS_move_pages, 0, nr, pages, NULL, nodes, 0))
+		ksft_exit_fail_msg("cannot ask for the nodes of pages\n");
+	free(pages);
+	return nodes;
+}
+
+/* What is free in blocks for a folio of some size, on one node or, with -1, on all. */
+static size_t left_in_blocks(int order, int node)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks), i;
+	size_t left = 0;
+
+	if (order)
+		return dmb_free_of_order(order, node);
+	for (i = 0; i < nr; i++)
+		if (node < 0 || blocks[i].node == node)
+			left += dmb_unused(&blocks[i]);
+	return left;
+}
+
+/* Huge pages are rather taken from the rest of a node than from blocks of another. */
+static bool wants_this_node(const struct area *area)
+{
+	return area->kind == ANONYMOUS_THP || area->kind == HUGETLB;
+}
+
+/* What is left for more of an area: node by node, or else all in the first place. */
+static void left_for(const struct area *area, size_t left[MAX_NODES])
+{
+	int order = order_of(area), node;
+
+	memset(left, 0, MAX_NODES * sizeof(*left));
+	if (wants_this_node(area)) {
+		for (node = 0; node < MAX_NODES; node++)
+			left[node] = left_in_blocks(order, node);
+	} else {
+		left[0] = dmb_free_of_order(order, -1);
+		/* The audit is slow, and there is no need for it before the end. */
+		if (left[0] < SPILL)
+			left[0] = left_in_blocks(order, -1);
+	}
+}
+
+static void count_outside(const struct area *area, size_t from, size_t size,
+			  size_t outside[MAX_NODES])
+{
+	size_t page = sysconf(_SC_PAGESIZE), i;
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	uint64_t *frames = dmb_frames(area->memory + from, size);
+	int *nodes = nodes_of(area->memory + from, size);
+	int nr = dmb_read_blocks(blocks);
+
+	memset(outside, 0, MAX_NODES * sizeof(*outside));
+	for (i = 0; i < size / page; i++)
+		if (frames[i] && dmb_find_block(blocks, nr, frames[i]) < 0)
+			outside[wants_this_node(area) && nodes[i] > 0 ? nodes[i] : 0] += page;
+	free(nodes);
+	free(frames);
+}
+
+/*
+ * Gives an area some more memory, and adds to wrong what of it came from
+ * elsewhere while blocks had room all the time, before as well as afterwards.
+ */
+static bool grow_and_judge(const struct area *area, size_t from, size_t size, size_t *wrong)
+{
+	size_t before[MAX_NODES], after[MAX_NODES], outside[MAX_NODES];
+	size_t crumbs = CRUMBS * sysconf(_SC_NPROCESSORS_ONLN) * sysconf(_SC_PAGESIZE) +
+			CRUMB_FOLIOS * area->folio_size;
+	int node;
+
+	left_for(area, before);
+	if (!grow_area(area, from, size))
+		return false;
+	left_for(area, after);
+	count_outside(area, from, size, outside);
+	for (node = 0; node < MAX_NODES; node++)
+		if (before[node] > crumbs && after[node] > crumbs)
+			*wrong += outside[node];
+	return true;
+}
+
+static int this_node(void)
+{
+	unsigned int node;
+
+	return getcpu(NULL, &node) ? -1 : (int)node;
+}
+
+FIXTURE(placement)
+{
+	struct area area;
+	size_t room;
+	long used;
+};
+
+FIXTURE_VARIANT(placement)
+{
+	enum kind kind;
+};
+
+FIXTURE_VARIANT_ADD(placement, anonymous)
+{
+	.kind = ANONYMOUS,
+};
+
+FIXTURE_VARIANT_ADD(placement, mthp)
+{
+	.kind = ANONYMOUS_MTHP,
+};
+
+FIXTURE_VARIANT_ADD(placement, thp)
+{
+	.kind = ANONYMOUS_THP,
+};
+
+FIXTURE_VARIANT_ADD(placement, tmpfs)
+{
+	.kind = SHMEM,
+};
+
+FIXTURE_VARIANT_ADD(placement, page_cache)
+{
+	.kind = PAGE_CACHE,
+};
+
+FIXTURE_VARIANT_ADD(placement, hugetlb)
+{
+	.kind = HUGETLB,
+};
+
+FIXTURE_SETUP(placement)
+{
+	ASSERT_EQ(0, dmb_run_on(0));
+	self->used = dmb_audit().used;
+	if (!open_area(&self->area, variant->kind, dmb_meminfo("DmbTotal") + SPILL))
+		SKIP(return, "no memory of this kind");
+	self->room = left_in_blocks(order_of(&self->area),
+				    variant->kind == ANONYMOUS_THP ? this_node() : -1);
+	if (self->room < 2 * SPILL)
+		SKIP(return, "blocks are too full");
+	if (dmb_meminfo("MemAvailable") < self->area.size + 4 * SPILL)
+		SKIP(return, "not enough ordinary memory to spill into");
+}
+
+FIXTURE_TEARDOWN(placement)
+{
+	struct dmb_audit audit;
+
+	close_area(&self->area);
+	audit = dmb_audit();
+	EXPECT_EQ(0, audit.violations);
+	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+}
+
+static double percent(size_t part, size_t whole)
+{
+	return whole ? 100.0 * part / whole : 0;
+}
+
+TEST_F_TIMEOUT(placement, blocks_before_ordinary_memory, DMB_LONG_TEST)
+{
+	size_t size = self->room / 10 * 9 / STEP * STEP, inside, whole, wrong = 0, from;
+	uint64_t *frames;
+
+	if (size > MOST)
+		size = MOST;
+
+	for (from = 0; from < size; from += STEP)
+		ASSERT_TRUE(grow_area(&self->area, from, STEP));
+	inside = dmb_bytes_in_blocks(self->area.memory, size);
+	frames = dmb_frames(self->area.memory, size);
+	whole = bytes_in_whole_folios(frames, size, self->area.folio_size);
+	free(frames);
+	TH_LOG("%.2f%% of %zu MiB in blocks, %.2f%% in folios of %zu kB",
+	       percent(inside, size), size / MB, percent(whole, size),
+	       self->area.folio_size / 1024);
+	EXPECT_GE(percent(inside, size), 99.5);
+	/* Or this would be a test of something else. */
+	EXPECT_GE(percent(whole, size), 95);
+
+	while (from + STEP <= self->area.size &&
+	       grow_and_judge(&self->area, from, STEP, &wrong))
+		from += STEP;
+	TH_LOG("of %zu MiB, %zu kB were placed elsewhere while blocks had room, %zu kB of it left",
+	       from / MB, wrong / 1024, left_in_blocks(order_of(&self->area), -1) / 1024);
+	EXPECT_GE(from, self->room);
+	EXPECT_EQ(0, wrong);
+}
+
+FIXTURE(others)
+{
+	long used;
+};
+
+FIXTURE_SETUP(others)
+{
+	self->used = dmb_audit().used;
+	if (left_in_blocks(0, -1) < SPILL)
+		SKIP(return, "blocks are too full");
+	if (dmb_meminfo("MemAvailable") < left_in_blocks(0, -1) + 4 * SPILL)
+		SKIP(return, "not enough ordinary memory to spill into");
+}
+
+FIXTURE_TEARDOWN(others)
+{
+	struct dmb_audit audit = dmb_audit();
+
+	EXPECT_EQ(0, audit.violations);
+	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+}
+
+/* Free pages in the lists of another CPU are free all the same. */
+TEST_F_TIMEOUT(others, lists_of_another_cpu, DMB_LONG_TEST)
+{
+	size_t size = left_in_blocks(0, -1), wrong = 0, from;
+	struct area area;
+	void *memory;
+
+	if (dmb_run_on(1))
+		SKIP(return, "there is one CPU only");
+	memory = dmb_touch(size / 2, false);
+	ASSERT_NE(NULL, memory);
+	munmap(memory, size / 2);
+	TH_LOG("%lu kB in per-cpu lists", (size - dmb_free_of_order(0, -1)) / 1024);
+
+	ASSERT_EQ(0, dmb_run_on(0));
+	ASSERT_TRUE(open_area(&area, ANONYMOUS, (size + SPILL) / STEP * STEP));
+	for (from = 0; from < area.size; from += STEP)
+		ASSERT_TRUE(grow_and_judge(&area, from, STEP, &wrong));
+	TH_LOG("%zu kB were placed elsewhere while blocks had room, %zu kB of it left",
+	       wrong / 1024, left_in_blocks(0, -1) / 1024);
+	EXPECT_EQ(0, wrong);
+	close_area(&area);
+}
+
+/* A page that has to leave its place in a block gets another one there. */
+TEST_F(others, soft_offline)
+{
+	const char *unpoison = "/sys/kernel/debug/hwpoison/unpoison-pfn";
+	size_t page = sysconf(_SC_PAGESIZE), size = 64 * page, i;
+	uint64_t *frames;
+	char *memory, text[32];
+
+	/* What is freed by unpoisoning was freed before, and page_owner warns. */
+	if (!access("/sys/kernel/debug/page_owner", F_OK))
+		SKIP(return, "does not go together with page_owner");
+	memory = dmb_touch(size, false);
+	ASSERT_NE(NULL, memory);
+	ASSERT_EQ(size, dmb_bytes_in_blocks(memory, size));
+	frames = dmb_frames(memory, size);
+	if (access(unpoison, W_OK) || madvise(memory, page, MADV_SOFT_OFFLINE))
+		SKIP(return, "needs CONFIG_MEMORY_FAILURE and HWPOISON_INJECT");
+	for (i = page; i < size; i += page)
+		EXPECT_EQ(0, madvise(memory + i, page, MADV_SOFT_OFFLINE));
+	EXPECT_EQ(size, dmb_bytes_in_blocks(memory, size));
+	for (i = 0; i < size / page; i++) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)frames[i]);
+		EXPECT_EQ(0, dmb_write(unpoison, text));
+	}
+	free(frames);
+	munmap(memory, size);
+}
+
+static int cpu_of_node(int node)
+{
+	char path[64];
+	int cpu = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpulist", node);
+	f = fopen(path, "r");
+	if (!f)
+		return -1;
+	if (fscanf(f, "%d", &cpu) != 1)
+		cpu = -1;
+	fclose(f);
+	return cpu;
+}
+
+static int bind_memory(void *memory, size_t size, int mode, int node, int flags)
+{
+	unsigned long mask = 1UL << node;
+
+	return syscall(SYS_mbind, memory, size, mode, &mask, MAX_NODES, flags);
+}
+
+#define CGROUP	"/sys/fs/cgroup"
+
+/* From now on this process has memory of one node only. */
+static bool enter_cpuset(int node)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", node);
+	dmb_write(CGROUP "/cgroup.subtree_control", "+cpuset");
+	mkdir(CGROUP "/dmb-placement", 0755);
+	return !dmb_write(CGROUP "/dmb-placement/cpuset.mems", text) &&
+	       !dmb_write(CGROUP "/dmb-placement/cgroup.procs", "0");
+}
+
+static void leave_cpuset(void)
+{
+	dmb_write(CGROUP "/cgroup.procs", "0");
+	rmdir(CGROUP "/dmb-placement");
+}
+
+static size_t bytes_in_blocks_of(int node, const char *memory, size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), bytes = 0, i;
+	uint64_t *frames = dmb_frames(memory, size);
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks), b;
+
+	for (i = 0; i < size / page; i++) {
+		b = dmb_find_block(blocks, nr, frames[i]);
+		if (b >= 0 && blocks[b].node == node)
+			bytes += page;
+	}
+	free(frames);
+	return bytes;
+}
+
+static size_t bytes_on(int node, char *memory, size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), bytes = 0, i;
+	int *nodes = nodes_of(memory, size);
+
+	for (i = 0; i < size / page; i++)
+		if (nodes[i] == node)
+			bytes += page;
+	free(nodes);
+	return bytes;
+}
+
+/* Where memory is meant to be, while the process runs on the other node. */
+enum policy {
+	LOCAL,
+	BIND,
+	PREFERRED,
+	CPUSET,
+};
+
+FIXTURE(nodes)
+{
+	struct area area;
+	size_t room, size;
+};
+
+FIXTURE_VARIANT(nodes)
+{
+	enum policy policy;
+	int node;
+};
+
+FIXTURE_VARIANT_ADD(nodes, local_0)
+{
+	.policy = LOCAL, .node = 0,
+};
+
+FIXTURE_VARIANT_ADD(nodes, local_1)
+{
+	.policy = LOCAL, .node = 1,
+};
+
+FIXTURE_VARIANT_ADD(nodes, bind_0)
+{
+	.policy = BIND, .node = 0,
+};
+
+FIXTURE_VARIANT_ADD(nodes, bind_1)
+{
+	.policy = BIND, .node = 1,
+};
+
+FIXTURE_VARIANT_ADD(nodes, preferred_0)
+{
+	.policy = PREFERRED, .node = 0,
+};
+
+FIXTURE_VARIANT_ADD(nodes, preferred_1)
+{
+	.policy = PREFERRED, .node = 1,
+};
+
+FIXTURE_VARIANT_ADD(nodes, cpuset_0)
+{
+	.policy = CPUSET, .node = 0,
+};
+
+FIXTURE_VARIANT_ADD(nodes, cpuset_1)
+{
+	.policy = CPUSET, .node = 1,
+};
+
+static bool is_strict(enum policy policy)
+{
+	return policy == BIND || policy == CPUSET;
+}
+
+/*
+ * What the lists of all CPUs hold must be found before ordinary memory is used,
+ * but not before blocks of another node are.
+ */
+static size_t left_to_policy(enum policy policy, int node)
+{
+	return is_strict(policy) ? left_in_blocks(0, node) : dmb_free_of_order(0, node);
+}
+
+FIXTURE_SETUP(nodes)
+{
+	self->room = left_to_policy(variant->policy, variant->node);
+	if (self->room < SPILL || left_in_blocks(0, 1 - variant->node) < 2 * SPILL)
+		SKIP(return, "wants blocks on nodes 0 and 1");
+	self->size = (left_in_blocks(0, variant->node) + SPILL) / STEP * STEP;
+	ASSERT_TRUE(open_area(&self->area, ANONYMOUS, self->size));
+}
+
+FIXTURE_TEARDOWN(nodes)
+{
+	if (variant->policy == CPUSET)
+		leave_cpuset();
+	close_area(&self->area);
+	EXPECT_EQ(0, dmb_audit().violations);
+}
+
+/* Blocks of the node meant, then what the policy allows: blocks elsewhere, if any. */
+TEST_F_TIMEOUT(nodes, policy_is_obeyed, DMB_LONG_TEST)
+{
+	size_t most = self->room / 10 * 9 / STEP * STEP, stray;
+	int node = variant->node, cpu;
+	char *memory = self->area.memory;
+
+	cpu = cpu_of_node(variant->policy == LOCAL ? node : 1 - node);
+	if (cpu < 0 || dmb_run_on(cpu))
+		SKIP(return, "the node has no CPU");
+	if (variant->policy == CPUSET && !enter_cpuset(node))
+		SKIP(return, "needs cpusets of cgroup v2");
+	if (variant->policy == BIND)
+		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_BIND, node, 0));
+	if (variant->policy == PREFERRED)
+		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_PREFERRED, node, 0));
+
+	ASSERT_TRUE(grow_area(&self->area, 0, most));
+	TH_LOG("%.2f%% of %zu MiB in blocks of the node",
+	       percent(bytes_in_blocks_of(node, memory, most), most), most / MB);
+	EXPECT_GE(percent(bytes_in_blocks_of(node, memory, most), most), 99.5);
+
+	ASSERT_TRUE(grow_area(&self->area, most, self->size - most));
+	TH_LOG("%zu kB left in them by %zu MiB",
+	       left_to_policy(variant->policy, node) / 1024, self->size / MB);
+	EXPECT_LE(left_to_policy(variant->policy, node), DMB_NOISE);
+	stray = self->size - (is_strict(variant->policy) ? bytes_on(node, memory, self->size) :
+			      dmb_bytes_in_blocks(memory, self->size));
+	TH_LOG("%zu kB where they must not be", stray / 1024);
+	EXPECT_LE(stray, is_strict(variant->policy) ? 0 : DMB_NOISE);
+}
+
+FIXTURE(migration)
+{
+	struct area area;
+	size_t room, size;
+};
+
+FIXTURE_VARIANT(migration)
+{
+	int node;
+};
+
+FIXTURE_VARIANT_ADD(migration, to_0)
+{
+	.node = 0,
+};
+
+FIXTURE_VARIANT_ADD(migration, to_1)
+{
+	.node = 1,
+};
+
+FIXTURE_SETUP(migration)
+{
+	self->room = left_in_blocks(0, variant->node);
+	if (self->room < SPILL || left_in_blocks(0, 1 - variant->node) < 2 * SPILL)
+		SKIP(return, "wants blocks on nodes 0 and 1");
+	self->size = (self->room + SPILL) / STEP * STEP;
+	ASSERT_TRUE(open_area(&self->area, ANONYMOUS, self->size));
+	ASSERT_EQ(0, bind_memory(self->area.memory, self->size, MPOL_BIND,
+				 1 - variant->node, 0));
+}
+
+FIXTURE_TEARDOWN(migration)
+{
+	close_area(&self->area);
+	EXPECT_EQ(0, dmb_audit().violations);
+}
+
+/* The target is asked for with __GFP_THISNODE. */
+TEST_F_TIMEOUT(migration, move_pages, DMB_LONG_TEST)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = self->size / page, i;
+	size_t most = self->room / 10 * 9 / STEP * STEP;
+	int *targets, *status, node = variant->node;
+	char *memory = self->area.memory;
+	void **pages;
+
+	ASSERT_TRUE(grow_area(&self->area, 0, self->size));
+	pages = calloc(nr, sizeof(*pages));
+	targets = calloc(nr, sizeof(*targets));
+	status = calloc(nr, sizeof(*status));
+	for (i = 0; i < nr; i++) {
+		pages[i] = memory + i * page;
+		targets[i] = node;
+	}
+	EXPECT_EQ(0, syscall(SYS_move_pages, 0, nr, pages, targets, status, MPOL_MF_MOVE));
+	EXPECT_EQ(self->size, bytes_on(node, memory, self->size));
+	TH_LOG("%.2f%% of %zu MiB moved to blocks of the node",
+	       percent(bytes_in_blocks_of(node, memory, most), most), most / MB);
+	EXPECT_GE(percent(bytes_in_blocks_of(node, memory, most), most), 99.5);
+	EXPECT_LE(left_in_blocks(0, node), DMB_NOISE);
+	free(status);
+	free(targets);
+	free(pages);
+}
+
+TEST_F_TIMEOUT(migration, mbind_moves, DMB_LONG_TEST)
+{
+	int node = variant->node;
+	char *memory = self->area.memory;
+
+	ASSERT_TRUE(grow_area(&self->area, 0, SPILL));
+	EXPECT_EQ(SPILL, bytes_in_blocks_of(1 - node, memory, SPILL));
+	ASSERT_EQ(0, bind_memory(memory, SPILL, MPOL_BIND, node,
+				 MPOL_MF_MOVE | MPOL_MF_STRICT));
+	EXPECT_EQ(SPILL, bytes_in_blocks_of(node, memory, SPILL));
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The five problems of memory that only some requests may use, short of what
+ * relief.c has.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "../kselftest_harness.h"
+#include "load.h"
+
+/* Folios that reclaim may skip while it holds the LRU lock once */
+#define MAX_SKIPPED	1024
+
+/* Pages that may leave for reasons of their own, out of 1000 */
+#define STRAYS		1
+
+/* A run of movable pages that an atomic request meets */
+#define MOVABLE_RUN	1000000
+
+FIXTURE(pressure)
+{
+	int cache;
+};
+
+FIXTURE_VARIANT(pressure)
+{
+	bool mglru;
+	bool slowly;
+};
+
+/* Slowly enough for kswapd to do all the work, or too fast for that. */
+FIXTURE_VARIANT_ADD(pressure, kswapd)
+{
+	.slowly = true,
+};
+
+FIXTURE_VARIANT_ADD(pressure, direct)
+{
+};
+
+FIXTURE_VARIANT_ADD(pressure, kswapd_mglru)
+{
+	.slowly = true,
+	.mglru = true,
+};
+
+FIXTURE_VARIANT_ADD(pressure, direct_mglru)
+{
+	.mglru = true,
+};
+
+FIXTURE_SETUP(pressure)
+{
+	load_begin();
+	self->cache = -1;
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	if (load_set_mglru(variant->mglru) && variant->mglru)
+		SKIP(return, "needs CONFIG_LRU_GEN");
+	self->cache = load_open_cache(load_area_free() +
+				      load_ordinary_free() / 2);
+	if (self->cache < 0)
+		SKIP(return, "needs zram, ext4 and mke2fs");
+}
+
+FIXTURE_TEARDOWN(pressure)
+{
+	if (self->cache >= 0)
+		close(self->cache);
+	load_end();
+	load_set_mglru(false);
+}
+
+/*
+ * The file fills blocks first, so that what reclaim looks at first, and must
+ * not take, is in one long row.
+ */
+TEST_F_TIMEOUT(pressure, kernel_memory_leaves_page_cache_in_blocks, LOAD_LONG_TEST)
+{
+	struct load_reclaim reclaim = load_reclaim_cache(variant->slowly);
+
+	TH_LOG("%zu MiB for the kernel: %zu of %zu pages lost in blocks",
+	       reclaim.got / MB, reclaim.lost, reclaim.pages);
+	TH_LOG("scanned %lu pages by kswapd and %lu directly, longest skip %lu folios",
+	       reclaim.kswapd, reclaim.direct, reclaim.longest_skip);
+	EXPECT_GE(reclaim.got, reclaim.wanted);
+	EXPECT_LE(reclaim.lost, reclaim.pages * STRAYS / 1000);
+	EXPECT_LE(reclaim.longest_skip, MAX_SKIPPED);
+	EXPECT_GT(variant->slowly ? reclaim.kswapd : reclaim.direct, 0);
+}
+
+FIXTURE(plain)
+{
+	int cache;
+	void *memory;
+	size_t size;
+};
+
+FIXTURE_SETUP(plain)
+{
+	load_begin();
+	self->cache = -1;
+}
+
+FIXTURE_TEARDOWN(plain)
+{
+	if (self->memory)
+		munmap(self->memory, self->size);
+	if (self->cache >= 0)
+		close(self->cache);
+	load_end();
+}
+
+TEST_F_TIMEOUT(plain, blocks_fill_up_before_reclaim_starts, LOAD_LONG_TEST)
+{
+	unsigned long effort = load_effort();
+	long total = load_area_bytes(), unused;
+
+	if (load_ordinary_free() < 128 * MB)
+		SKIP(return, "ordinary memory is too full already");
+	self->memory = load_fill_areas(&self->size);
+	ASSERT_NE(NULL, self->memory);
+	effort = load_effort() - effort;
+	unused = dmb_audit().unused;
+
+	TH_LOG("%.3f%% of %ld MiB in use, reclaim and compaction at work: %lu",
+	       100.0 * (total - unused) / total, total / MB, effort);
+	EXPECT_LE(unused, total / 1000);
+	EXPECT_EQ(0, effort);
+}
+
+/* Everything is in use, by page cache that kswapd is to turn into free memory. */
+TEST_F_TIMEOUT(plain, atomic_requests_do_not_fail, LOAD_LONG_TEST)
+{
+	struct load_atomic run;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	run = load_atomic_run_reading(MOVABLE_RUN);
+	if (!run.asked)
+		SKIP(return, "needs zram, ext4 and mke2fs");
+	TH_LOG("%lu atomic requests, %lu failed, %lu of them above the watermark",
+	       run.asked, run.failed, run.failed_above);
+	EXPECT_EQ(0, run.failed_above);
+}
+
+/*
+ * Ordinary memory is full of page cache and blocks are empty: if free blocks
+ * made up for ordinary memory, kswapd would sleep until atomic requests fail.
+ */
+TEST_F_TIMEOUT(plain, kswapd_wakes_for_ordinary_memory, LOAD_LONG_TEST)
+{
+	unsigned long runs, scanned;
+	size_t size, got;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	self->memory = load_fill_areas(&self->size);
+	size = load_ordinary_free();
+	self->cache = load_open_cache(size - 32 * MB);
+	if (self->cache < 0)
+		SKIP(return, "needs zram, ext4 and mke2fs");
+	munmap(self->memory, self->size);
+	self->memory = NULL;
+
+	runs = load_vmstat("pageoutrun");
+	scanned = load_vmstat("pgscan_kswapd");
+	got = load_hog_slowly(size / 2, 0, "atomic");
+	runs = load_vmstat("pageoutrun") - runs;
+	scanned = load_vmstat("pgscan_kswapd") - scanned;
+	TH_LOG("%zu MiB by atomic requests, with %zu MiB free in blocks",
+	       got / MB, load_area_free() / MB);
+	TH_LOG("kswapd ran %lu times and scanned %lu pages", runs, scanned);
+	EXPECT_GE(got, size / 2);
+	EXPECT_GT(runs, 0);
+}
+
+TEST_F_TIMEOUT(plain, kswapd_sleeps_when_only_blocks_are_full, LOAD_LONG_TEST)
+{
+	unsigned long runs;
+	size_t ordinary;
+	struct load_atomic run;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	self->memory = load_fill_areas(&self->size);
+	ordinary = load_ordinary_free();
+	if (ordinary < 256 * MB)
+		SKIP(return, "not enough ordinary memory");
+
+	runs = load_vmstat("pageoutrun");
+	run = load_atomic_run(MOVABLE_RUN / 10, ordinary / 2);
+	runs = load_vmstat("pageoutrun") - runs;
+	TH_LOG("%lu atomic requests, %lu failed, kswapd ran %lu times",
+	       run.asked, run.failed, runs);
+	EXPECT_EQ(0, run.failed);
+	EXPECT_EQ(0, runs);
+}
+
+/* Page cache in blocks is no help, and no reason to go on looking for help. */
+TEST_F_TIMEOUT(plain, out_of_memory_is_declared, LOAD_LONG_TEST)
+{
+	struct load_cache cache;
+	struct load_oom oom;
+	size_t lost;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	self->cache = load_open_cache(load_area_free());
+	if (self->cache < 0)
+		SKIP(return, "needs zram, ext4 and mke2fs");
+
+	cache = load_note_cache();
+	oom = load_until_oom(0);
+	lost = load_cache_lost(&cache);
+	TH_LOG("after %zu MiB killed within %.2f s, %zu of %zu pages lost in blocks",
+	       oom.got / MB, oom.seconds, lost, cache.pages);
+	EXPECT_TRUE(oom.killed);
+	EXPECT_EQ(1, oom.kills);
+	EXPECT_LE(lost, cache.pages * STRAYS / 1000);
+}
+
+/* While pages can move into blocks nobody has to die. */
+TEST_F_TIMEOUT(plain, nobody_is_killed_while_pages_can_move, LOAD_LONG_TEST)
+{
+	size_t size, inside, stay, room;
+	struct load_oom oom;
+	void *memory;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	/* Less than fits into blocks, and none of it there */
+	memory = load_fill_areas(&size);
+	room = size;
+	self->size = room / 2;
+	if (load_ordinary_free() < self->size + 128 * MB)
+		SKIP(return, "not enough ordinary memory");
+	self->memory = load_write_pattern(self->size);
+	ASSERT_NE(NULL, self->memory);
+	munmap(memory, size);
+	inside = dmb_bytes_in_blocks(self->memory, self->size);
+	EXPECT_LE(inside, MB);
+
+	oom = load_until_oom(0);
+	stay = self->size - dmb_bytes_in_blocks(self->memory, self->size);
+	TH_LOG("after %zu MiB killed within %.2f s, %zu of %zu MiB still outside blocks",
+	       oom.got / MB, oom.seconds, stay / MB, self->size / MB);
+	TH_LOG("relief: %lu times directly, %lu by kswapd, %lu pages moved, %lu failed",
+	       load_vmstat("dmb_relief_direct"), load_vmstat("dmb_relief_kswapd"),
+	       load_vmstat("dmb_relief_moved"), load_vmstat("dmb_relief_failed"));
+	EXPECT_TRUE(oom.killed);
+	EXPECT_EQ(1, oom.kills);
+	EXPECT_LE(stay, self->size / 100);
+	EXPECT_EQ(0, load_check_pattern(self->memory, self->size));
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}

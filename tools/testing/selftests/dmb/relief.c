@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel needs memory: pages in blocks are left alone, and pages of
+ * ordinary memory move into blocks.
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "../kselftest_harness.h"
+#include "load.h"
+
+#define KERNEL_NEEDS	(300 * MB)
+#define ROUNDS		4
+
+#define THP		"/sys/kernel/mm/transparent_hugepage"
+
+/* Added in 6.1, and not known to every C library */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
+FIXTURE(fragmented)
+{
+	struct load_memory memory;
+	struct load_memory huge;
+	size_t wanted;		/* more than there is without compaction */
+};
+
+FIXTURE_SETUP(fragmented)
+{
+	load_begin();
+	dmb_write(THP "/defrag", "always");
+	self->memory = load_fragment(&self->wanted);
+	ASSERT_NE(NULL, self->memory.start);
+}
+
+FIXTURE_TEARDOWN(fragmented)
+{
+	load_release(&self->memory);
+	load_release(&self->huge);
+	load_end();
+	dmb_write(THP "/defrag", "madvise");
+}
+
+FIXTURE_VARIANT(fragmented)
+{
+	int order;
+	bool collapse;
+};
+
+FIXTURE_VARIANT_ADD(fragmented, order_3)
+{
+	.order = 3,
+};
+
+FIXTURE_VARIANT_ADD(fragmented, order_5)
+{
+	.order = 5,
+	.collapse = true,
+};
+
+FIXTURE_VARIANT_ADD(fragmented, order_9)
+{
+	.order = 9,
+};
+
+TEST_F_TIMEOUT(fragmented, compaction_for_the_kernel_leaves_blocks_alone,
+	       LOAD_LONG_TEST)
+{
+	unsigned long scanned = load_vmstat("compact_migrate_scanned");
+	struct load_travel travel;
+	size_t got;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+
+	got = load_hog(self->wanted, variant->order, "mayfail");
+	scanned = load_vmstat("compact_migrate_scanned") - scanned;
+	travel = load_travel_since(&self->memory);
+	TH_LOG("got %zu of %zu MiB, compaction scanned %lu pages", got / MB,
+	       self->wanted / MB, scanned);
+	TH_LOG("moved: %zu pages into blocks, %zu out of, %zu within",
+	       travel.in, travel.out, travel.within);
+	EXPECT_GT(scanned, 0);
+	EXPECT_EQ(0, travel.out);
+	EXPECT_EQ(0, travel.within);
+}
+
+/* Huge pages in blocks: what compaction inside is good for. */
+static size_t huge_pages_in_blocks(const struct load_memory *memory)
+{
+	size_t i, j, count = 0, page = sysconf(_SC_PAGESIZE), nr = 2 * MB / page;
+
+	for (i = 0; i + nr <= memory->size / page; i += nr) {
+		const uint64_t *frame = memory->frames + i;
+
+		for (j = 1; j < nr; j++)
+			if (frame[j] != frame[0] + j)
+				break;
+		count += j == nr && frame[0] % nr == 0 &&
+			 load_frame_in_area(frame[0]);
+	}
+	return count;
+}
+
+static void take_huge_pages(char *start, size_t size, bool collapse)
+{
+	size_t page = sysconf(_SC_PAGESIZE), i;
+
+	madvise(start, size, collapse ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+	for (i = 0; i < size; i += page)
+		start[i] = 1;
+	if (collapse) {
+		madvise(start, size, MADV_HUGEPAGE);
+		for (i = 0; i < size; i += 2 * MB)
+			madvise(start + i, 2 * MB, MADV_COLLAPSE);
+	}
+}
+
+TEST_F_TIMEOUT(fragmented, compaction_for_huge_pages_works_in_blocks, LOAD_LONG_TEST)
+{
+	struct load_memory *huge = &self->huge;
+	struct load_travel travel;
+	size_t count;
+	char *start;
+
+	if (variant->order == 3)
+		SKIP(return, "same as with order 9");
+
+	/* mmap() does not align to huge pages by itself. */
+	huge->size = self->wanted;
+	start = mmap(NULL, huge->size + 2 * MB, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, start);
+	huge->start = (char *)(((uintptr_t)start + 2 * MB - 1) / (2 * MB) * (2 * MB));
+	take_huge_pages(huge->start, huge->size, variant->collapse);
+	huge->frames = dmb_frames(huge->start, huge->size);
+
+	count = huge_pages_in_blocks(huge);
+	travel = load_travel_since(&self->memory);
+	TH_LOG("%zu of %zu huge pages are in blocks", count, huge->size / (2 * MB));
+	TH_LOG("moved: %zu pages into blocks, %zu out of, %zu within",
+	       travel.in, travel.out, travel.within);
+	EXPECT_GT(count, 0);
+	EXPECT_GT(travel.within, 0);
+}
+
+TEST_F_TIMEOUT(fragmented, compact_memory_empties_no_block, LOAD_LONG_TEST)
+{
+	unsigned long migrate = load_vmstat("compact_migrate_scanned");
+	unsigned long free = load_vmstat("compact_free_scanned");
+	struct load_travel travel;
+
+	if (variant->order != 9)
+		SKIP(return, "the order does not matter");
+
+	ASSERT_EQ(0, dmb_write("/proc/sys/vm/compact_memory", "1"));
+	travel = load_travel_since(&self->memory);
+	TH_LOG("scanned %lu pages to migrate and %lu to be free",
+	       load_vmstat("compact_migrate_scanned") - migrate,
+	       load_vmstat("compact_free_scanned") - free);
+	TH_LOG("moved: %zu pages into blocks, %zu out of, %zu within",
+	       travel.in, travel.out, travel.within);
+	EXPECT_EQ(0, travel.out);
+}
+
+/*
+ * No swap. Blocks were full, memory has spilled until ordinary memory was
+ * nearly full, and then the blocks were emptied.
+ */
+FIXTURE(spilled)
+{
+	struct load_memory memory;
+	pid_t taker;
+};
+
+static size_t fill_pipes(size_t size, int order, const char *how)
+{
+	return dmb_fill_pipes(size);
+}
+
+FIXTURE_VARIANT(spilled)
+{
+	size_t (*hog)(size_t size, int order, const char *how);
+	int order;
+};
+
+FIXTURE_VARIANT_ADD(spilled, pipes)
+{
+	.hog = fill_pipes,
+};
+
+FIXTURE_VARIANT_ADD(spilled, order_0)
+{
+	.hog = load_hog,
+};
+
+FIXTURE_VARIANT_ADD(spilled, order_0_slowly)
+{
+	.hog = load_hog_slowly,
+};
+
+FIXTURE_VARIANT_ADD(spilled, order_3)
+{
+	.hog = load_hog,
+	.order = 3,
+};
+
+FIXTURE_SETUP(spilled)
+{
+	size_t size;
+	void *filler;
+
+	load_begin();
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	if (load_area_free() < KERNEL_NEEDS + load_reserve())
+		SKIP(return, "blocks are too small");
+
+	filler = load_fill_areas(&size);
+	if (load_ordinary_free() < KERNEL_NEEDS + 2 * load_reserve())
+		SKIP(return, "not enough ordinary memory");
+	self->memory.size = (load_ordinary_free() - load_reserve()) / MB * MB;
+	self->memory.start = load_write_pattern(self->memory.size);
+	ASSERT_NE(NULL, self->memory.start);
+	self->memory.frames = dmb_frames(self->memory.start, self->memory.size);
+	munmap(filler, size);
+	/* A little finds room in blocks that was in lists of another CPU. */
+	ASSERT_LE(dmb_bytes_in_blocks(self->memory.start, self->memory.size),
+		  self->memory.size / 10);
+}
+
+/* Back to the state of before: the kernel has given back what it took. */
+static void give_back(pid_t taker)
+{
+	if (taker) {
+		kill(taker, SIGKILL);
+		waitpid(taker, NULL, 0);
+	}
+	load_free_hogs();
+}
+
+FIXTURE_TEARDOWN(spilled)
+{
+	give_back(self->taker);
+	load_release(&self->memory);
+	load_end();
+}
+
+/*
+ * What the kernel takes, it takes for a process that the OOM killer would
+ * choose. Returns the bytes that it got, or 0 if it was killed.
+ */
+static size_t take(size_t (*hog)(size_t size, int order, const char *how),
+		   int order, pid_t *taker)
+{
+	size_t got = 0;
+	int fds[2];
+
+	if (pipe(fds))
+		return 0;
+	*taker = fork();
+	if (!*taker) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dmb_write("/proc/self/oom_score_adj", "1000");
+		got = hog(KERNEL_NEEDS, order, "kernel");
+		if (write(fds[1], &got, sizeof(got)) != sizeof(got))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(fds[1]);
+	if (read(fds[0], &got, sizeof(got)) != sizeof(got))
+		got = 0;
+	close(fds[0]);
+	return got;
+}
+
+TEST_F_TIMEOUT(spilled, kernel_memory_on_demand, LOAD_LONG_TEST)
+{
+	unsigned long page = sysconf(_SC_PAGESIZE), kills = load_vmstat("oom_kill");
+	/* So that the low watermarks are as far away as they should be */
+	unsigned long needed = (KERNEL_NEEDS + load_reserve() / 2 -
+				load_ordinary_free()) / page;
+	unsigned long at_start = load_vmstat("dmb_relief_moved");
+	unsigned long moved = 0, before = 0;
+	struct load_travel travel;
+	int round;
+
+	for (round = 1; round <= ROUNDS; round++) {
+		unsigned long direct = load_vmstat("dmb_relief_direct");
+		unsigned long kswapd = load_vmstat("dmb_relief_kswapd");
+		unsigned long failed = load_vmstat("dmb_relief_failed");
+		unsigned long scanned = load_vmstat("pgscan_kswapd") +
+					load_vmstat("pgscan_direct");
+		size_t got = take(variant->hog, variant->order, &self->taker);
+
+		before = moved;
+		moved = load_vmstat("dmb_relief_moved") - at_start;
+		travel = load_travel_since(&self->memory);
+		TH_LOG("round %d: %zu MiB for the kernel, %lu pages scanned by reclaim",
+		       round, got / MB, load_vmstat("pgscan_kswapd") +
+		       load_vmstat("pgscan_direct") - scanned);
+		TH_LOG("relief: %lu times directly, %lu by kswapd, %lu pages failed",
+		       load_vmstat("dmb_relief_direct") - direct,
+		       load_vmstat("dmb_relief_kswapd") - kswapd,
+		       load_vmstat("dmb_relief_failed") - failed);
+		TH_LOG("%lu pages moved in all, %lu were needed; now in blocks: %zu",
+		       moved, needed, travel.in);
+		EXPECT_GE(got, KERNEL_NEEDS);
+		if (got < KERNEL_NEEDS)
+			break;
+		give_back(self->taker);
+		self->taker = 0;
+	}
+	EXPECT_EQ(kills, load_vmstat("oom_kill"));
+	EXPECT_EQ(0, load_check_pattern(self->memory.start, self->memory.size));
+	EXPECT_GE(moved, needed / 2);
+	EXPECT_LE(moved, needed * 2);
+	/* Each page moves once, and in the end there is nothing left to do. */
+	EXPECT_GE(travel.in, moved - moved / 10);
+	EXPECT_LE(moved - before, moved / 20);
+	EXPECT_EQ(0, travel.out);
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}
