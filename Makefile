@@ -2,11 +2,12 @@
 
 ARCH ?= x86_64
 DESIGN ?= sticky
-export ARCH DESIGN DEBUG KERNEL_SRC FORCE TREE SIGNOFF STEPS APPEND MEM FULL
+export ARCH DESIGN DEBUG EXTRA KERNEL_SRC FORCE TREE SIGNOFF STEPS APPEND MEM FULL
 export DMB_TOP := $(CURDIR)
 export DMB_OUT := $(CURDIR)/out
 
-.PHONY: help deps image run test shell tree save apply series check clean
+.PHONY: help deps image run test shell spread compare kselftest
+.PHONY: tree save apply series check clean
 .NOTPARALLEL:
 
 help:
@@ -22,6 +23,10 @@ save apply:
 	@scripts/$@
 
 run test shell: image
+	@tools/testing/dmb/$@
+
+kselftest: export EXTRA = kselftest
+spread compare kselftest: deps
 	@tools/testing/dmb/$@
 
 clean:

@@ -31,7 +31,7 @@ kmake()
 # obj_folder WHAT: where it is built.
 obj_folder()
 {
-	echo "$out/build/$name-$ARCH-$1${debug:+-$debug}"
+	echo "$out/build/$name-$ARCH-$1${debug:+-$debug}${EXTRA:+-$EXTRA}"
 }
 
 # The guest's configuration.
@@ -39,7 +39,7 @@ fragments()
 {
 	local fragment
 
-	for fragment in common "$ARCH" $debug; do
+	for fragment in common "$ARCH" $debug $EXTRA; do
 		cat "$top/tools/testing/dmb/config/$fragment.config"
 	done
 }
