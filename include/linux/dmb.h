@@ -131,7 +131,25 @@ static inline unsigned int dmb_alloc_pcp_index(unsigned int alloc_flags)
 	return alloc_flags >> DMB_ALLOC_PCP_SHIFT;
 }
 
-unsigned int dmb_pcp_index(struct page *page);
+unsigned int __dmb_pcp_index(struct page *page);
+
+/* Which per-cpu list is a designated page for, of those of its order? */
+static inline unsigned int dmb_pcp_index(struct zone *zone, struct page *page)
+{
+	return zone->dmb.nr_blocks == 1 ? 0 : __dmb_pcp_index(page);
+}
+
+/**
+ * struct dmb_pick - a block to take a page from
+ * @zone: the zone that the block lies in, or NULL if there is none
+ * @alloc_flags: allocation flags that name the block
+ */
+struct dmb_pick {
+	struct zone *zone;
+	unsigned int alloc_flags;
+};
+
+struct dmb_pick dmb_pick_next(pg_data_t *pgdat, unsigned int order);
 
 /**
  * struct dmb_turn - a walk over the blocks of a node, the one whose turn it is
@@ -139,19 +157,17 @@ unsigned int dmb_pcp_index(struct page *page);
  * @group: the blocks
  * @next: the next one to look at
  * @left: how many have not been looked at
- * @alloc_flags: those for a page from the block found
  * @missed: a block seemed to have no free page
  */
 struct dmb_turn {
 	struct dmb_group *group;
 	unsigned int next;
 	unsigned int left;
-	unsigned int alloc_flags;
 	bool missed;
 };
 
-void dmb_take_turn(pg_data_t *pgdat, struct dmb_turn *turn);
-struct zone *dmb_turn_zone(struct dmb_turn *turn, unsigned int order);
+void dmb_begin_turn(pg_data_t *pgdat, struct dmb_turn *turn);
+struct dmb_pick dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order);
 struct page *dmb_first_free(unsigned int alloc_flags, unsigned int order,
 			    unsigned int *free_order);
 struct list_head *__dmb_free_list(unsigned long pfn, unsigned int order);
@@ -331,7 +347,7 @@ static inline unsigned int dmb_alloc_pcp_index(unsigned int alloc_flags)
 	return 0;
 }
 
-static inline unsigned int dmb_pcp_index(struct page *page)
+static inline unsigned int dmb_pcp_index(struct zone *zone, struct page *page)
 {
 	return 0;
 }

@@ -26,11 +26,18 @@ struct dmb_run {
 };
 
 typedef void (*dmb_judge_fn)(unsigned long pfn, struct dmb_run *run);
+typedef void (*dmb_add_fn)(unsigned long start_pfn, unsigned long end_pfn,
+			   struct zone *zone, const char *name);
 
 bool dmb_next_run(struct dmb_run *run, unsigned long end_pfn,
 		  dmb_judge_fn judge);
 
 const char *dmb_check_request(struct dmb_table *requests, u64 base, u64 size);
 const char *dmb_request(u64 base, u64 size, const char *name);
+const char *dmb_unusable(unsigned long pfn);
+unsigned long dmb_all_usable_pages(void);
+void dmb_settle_requests(dmb_judge_fn judge, dmb_add_fn add);
+void dmb_announce_blocks(void);
+void dmb_verify_blocks(void);
 
 #endif /* _MM_DMB_BOOT_H */

@@ -75,7 +75,9 @@ void __init dmb_init_pool(void)
 		for (order = 0; order < NR_PAGE_ORDERS; order++)
 			INIT_LIST_HEAD(&dmb->free_list[order]);
 		zone->dmb.group = dmb_group_add(zone->dmb.group, dmb);
-		dmb->pcp_index = (zone->dmb.group->nr - 1) % NR_PCP_DMB;
+		dmb->pcp_index = zone->dmb.nr_blocks++ % NR_PCP_DMB;
+		dmb->alloc_flags = (dmb - dmb_blocks.block) << DMB_ALLOC_BLOCK_SHIFT |
+				   dmb->pcp_index << DMB_ALLOC_PCP_SHIFT;
 		zone->zone_pgdat->dmb_group =
 			dmb_group_add(zone->zone_pgdat->dmb_group, dmb);
 	}
@@ -144,38 +146,73 @@ static bool dmb_has_free(struct dmb *dmb, unsigned int order)
 	return !list_empty(&pcp->lists[dmb_order_to_pindex(order) + dmb->pcp_index]);
 }
 
+static struct dmb_pick dmb_pick_block(const struct dmb *dmb)
+{
+	return (struct dmb_pick){
+		.zone = dmb->zone,
+		.alloc_flags = dmb->alloc_flags,
+	};
+}
+
 /**
- * dmb_take_turn - begin to look for a designated page on a node
- * @pgdat: the node, which has blocks
- * @turn: the walk that begins
+ * dmb_pick_next - take the next turn of this CPU
+ * @pgdat: the node whose blocks take turns
+ * @order: the order wanted
  *
  * Context: Any.
+ * Return: the block whose turn it is, or nothing if it seems to have no free
+ * page in its free lists, or the node has no blocks.
  */
-void dmb_take_turn(pg_data_t *pgdat, struct dmb_turn *turn)
+struct dmb_pick dmb_pick_next(pg_data_t *pgdat, unsigned int order)
 {
 	struct dmb_group *group = pgdat->dmb_group;
 	unsigned int i = raw_cpu_read(dmb_turns) + 1;
+	struct dmb *dmb;
+
+	/* Another node's blocks may have to do, and they take turns as well. */
+	if (unlikely(!group)) {
+		raw_cpu_write(dmb_turns, i % DMB_TURNS);
+		return (struct dmb_pick){ };
+	}
 
 	if (i >= READ_ONCE(group->nr_turns))
 		i = 0;
 	raw_cpu_write(dmb_turns, i);
 
+	dmb = group->block[READ_ONCE(group->turn[i])];
+	if (unlikely(!(READ_ONCE(dmb->free_orders) >> order)))
+		return (struct dmb_pick){ };
+	return dmb_pick_block(dmb);
+}
+
+/**
+ * dmb_begin_turn - begin to look for a designated page in all blocks of a node
+ * @pgdat: the node, which has blocks
+ * @turn: the walk that begins
+ *
+ * Context: Any.
+ */
+void dmb_begin_turn(pg_data_t *pgdat, struct dmb_turn *turn)
+{
+	struct dmb_group *group = pgdat->dmb_group;
+	unsigned int i = raw_cpu_read(dmb_turns);
+
 	turn->group = group;
-	turn->next = READ_ONCE(group->turn[i]);
+	turn->next = READ_ONCE(group->turn[i < group->nr_turns ? i : 0]);
 	turn->left = group->nr;
 	turn->missed = false;
 }
 
 /**
- * dmb_turn_zone - the next block worth looking into
- * @turn: the walk; on return, has the allocation flags for the block
+ * dmb_pick_in_turn - the next block worth looking into
+ * @turn: the walk
  * @order: the order wanted
  *
  * Context: Any.
- * Return: the zone of a block that seems to have a free page of this order, or
- * NULL.
+ * Return: a block that seems to have a free page of this order, in its free
+ * lists or in those of this CPU, or nothing if there are no blocks left.
  */
-struct zone *dmb_turn_zone(struct dmb_turn *turn, unsigned int order)
+struct dmb_pick dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order)
 {
 	while (turn->left) {
 		struct dmb *dmb = turn->group->block[turn->next];
@@ -183,15 +220,11 @@ struct zone *dmb_turn_zone(struct dmb_turn *turn, unsigned int order)
 		turn->left--;
 		if (++turn->next == turn->group->nr)
 			turn->next = 0;
-		if (dmb_has_free(dmb, order)) {
-			turn->alloc_flags =
-				(dmb - dmb_blocks.block) << DMB_ALLOC_BLOCK_SHIFT |
-				dmb->pcp_index << DMB_ALLOC_PCP_SHIFT;
-			return dmb->zone;
-		}
+		if (dmb_has_free(dmb, order))
+			return dmb_pick_block(dmb);
 		turn->missed = true;
 	}
-	return NULL;
+	return (struct dmb_pick){ };
 }
 
 /**
@@ -231,20 +264,16 @@ struct list_head *__dmb_free_list(unsigned long pfn, unsigned int order)
 }
 
 /**
- * dmb_pcp_index - which per-cpu list is a designated page for?
- * @page: the page
+ * __dmb_pcp_index - which per-cpu list is a designated page for?
+ * @page: the page, of a zone with more than one block
  *
  * Context: Any.
  * Return: the number of the list among those of the page's order.
  */
-unsigned int dmb_pcp_index(struct page *page)
+unsigned int __dmb_pcp_index(struct page *page)
 {
-	unsigned long pfn;
+	unsigned long pfn = page_to_pfn(page);
 
-	if (page_zone(page)->dmb.group->nr == 1)
-		return 0;
-
-	pfn = page_to_pfn(page);
 	return dmb_table_first(&dmb_blocks, pfn, pfn + 1)->pcp_index;
 }
 

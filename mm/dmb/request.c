@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests for blocks: noting them, keeping early memory out of them, and
+ * telling which of their pageblocks can be designated.
+ *
+ * Nothing is reserved: memblock's own picture of the memory stays as it is, and
+ * whoever reserves a given address inside a requested range is simply seen.
+ */
+
+#define pr_fmt(fmt) "dmb: " fmt
+
+#include <linux/dmb.h>
+#include <linux/initrd.h>
+#include <linux/kernel.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+#include <linux/sizes.h>
+#include <asm/sections.h>
+
+#include "boot.h"
+#include "internal.h"
+
+/* What the kernel keeps for itself, come what may: see dmb_refuse_excess(). */
+#define DMB_KERNEL_MIN_BYTES	SZ_64M
+#define DMB_KERNEL_MIN_SHARE	16
+
+static struct dmb_table dmb_requests __initdata_memblock;
+
+/* Room for a refusal that has figures in it. */
+static char dmb_why[96] __initdata;
+
+/**
+ * dmb_check_request - may this range become a block, as far as can be told?
+ * @requests: what has been asked for already
+ * @base: first byte of the range
+ * @size: bytes in the range
+ *
+ * Context: Boot.  The text returned is valid until the next call.
+ * Return: NULL, or the reason why not.
+ */
+const char * __init dmb_check_request(struct dmb_table *requests, u64 base,
+				      u64 size)
+{
+	const u64 align = DMB_MIN_ALIGNMENT_BYTES;
+	struct dmb *dmb;
+	u64 last;
+
+	if (!size)
+		return "size is zero";
+	if (check_add_overflow(base, size - 1, &last) ||
+	    last > PHYS_ADDR_MAX - align)
+		return "runs past the end of the address space";
+
+	if (!IS_ALIGNED(base | size, align)) {
+		u64 start = ALIGN_DOWN(base, align);
+
+		snprintf(dmb_why, sizeof(dmb_why),
+			 "not aligned to %lluM, %lluM@%#llx would do",
+			 align / SZ_1M, (ALIGN(last + 1, align) - start) / SZ_1M,
+			 start);
+		return dmb_why;
+	}
+
+	dmb = dmb_table_first(requests, PHYS_PFN(base), PHYS_PFN(last) + 1);
+	if (dmb) {
+		snprintf(dmb_why, sizeof(dmb_why), "overlaps " DMB_RANGE_FMT,
+			 dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn));
+		return dmb_why;
+	}
+
+	if (requests->nr == DMB_MAX_BLOCKS) {
+		snprintf(dmb_why, sizeof(dmb_why),
+			 "the table of %d ranges is full", DMB_MAX_BLOCKS);
+		return dmb_why;
+	}
+	return NULL;
+}
+
+/**
+ * dmb_request - ask for a block
+ * @base: first byte of the range
+ * @size: bytes in the range
+ * @name: name for the block, or NULL to have it numbered
+ *
+ * Context: Boot, before dmb_designate().
+ * Return: NULL, or the reason for the refusal, as dmb_check_request() does.
+ */
+const char * __init dmb_request(u64 base, u64 size, const char *name)
+{
+	const char *why = dmb_check_request(&dmb_requests, base, size);
+
+	if (!why)
+		dmb_table_add(&dmb_requests, PHYS_PFN(base),
+			      PHYS_PFN(base + size), name);
+	return why;
+}
+
+/**
+ * dmb_reserve - ask for a designated movable block
+ * @base: physical address of the first byte
+ * @size: bytes
+ * @name: the block's name in sysfs and in messages
+ *
+ * Base and size must be multiples of DMB_MIN_ALIGNMENT_BYTES.  The range may
+ * hold things that are no free RAM; what is left of it becomes the block.
+ *
+ * Context: Boot, before dmb_designate(); single-threaded.
+ * Return: 0, or -EINVAL if the range cannot be a block.  The log says why.
+ */
+int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name)
+{
+	const char *why = dmb_request(base, size, name);
+
+	if (!why)
+		return 0;
+	pr_warn("%s refused: %s\n", name, why);
+	return -EINVAL;
+}
+
+/**
+ * dmb_requested - has anybody asked for a block?
+ *
+ * Context: Boot.
+ * Return: true if there is a request that has not been refused.
+ */
+bool __init_memblock dmb_requested(void)
+{
+	return dmb_requests.nr;
+}
+
+/**
+ * dmb_avoid_early - keep an early allocation out of the requested ranges
+ * @base: where memblock would put it
+ * @size: its bytes
+ * @bottom_up: whether memblock searches upwards
+ * @start: start of the range that memblock searches
+ * @end: its end
+ *
+ * Context: memblock allocation.
+ * Return: false if the place is good.  Otherwise @start or @end have been moved
+ * to the other side of the range in the way, and the search has to be repeated.
+ */
+bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
+				     bool bottom_up, phys_addr_t *start,
+				     phys_addr_t *end)
+{
+	struct dmb *dmb;
+
+	dmb = dmb_table_first(&dmb_requests, PFN_DOWN(base),
+			      PFN_UP(base + size));
+	if (!dmb)
+		return false;
+
+	if (bottom_up)
+		*start = PFN_PHYS(dmb->end_pfn);
+	else	/* 0 would be MEMBLOCK_ALLOC_ACCESSIBLE; page 0 is never used */
+		*end = max_t(phys_addr_t, PFN_PHYS(dmb->start_pfn), PAGE_SIZE);
+	return true;
+}
+
+/**
+ * dmb_unusable - why no block can have a pageblock
+ * @pfn: first page frame of the pageblock
+ *
+ * Context: Boot, once memblock knows the memory and what firmware, boot loader
+ * and the kernel image have of it.
+ * Return: the reason, or NULL if the pageblock is free RAM of one node.
+ */
+const char * __init dmb_unusable(unsigned long pfn)
+{
+	phys_addr_t size = DMB_MIN_ALIGNMENT_BYTES;
+	phys_addr_t base = PFN_PHYS(pfn);
+
+	if (!memblock_is_map_memory(base) &&
+	    !memblock_is_map_memory(base + size - 1))
+		return "is not RAM";
+	if (!memblock_is_region_memory(base, size) ||
+	    !memblock_is_map_memory(base))
+		return "is not all RAM of one node";
+	if (!memblock_is_region_reserved(base, size))
+		return NULL;
+
+	if (memblock_addrs_overlap(base, size, __pa_symbol(_text),
+				   _end - _text))
+		return "holds the kernel image";
+#ifdef CONFIG_BLK_DEV_INITRD
+	if (initrd_start &&
+	    memblock_addrs_overlap(base, size, __pa(initrd_start),
+				   initrd_end - initrd_start))
+		return "holds the initrd";
+#endif
+	return "holds boot-time reservations";
+}
+
+/* Pages of a range that can be designated. */
+static unsigned long __init dmb_usable_pages(const struct dmb *dmb)
+{
+	unsigned long pages = 0;
+	unsigned long pfn;
+
+	for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn += pageblock_nr_pages)
+		if (!dmb_unusable(pfn))
+			pages += pageblock_nr_pages;
+	return pages;
+}
+
+/**
+ * dmb_all_usable_pages - count the pages of all requests that can be designated
+ *
+ * Context: As dmb_unusable().
+ * Return: their number.
+ */
+unsigned long __init dmb_all_usable_pages(void)
+{
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < dmb_requests.nr; i++)
+		pages += dmb_usable_pages(&dmb_requests.block[i]);
+	return pages;
+}
+
+/*
+ * Refuse what would leave the kernel too little to run: the largest range
+ * first, so that a slip in one of several takes the fewest of them along.
+ */
+static void __init dmb_refuse_excess(void)
+{
+	unsigned long need, avail = 0;
+	phys_addr_t start, end;
+	u64 i;
+
+	need = PHYS_PFN(max_t(phys_addr_t, DMB_KERNEL_MIN_BYTES,
+			      memblock_phys_mem_size() / DMB_KERNEL_MIN_SHARE));
+
+	/* MEMBLOCK_HOTPLUG: even with movable_node, leave no region out. */
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
+				NULL)
+		avail += PFN_DOWN(end) - min(PFN_DOWN(end), PFN_UP(start));
+
+	while (dmb_requests.nr) {
+		unsigned long left = avail - min(avail, dmb_all_usable_pages());
+		struct dmb *dmb, *largest = dmb_requests.block;
+
+		if (left >= need)
+			break;
+
+		for (dmb = largest; dmb < &dmb_requests.block[dmb_requests.nr]; dmb++)
+			if (dmb_nr_pages(dmb) > dmb_nr_pages(largest))
+				largest = dmb;
+
+		pr_warn(DMB_RANGE_FMT " refused: would leave %llu MiB to the kernel, which needs %llu MiB\n",
+			dmb_first_byte(largest->start_pfn), dmb_last_byte(largest->end_pfn),
+			(u64)PFN_PHYS(left) / SZ_1M, (u64)PFN_PHYS(need) / SZ_1M);
+		dmb_table_remove(&dmb_requests, largest);
+	}
+}
+
+/**
+ * dmb_next_run - find the next pageblocks of a request that share their fate
+ * @run: the run before, or one that ends where the request starts; on return,
+ *	 the next run
+ * @end_pfn: one past the last page frame of the request
+ * @judge: sets @why and @zone of a run for the pageblock at a page frame
+ *
+ * Context: Boot.
+ * Return: false if there are no pageblocks left.
+ */
+bool __init dmb_next_run(struct dmb_run *run, unsigned long end_pfn,
+			 dmb_judge_fn judge)
+{
+	struct dmb_run next;
+
+	run->start_pfn = run->end_pfn;
+	if (run->start_pfn >= end_pfn)
+		return false;
+
+	judge(run->start_pfn, run);
+	do {
+		run->end_pfn += pageblock_nr_pages;
+		if (run->end_pfn >= end_pfn)
+			break;
+		judge(run->end_pfn, &next);
+	} while (next.why == run->why && next.zone == run->zone);
+
+	return true;
+}
+
+/* Make blocks of what is usable of a request, and name what is not. */
+static void __init dmb_settle_request(const struct dmb *request,
+				      dmb_judge_fn judge, dmb_add_fn add)
+{
+	const char *verdict = dmb_usable_pages(request) ? "trimmed" : "refused";
+	struct dmb_run run = { .end_pfn = request->start_pfn };
+
+	while (dmb_next_run(&run, request->end_pfn, judge)) {
+		if (run.zone)
+			add(run.start_pfn, run.end_pfn, run.zone, request->name);
+		else
+			pr_warn(DMB_RANGE_FMT " %s: " DMB_RANGE_FMT " %s\n",
+				dmb_first_byte(request->start_pfn), dmb_last_byte(request->end_pfn),
+				verdict,
+				dmb_first_byte(run.start_pfn), dmb_last_byte(run.end_pfn),
+				run.why);
+	}
+}
+
+/**
+ * dmb_settle_requests - make blocks of all requests
+ * @judge: sets @why and @zone of a run for the pageblock at a page frame
+ * @add: makes a block of pageblocks that have a zone
+ *
+ * From here on dmb_avoid_early() is about the blocks: what has been refused is
+ * memory like any other.
+ *
+ * Context: As dmb_unusable().
+ */
+void __init dmb_settle_requests(dmb_judge_fn judge, dmb_add_fn add)
+{
+	unsigned int i;
+
+	dmb_refuse_excess();
+	for (i = 0; i < dmb_requests.nr; i++)
+		dmb_settle_request(&dmb_requests.block[i], judge, add);
+	dmb_requests = dmb_blocks;
+}
+
+/**
+ * dmb_announce_blocks - number the blocks that have no name, and log all
+ *
+ * Context: Boot, when zones have names.
+ */
+void __init dmb_announce_blocks(void)
+{
+	struct dmb *dmb = NULL;
+	unsigned int number = 0;
+
+	while ((dmb = dmb_next(dmb))) {
+		if (!dmb->name[0])
+			snprintf(dmb->name, sizeof(dmb->name), "dmb%u", number++);
+		pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n",
+			dmb->name, dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
+			(u64)PFN_PHYS(dmb_nr_pages(dmb)) / SZ_1M,
+			zone_to_nid(dmb->zone), dmb->zone->name);
+	}
+}
+
+/**
+ * dmb_verify_blocks - log what has become of the blocks by the end of boot
+ *
+ * Context: Initcall, when nobody has had a reason yet to ask for movable
+ * memory: whatever is missing from a block now was lost on the way.
+ */
+void __init dmb_verify_blocks(void)
+{
+	struct dmb_survey survey;
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb))) {
+		unsigned long pages = dmb_nr_pages(dmb);
+
+		dmb_survey(dmb, &survey, NULL, NULL);
+		pr_info("%s: %lu of %lu pages free\n", dmb->name,
+			survey.free + survey.pcp, pages);
+		if (survey.pageblocks * pageblock_nr_pages != pages)
+			pr_err("%s: only %lu of %lu pageblocks have the type\n",
+			       dmb->name, survey.pageblocks,
+			       pages / pageblock_nr_pages);
+	}
+}
