@@ -61,12 +61,49 @@ static unsigned long read_number(const char *path)
 	return strtoul(text, NULL, 0);
 }
 
+/*
+ * ZONE_MOVABLE of all nodes, in pages: its free ones, and its spans as areas.
+ * Returns how many of these there are.
+ */
+static int read_movable_zones(struct dmb_block areas[DMB_MAX_BLOCKS], size_t *nr_free)
+{
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	unsigned long value, spanned = 0;
+	bool movable = false;
+	char line[256];
+	int nr = 0;
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read /proc/zoneinfo\n");
+	*nr_free = 0;
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "Node", 4)) {
+			movable = strstr(line, "Movable");
+		} else if (!movable) {
+			continue;
+		} else if (sscanf(line, " pages free %lu", &value) == 1) {
+			*nr_free += value;
+		} else if (sscanf(line, " spanned %lu", &value) == 1) {
+			spanned = value;
+		} else if (sscanf(line, " start_pfn: %lu", &value) == 1 &&
+			   spanned && nr < DMB_MAX_BLOCKS) {
+			areas[nr].base = value * page_size();
+			areas[nr++].size = spanned * page_size();
+		}
+	}
+	fclose(f);
+	return nr;
+}
+
 int load_areas(struct dmb_block areas[DMB_MAX_BLOCKS])
 {
 	int nr = dmb_read_blocks(areas);
+	size_t nr_free;
 
-	if (nr || access(CMA, R_OK))
+	if (nr)
 		return nr;
+	if (access(CMA, R_OK))
+		return read_movable_zones(areas, &nr_free);
 	areas[0].base = read_number(CMA "/base_pfn") * page_size();
 	areas[0].size = read_number(CMA "/count") * page_size();
 	return 1;
@@ -86,7 +123,13 @@ size_t load_area_bytes(void)
 size_t load_area_free(void)
 {
 	/* A kernel has one of them or the other; what is not there reads as 0. */
-	return dmb_meminfo("DmbFree") + dmb_meminfo("CmaFree");
+	size_t nr_free, size = dmb_meminfo("DmbFree") + dmb_meminfo("CmaFree");
+	struct dmb_block zones[DMB_MAX_BLOCKS];
+
+	if (size || dmb_meminfo("DmbTotal") || dmb_meminfo("CmaTotal"))
+		return size;
+	read_movable_zones(zones, &nr_free);
+	return nr_free * page_size();
 }
 
 size_t load_ordinary_free(void)
@@ -126,9 +169,9 @@ unsigned long load_effort(void)
 bool load_frame_in_area(uint64_t frame)
 {
 	static struct dmb_block areas[DMB_MAX_BLOCKS];
-	static int nr;
+	static int nr = -1;
 
-	if (!nr)
+	if (nr < 0)
 		nr = load_areas(areas);
 	return dmb_find_block(areas, nr, frame) >= 0;
 }

@@ -3,8 +3,8 @@
  * Load on memory, and what reclaim, compaction and the OOM killer do about it.
  *
  * An area is where pages that can be moved may be: a block, or on a kernel
- * that has none, an area of CMA. Ordinary memory is all the rest. So the same
- * figures can be had from an unpatched kernel.
+ * that has none, an area of CMA, or without that either, ZONE_MOVABLE. Ordinary
+ * memory is all the rest. So the same figures can be had from other kernels.
  */
 #ifndef _SELFTESTS_DMB_LOAD_H
 #define _SELFTESTS_DMB_LOAD_H
