@@ -3,8 +3,26 @@
 #
 # The patch series, and the kernel source it goes on.
 
-series=$top/patches/series
+# The folder that mirrors the kernel, with the series in patches/
+home=$top
+series=$home/patches/series
+design=sticky
 package=/usr/src/linux-source-6.12.tar.xz
+
+# zone_design: all that follows is about the rival's series.
+zone_design()
+{
+	home=$top/benchmarks/zone-design
+	series=$home/patches/series
+	design=zone
+}
+
+# own FILE: where a new file of the series is here. The rival shares some of ours.
+own()
+{
+	[ ! -e "$home/$1" ] || { echo "$home/$1"; return; }
+	echo "$top/$1"
+}
 
 # The steps' patch files, in order.
 steps()
@@ -27,7 +45,7 @@ touched()
 	local step
 
 	for step in ${1-$(steps)}; do
-		sed -n 's|^diff --git a/.* b/||p' "$top/patches/$step"
+		sed -n 's|^diff --git a/.* b/||p' "$home/patches/$step"
 	done | sort -u
 }
 
@@ -107,7 +125,7 @@ find_source()
 	name=$version
 	[ "$from" = "$package" ] || name=$version-$stamp
 	base=$out/src/$name
-	rm -rf "$out/src/$stamp" "$base-sticky" "$base-steps"
+	rm -rf "$out/src/$stamp" "$base"-{sticky,zone,steps}
 	if [ -d "$base" ]; then
 		# Only what differs gets a new date, and is compiled again.
 		step source "updating $base" rsync -rlpc --delete "$new/" "$base/"
@@ -147,7 +165,7 @@ put_patch()
 	# A step of new files alone has no diff, which patch takes for garbage.
 	[ -z "$(touched "$step")" ] ||
 		patch -d "$dir" -p1 -f -r - --no-backup-if-mismatch "$@" \
-			<"$top/patches/$step" >"$tmp/patch.log" ||
+			<"$home/patches/$step" >"$tmp/patch.log" ||
 		die "patch $step does not apply to $(awk '
 			/^patching file / { file = $3 }
 			/FAILED|ignored/ { print file; exit }' "$tmp/patch.log")"
@@ -170,7 +188,7 @@ stage()
 		put_patch "$dir" "$step" -N
 		for file in $(new_files "$step"); do
 			mkdir -p "$(dirname "$dir/$file")"
-			cp -p "$top/$file" "$dir/$file"
+			cp -p "$(own "$file")" "$dir/$file"
 		done
 		[ $# = 0 ] || "$@" "$step"
 	done
@@ -202,7 +220,7 @@ working_copy()
 # differ are written, for make to build just these.
 patched()
 {
-	working_copy sticky
+	working_copy "$design"
 	src=$copy
 	stage "$base" "$tmp/stage" <"$src.files"
 	put "$tmp/stage" "$src" <"$src.files"
