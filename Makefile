@@ -2,11 +2,11 @@
 
 ARCH ?= x86_64
 DESIGN ?= sticky
-export ARCH DESIGN DEBUG EXTRA KERNEL_SRC FORCE TREE SIGNOFF STEPS APPEND MEM FULL
+export ARCH DESIGN DEBUG EXTRA KERNEL_SRC FORCE TREE SIGNOFF STEPS APPEND MEM FULL QUICK
 export DMB_TOP := $(CURDIR)
 export DMB_OUT := $(CURDIR)/out
 
-.PHONY: help deps image run test shell spread compare kselftest
+.PHONY: help deps image run test shell spread compare kselftest bench
 .PHONY: tree save apply series check clean
 .NOTPARALLEL:
 
@@ -28,6 +28,10 @@ run test shell: image
 kselftest: export EXTRA = kselftest
 spread compare kselftest: deps
 	@tools/testing/dmb/$@
+
+bench: export EXTRA = bench
+bench: deps
+	@benchmarks/bench
 
 clean:
 	rm -rf out

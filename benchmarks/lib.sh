@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034,SC2054 # for those who source this; commas
+#
+# The kernels that bench compares, guests whose clock counts instructions, and
+# where the figures go.
+
+bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=../tools/testing/dmb/lib.sh
+. "$bench/../tools/testing/dmb/lib.sh"
+
+export EXTRA=bench DEBUG=
+work=$guest_dir/bench
+results_dir=${BENCH_RESULTS:-$DMB_OUT/bench}
+csv=$results_dir/results.csv
+# How often each measurement is repeated
+rounds=3
+
+# In all guests the same memory. Of 6 GiB the movable part or the area is 1 GiB, in
+# two blocks where there can be two. Under pressure, which is slow, of 2 GiB it
+# is 512 MiB, and who has none gets 1536 MiB in all.
+columns=(stock stock-movable stock-cma zone sticky-none sticky)
+declare -A designs=([stock]=stock [stock-movable]=stock [stock-cma]=stock
+		    [zone]=zone [sticky-none]=sticky [sticky]=sticky)
+declare -A areas=([stock]='' [stock-movable]=movablecore=1G [stock-cma]=cma=1G
+		  [zone]=movablecore=512M@1G,512M@4G
+		  [sticky-none]='' [sticky]=movablecore=512M@1G,512M@4G)
+declare -A small_areas=([stock]='' [stock-movable]=movablecore=512M
+			[stock-cma]=cma=512M@512M [zone]=movablecore=512M@512M
+			[sticky-none]='' [sticky]=movablecore=512M@512M)
+declare -A images archives
+
+machine='-machine pc -m 6G'
+# An instruction takes a nanosecond, of all CPUs together, and nothing else takes
+# any time.
+icount='-icount shift=0,sleep=off'
+
+# build DESIGN: sets images[DESIGN], and the archives[DESIGN] of its guests
+build()
+{
+	images[$1]=$(kernel_image "DESIGN=$1") &&
+		archives[$1]=$(build_archive "$1" "${images[$1]}")
+}
+
+# build_archive DESIGN IMAGE: what all guests have, and modules for this kernel
+build_archive()
+{
+	local dir=$work/$1 log=$log_dir/bench-$1.log base object
+
+	object=$(build_dir "$2")
+	base=$(guest_archive "$2" initramfs.cpio) || return
+	mkdir -p "$dir/modules"
+	cp "$bench"/micro/dmb_micro.c "$dir/modules"
+	cp "$DMB_TOP"/tools/testing/selftests/dmb/test_modules/dmb_load.c "$dir/modules"
+	echo 'obj-m := dmb_micro.o dmb_load.o' >"$dir/modules/Makefile"
+	if ! { make -s -C "$bench" "O=$work" "KBUILD=$object" "BASE=$base" "$work/bench.cpio" &&
+	       make -s -C "$object" "M=$dir/modules" modules; } \
+	     >"$log" 2>&1; then
+		echo "cannot build what the guests need, see $log" >&2
+		return 1
+	fi
+	{
+		echo 'dir /bench/test_modules 755 0 0'
+		echo "file /bench/test_modules/dmb_micro.ko $dir/modules/dmb_micro.ko 644 0 0"
+		echo "file /bench/test_modules/dmb_load.ko $dir/modules/dmb_load.ko 644 0 0"
+	} >"$dir/list"
+	"$object/usr/gen_init_cpio" "$dir/list" | cat "$work/bench.cpio" - >"$dir/archive.cpio" &&
+		echo "$dir/archive.cpio"
+}
+
+# measure NAME COLUMN "QEMU OPTIONS" "COMMAND LINE" PROGRAM[,ARG...]: prints what
+# the program in a guest of that column's kernel prints
+measure()
+{
+	local name="bench-$1-$2" design=${designs[$2]} details log
+
+	log=$(guest_log "$name")
+	details=$(LIMIT=${LIMIT:-3600} boot "$name" "${kernel:-${images[$design]}}" \
+		  "${archives[$design]}" "$3" \
+		  "loglevel=6 nokaslr norandmaps kunit.enable=0 dmb.run=$5 $4") ||
+		printf '%s: %s\n' "$name" "$details" >&2
+	guest_output "$log"
+	cp "$log" "$results_dir/logs/"
+}
+
+# record PART COLUMN UNIT: the lines "ROW: NUMBER..." of standard input, to the
+# table of all results. A measurement that is repeated has one for each time.
+record()
+{
+	sed -nE "s/^([^:]*): ([-+.0-9e]+).*/$1,\1,$2,\2,$3/p" >>"$csv"
+}
