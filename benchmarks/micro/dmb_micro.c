@@ -230,8 +230,10 @@ static void measure_row(const char *request, const struct job *job,
 	if (!strstarts(name, only))
 		return;
 	cost = threads > 1 ? measure_together(job) : measure_alone(job);
-	pr_info("%s%s: %llu.%02llu\n", name, threads > 1 ? ".smp" : "",
-		cost / 100, cost % 100);
+	if (threads > 1)
+		snprintf(name + strlen(name), sizeof(name) - strlen(name),
+			 ".t%u", threads);
+	pr_info("%s: %llu.%02llu\n", name, cost / 100, cost % 100);
 }
 
 static void measure_state(const char *state)
