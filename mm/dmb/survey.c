@@ -20,9 +20,15 @@
 
 #define DMB_ELIGIBLE_GFP	(__GFP_HIGHMEM | __GFP_MOVABLE)
 
-/* A page on its way from the allocator to its owner gets this many looks. */
-#define DMB_LOOKS		5
-#define DMB_LOOK_INTERVAL_MS	10
+/*
+ * A page on its way from the allocator to its owner gets this many looks, each
+ * after twice the time of the one before. A huge page that khugepaged fills may
+ * need a second of that on a slow machine. Where many violations have lasted, the
+ * others get half as many.
+ */
+#define DMB_LOOKS		8
+#define DMB_FIRST_INTERVAL_MS	10
+#define DMB_MANY_VIOLATIONS	16
 
 static bool dmb_eligible_gfp(gfp_t gfp)
 {
@@ -102,13 +108,13 @@ static const char *dmb_violation(struct page *page)
 }
 
 /* A violation that does not go away. */
-static const char *dmb_lasting_violation(struct page *page)
+static const char *dmb_lasting_violation(struct page *page, unsigned int looks)
 {
 	const char *why = dmb_violation(page);
-	int looks;
+	unsigned int interval = DMB_FIRST_INTERVAL_MS;
 
-	for (looks = 1; why && looks < DMB_LOOKS; looks++) {
-		msleep(DMB_LOOK_INTERVAL_MS);
+	for (; why && --looks; interval *= 2) {
+		msleep(interval);
 		why = dmb_violation(page);
 	}
 	return why;
@@ -121,6 +127,7 @@ static unsigned long dmb_survey_page(const struct dmb *dmb, unsigned long pfn,
 {
 	struct page *page = pfn_to_online_page(pfn);
 	unsigned long nr = 1;
+	unsigned int looks;
 	const char *why;
 
 	/* Memory goes offline in whole pageblocks. */
@@ -147,7 +154,9 @@ static unsigned long dmb_survey_page(const struct dmb *dmb, unsigned long pfn,
 		survey->pcp += nr;
 	} else {
 		survey->used += nr;
-		why = report ? dmb_lasting_violation(page) : NULL;
+		looks = survey->violations < DMB_MANY_VIOLATIONS ?
+			DMB_LOOKS : DMB_LOOKS / 2;
+		why = report ? dmb_lasting_violation(page, looks) : NULL;
 		if (why) {
 			survey->violations++;
 			report(data, pfn, why);
