@@ -195,6 +195,14 @@ static inline unsigned long dmb_nr_free(struct zone *zone, unsigned int order)
 	return dmb_enabled() ? data_race(zone->dmb.nr_free[order]) : 0;
 }
 
+gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp);
+
+/* With which flags to ask for the folio that @src is to be moved to. */
+static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
+{
+	return dmb_enabled() ? __dmb_migration_gfp(src, gfp) : gfp;
+}
+
 bool __dmb_contig_allowed(gfp_t gfp, unsigned long pfn, unsigned long nr_pages);
 
 /* May alloc_contig_pages() take this range for a request with these flags? */
@@ -383,6 +391,11 @@ static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 static inline unsigned int dmb_order_to_pindex(int order)
 {
 	return 0;
+}
+
+static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
+{
+	return gfp;
 }
 
 static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,

@@ -5,11 +5,24 @@
  */
 
 #include <linux/dmb.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/pagemap.h>
 
 #include "internal.h"
+
+#define GFP_ELIGIBLE	(__GFP_HIGHMEM | __GFP_MOVABLE)
+
+/*
+ * An inode that no dentry leads to is most often one that a file system keeps
+ * for itself.  It fills the page cache of that with flags of its own, whatever
+ * the mapping says; ext4 does so with its buddy bitmaps.
+ */
+static bool dmb_is_private(struct inode *inode)
+{
+	return hlist_empty(&inode->i_dentry);
+}
 
 /**
  * dmb_folio_may_enter - may a folio of ordinary memory be moved into a block?
@@ -23,7 +36,6 @@
  */
 bool dmb_folio_may_enter(struct folio *folio)
 {
-	const gfp_t eligible = __GFP_HIGHMEM | __GFP_MOVABLE;
 	struct address_space *mapping;
 	bool may_enter;
 
@@ -39,7 +51,29 @@ bool dmb_folio_may_enter(struct folio *folio)
 		return false;
 	mapping = folio->mapping;
 	may_enter = mapping && !folio_test_anon(folio) &&
-		    (mapping_gfp_mask(mapping) & eligible) == eligible;
+		    (mapping_gfp_mask(mapping) & GFP_ELIGIBLE) == GFP_ELIGIBLE &&
+		    !dmb_is_private(mapping->host);
 	folio_unlock(folio);
 	return may_enter;
+}
+
+/**
+ * __dmb_migration_gfp - with which flags to ask for the target of a migration
+ * @src: the folio that is to be moved, not a hugetlb folio
+ * @gfp: the flags, by what the caller knows
+ *
+ * Most callers ask for user memory, whatever the folio is, and others for memory
+ * like that of the folio's zone.
+ *
+ * Context: Any that may take a folio lock with folio_trylock().
+ * Return: @gfp, with __GFP_HIGHMEM if @src is in a block, and without it if @src
+ * may not move into one.
+ */
+gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp)
+{
+	if (folio_is_designated(src))
+		return gfp | __GFP_HIGHMEM;
+	if ((gfp & GFP_ELIGIBLE) == GFP_ELIGIBLE && !dmb_folio_may_enter(src))
+		return gfp & ~__GFP_HIGHMEM;
+	return gfp;
 }

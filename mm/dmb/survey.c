@@ -54,7 +54,7 @@ static const char *dmb_unlocked_violation(struct folio *folio, struct page *page
 /* The lock keeps the folio in its mapping, and the inode with it. */
 static const char *dmb_locked_violation(struct folio *folio)
 {
-	struct address_space *mapping = folio_mapping(folio);
+	struct address_space *mapping = folio->mapping;
 
 	if (mapping) {
 		if (mapping_inaccessible(mapping))
@@ -63,7 +63,8 @@ static const char *dmb_locked_violation(struct folio *folio)
 			return "page cache of a mapping without __GFP_HIGHMEM | __GFP_MOVABLE";
 		return NULL;
 	}
-	if (folio_test_lru(folio))
+	/* The swap cache has shmem's folios as well. */
+	if (folio_test_lru(folio) || folio_test_swapcache(folio))
 		return NULL;
 	return "neither in a mapping, on the LRU nor movable";
 }

@@ -30,6 +30,7 @@
 #define CRUMBS		64
 #define CRUMB_FOLIOS	4
 #define MAX_NODES	8
+#define DEVICE_SIZE	(16 * MB)	/* to be moved between nodes */
 
 /* zram has sectors as large as pages. */
 #define MKE2FS		"mke2fs -b 4096 /dev/zram0"
@@ -641,6 +642,25 @@ TEST_F_TIMEOUT(nodes, policy_is_obeyed, DMB_LONG_TEST)
 	EXPECT_LE(stray, is_strict(variant->policy) ? 0 : DMB_NOISE);
 }
 
+static bool move_to_node(int node, char *memory, size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = size / page, i;
+	void **pages = calloc(nr, sizeof(*pages));
+	int *targets = calloc(nr, sizeof(*targets));
+	int *status = calloc(nr, sizeof(*status));
+	bool moved;
+
+	for (i = 0; i < nr; i++) {
+		pages[i] = memory + i * page;
+		targets[i] = node;
+	}
+	moved = !syscall(SYS_move_pages, 0, nr, pages, targets, status, MPOL_MF_MOVE);
+	free(status);
+	free(targets);
+	free(pages);
+	return moved;
+}
+
 FIXTURE(migration)
 {
 	struct area area;
@@ -682,29 +702,17 @@ FIXTURE_TEARDOWN(migration)
 /* The target is asked for with __GFP_THISNODE. */
 TEST_F_TIMEOUT(migration, move_pages, DMB_LONG_TEST)
 {
-	size_t page = sysconf(_SC_PAGESIZE), nr = self->size / page, i;
 	size_t most = self->room / 10 * 9 / STEP * STEP;
-	int *targets, *status, node = variant->node;
+	int node = variant->node;
 	char *memory = self->area.memory;
-	void **pages;
 
 	ASSERT_TRUE(grow_area(&self->area, 0, self->size));
-	pages = calloc(nr, sizeof(*pages));
-	targets = calloc(nr, sizeof(*targets));
-	status = calloc(nr, sizeof(*status));
-	for (i = 0; i < nr; i++) {
-		pages[i] = memory + i * page;
-		targets[i] = node;
-	}
-	EXPECT_EQ(0, syscall(SYS_move_pages, 0, nr, pages, targets, status, MPOL_MF_MOVE));
+	EXPECT_TRUE(move_to_node(node, memory, self->size));
 	EXPECT_EQ(self->size, bytes_on(node, memory, self->size));
 	TH_LOG("%.2f%% of %zu MiB moved to blocks of the node",
 	       percent(bytes_in_blocks_of(node, memory, most), most), most / MB);
 	EXPECT_GE(percent(bytes_in_blocks_of(node, memory, most), most), 99.5);
 	EXPECT_LE(left_in_blocks(0, node), DMB_NOISE);
-	free(status);
-	free(targets);
-	free(pages);
 }
 
 TEST_F_TIMEOUT(migration, mbind_moves, DMB_LONG_TEST)
@@ -717,6 +725,48 @@ TEST_F_TIMEOUT(migration, mbind_moves, DMB_LONG_TEST)
 	ASSERT_EQ(0, bind_memory(memory, SPILL, MPOL_BIND, node,
 				 MPOL_MF_MOVE | MPOL_MF_STRICT));
 	EXPECT_EQ(SPILL, bytes_in_blocks_of(node, memory, SPILL));
+}
+
+/*
+ * The page cache of a block device was not allocated from a block, and whoever
+ * moves it must not place it in one.
+ */
+FIXTURE(device)
+{
+	char *map;
+	int fd;
+};
+
+FIXTURE_SETUP(device)
+{
+	if (left_in_blocks(0, 1) < SPILL || dmb_run_on(cpu_of_node(0)))
+		SKIP(return, "wants blocks on node 1, and a CPU on node 0");
+	self->fd = dmb_read_device(DEVICE_SIZE);
+	if (self->fd < 0)
+		SKIP(return, "no zram device to use");
+	self->map = mmap(NULL, DEVICE_SIZE, PROT_READ, MAP_SHARED | MAP_POPULATE,
+			 self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	ASSERT_EQ(DEVICE_SIZE, bytes_on(0, self->map, DEVICE_SIZE));
+}
+
+FIXTURE_TEARDOWN(device)
+{
+	EXPECT_EQ(DEVICE_SIZE, bytes_on(1, self->map, DEVICE_SIZE));
+	EXPECT_EQ(0, dmb_bytes_in_blocks(self->map, DEVICE_SIZE));
+	munmap(self->map, DEVICE_SIZE);
+	dmb_close_device(self->fd);
+}
+
+TEST_F(device, move_pages)
+{
+	EXPECT_TRUE(move_to_node(1, self->map, DEVICE_SIZE));
+}
+
+TEST_F(device, mbind_moves)
+{
+	EXPECT_EQ(0, bind_memory(self->map, DEVICE_SIZE, MPOL_BIND, 1,
+				 MPOL_MF_MOVE | MPOL_MF_STRICT));
 }
 
 int main(int argc, char **argv)
