@@ -36,10 +36,12 @@
 
 #define MEMORY		"/sys/devices/system/memory"
 #define KSM		"/sys/kernel/mm/ksm"
+#define DEMOTION	"/sys/kernel/mm/numa/demotion_enabled"
 #define FS_DIR		"/tmp/dmb-contract"
 #define HUGE_SIZE	(2 * MB)
 #define NR_FILES	8
 #define MADE_AT_ONCE	4096	/* pages */
+#define DEMOTION_TRIES	100
 
 /* Added in 6.1, and not known to every C library */
 #ifndef MADV_COLLAPSE
@@ -62,6 +64,7 @@ struct worker {
 
 static struct progress *progress;
 static size_t page;
+static unsigned int nr_nodes;
 
 /* Of the worker that this process is */
 static char *memory;
@@ -257,9 +260,33 @@ out:
 	return outcome;
 }
 
+/* Moves each page to a node by chance. False if there is only one. */
+static bool scatter(char *at, size_t bytes)
+{
+	size_t i, nr = bytes / page;
+	void **pages = malloc(nr * sizeof(*pages));
+	int *nodes = malloc(nr * sizeof(*nodes));
+	int *status = malloc(nr * sizeof(*status));
+	bool able = nr_nodes > 1 && pages && nodes && status;
+
+	if (able) {
+		for (i = 0; i < nr; i++) {
+			pages[i] = at + i * page;
+			nodes[i] = random_number(nr_nodes);
+		}
+		syscall(SYS_move_pages, 0, nr, pages, nodes, status, 2 /* MPOL_MF_MOVE */);
+	}
+	free(pages);
+	free(nodes);
+	free(status);
+	return able;
+}
+
+/* Read and mapped, as only mapped ones are moved to another node. */
 static enum outcome device_buffers(void)
 {
 	int fd = open(fs_device, O_RDONLY);
+	char *map;
 	size_t i;
 
 	if (fd < 0)
@@ -267,6 +294,13 @@ static enum outcome device_buffers(void)
 	for (i = 0; i < size; i += page)
 		if (pread(fd, memory + i, page, i) <= 0)
 			break;
+	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map != MAP_FAILED) {
+		for (i = 0; i < size; i += page)
+			(void)*(volatile char *)(map + i);
+		scatter(map, size);
+		munmap(map, size);
+	}
 	posix_fadvise(fd, 0, size / 2, POSIX_FADV_DONTNEED);
 	close(fd);
 	return GOOD;
@@ -298,25 +332,23 @@ static enum outcome compact(void)
 static enum outcome move_between_nodes(void)
 {
 	uint64_t value = random_number(1000);
-	size_t i, nr = size / page;
-	void **pages = malloc(nr * sizeof(*pages));
-	int *nodes = malloc(nr * sizeof(*nodes));
-	int *status = malloc(nr * sizeof(*status));
-	enum outcome outcome = UNAVAILABLE;
 
-	if (pages && nodes && status && !access("/sys/devices/system/node/node1", F_OK)) {
-		stamp_all(value);
-		for (i = 0; i < nr; i++) {
-			pages[i] = memory + i * page;
-			nodes[i] = random_number(2);
-		}
-		syscall(SYS_move_pages, 0, nr, pages, nodes, status, 2 /* MPOL_MF_MOVE */);
-		outcome = check_all(value);
-	}
-	free(pages);
-	free(nodes);
-	free(status);
-	return outcome;
+	stamp_all(value);
+	return scatter(memory, size) ? check_all(value) : UNAVAILABLE;
+}
+
+/* Reclaim moves cold pages to a node of slower memory, if there is one. */
+static enum outcome demotion(void)
+{
+	static unsigned int tries;
+	char text[32];
+
+	snprintf(text, sizeof(text), "%zu", size);
+	dmb_write("/sys/fs/cgroup/memory.reclaim", text);
+	usleep(random_number(500) * 1000);
+	if (dmb_read_value("/proc/vmstat", "pgdemote_direct"))
+		return GOOD;
+	return ++tries < DEMOTION_TRIES ? GOOD : UNAVAILABLE;
 }
 
 static void wake_up(int sig)
@@ -412,6 +444,7 @@ static const struct worker workers[] = {
 	{ "hugetlb pages",		resize_hugetlb,		64 },
 	{ "compaction",			compact,		0 },
 	{ "moving between nodes",	move_between_nodes,	256 },
+	{ "demotion",			demotion,		128 },
 	{ "memory offline and online",	offline,		0 },
 	{ "long-term pins",		long_term_pins,		256 },
 	{ "fixed buffers",		fixed_buffers,		256 },
@@ -451,6 +484,8 @@ static bool run_tool(const char *tool, const char *device)
 
 static void prepare(void)
 {
+	char path[64];
+
 	if ((!access(fs_device, W_OK) || add_zram(fs_device)) &&
 	    run_tool("mke2fs -b 4096", fs_device)) {
 		mkdir(FS_DIR, 0700);
@@ -459,7 +494,11 @@ static void prepare(void)
 	if (!add_zram(swap_device) || !run_tool("mkswap", swap_device) ||
 	    swapon(swap_device, 0))
 		swap_device[0] = '\0';
+	while (snprintf(path, sizeof(path), "/sys/devices/system/node/node%u", nr_nodes),
+	       !access(path, F_OK))
+		nr_nodes++;
 	dmb_write("/proc/sys/kernel/numa_balancing", "1");
+	dmb_write(DEMOTION, "true");
 	dmb_write(KSM "/pages_to_scan", "1000");
 	dmb_write(KSM "/run", "1");
 }
@@ -468,6 +507,7 @@ static void clean_up(void)
 {
 	dmb_write(KSM "/run", "2");
 	dmb_write("/proc/sys/kernel/numa_balancing", "0");
+	dmb_write(DEMOTION, "false");
 	dmb_write("/proc/sys/vm/nr_hugepages", "0");
 	umount(FS_DIR);
 	if (swap_device[0])
@@ -586,8 +626,10 @@ int main(int argc, char **argv)
 					 "%s: %lu rounds\n", workers[i].name,
 					 progress[i].rounds);
 	}
-	ksft_print_msg("%lu killed for want of memory\n",
-		       dmb_read_value("/proc/vmstat", "oom_kill") - kills);
+	ksft_print_msg("%lu killed for want of memory, %lu pages demoted\n",
+		       dmb_read_value("/proc/vmstat", "oom_kill") - kills,
+		       dmb_read_value("/proc/vmstat", "pgdemote_direct") +
+		       dmb_read_value("/proc/vmstat", "pgdemote_kswapd"));
 	ksft_test_result(!bad, "%lu audits under load and one after it\n", audits);
 	/* Memory that was caught offline has no pageblocks to show. */
 	ksft_test_result(dmb_pageblocks() <= pageblocks && dmb_pageblocks(),
