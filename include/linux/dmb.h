@@ -104,52 +104,52 @@ static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 }
 
 /*
- * Index of the first of NR_PCP_DMB per-cpu lists that hold designated pages of
- * @order. They have their place behind those of the MIGRATE_PCPTYPES.
+ * Designated pages have per-cpu lists of their own, NR_PCP_DMB for each order, and
+ * a block has one of those.  They are numbered like migrate types, from
+ * MIGRATE_PCPTYPES on, which no page that is put on a list of the others has.
  */
-static inline unsigned int dmb_order_to_pindex(int order)
+static __always_inline bool is_dmb_pcp_type(int migratetype)
+{
+	return unlikely(migratetype >= MIGRATE_PCPTYPES);
+}
+
+/* Index of the list; behind those of other types for orders that have them. */
+static __always_inline unsigned int dmb_order_to_pindex(int pcp_type,
+							unsigned int order)
 {
 	if (order > PAGE_ALLOC_COSTLY_ORDER)
-		return NR_PCP_LISTS - NR_PCP_DMB;
-	return NR_PCP_TYPES * order + MIGRATE_PCPTYPES;
+		return NR_PCP_LISTS - NR_PCP_TYPES + pcp_type;
+	return NR_PCP_TYPES * order + pcp_type;
 }
 
-/*
- * Above all allocation flags there is room to say which block a designated page
- * is to come from, and which of the per-cpu lists is for that block.
- */
-#define DMB_ALLOC_BLOCK_SHIFT	16
-#define DMB_ALLOC_PCP_SHIFT	24
+int __dmb_pcp_type(struct page *page);
 
-static inline unsigned int dmb_alloc_block(unsigned int alloc_flags)
+/* Which list is a page for, given a migrate type that has none of its own? */
+static inline int dmb_pcp_type(struct page *page, int migratetype)
 {
-	return (alloc_flags >> DMB_ALLOC_BLOCK_SHIFT) & 0xff;
-}
-
-static inline unsigned int dmb_alloc_pcp_index(unsigned int alloc_flags)
-{
-	return alloc_flags >> DMB_ALLOC_PCP_SHIFT;
-}
-
-unsigned int __dmb_pcp_index(struct page *page);
-
-/* Which per-cpu list is a designated page for, of those of its order? */
-static inline unsigned int dmb_pcp_index(struct zone *zone, struct page *page)
-{
-	return zone->dmb.nr_blocks == 1 ? 0 : __dmb_pcp_index(page);
+	if (!is_migrate_dmb(migratetype))
+		return MIGRATE_MOVABLE;
+	if (page_zone(page)->dmb.nr_blocks == 1)
+		return MIGRATE_PCPTYPES;
+	return __dmb_pcp_type(page);
 }
 
 /**
- * struct dmb_pick - a block to take a page from
- * @zone: the zone that the block lies in, or NULL if there is none
- * @alloc_flags: allocation flags that name the block
+ * struct dmb_pool - the free pages of a block
+ * @zone: the zone that the block lies in; NULL as long as it is a mere request
+ * @pcp_type: which per-cpu lists of the zone are for the block
+ * @free_orders: has the bits of all orders that @free_list has pages of, and
+ *		 may have more until somebody has looked
+ * @free_list: free pages of each order; protected by the lock of @zone
  */
-struct dmb_pick {
+struct dmb_pool {
 	struct zone *zone;
-	unsigned int alloc_flags;
+	int pcp_type;
+	unsigned long free_orders;
+	struct list_head free_list[NR_PAGE_ORDERS];
 };
 
-struct dmb_pick dmb_pick_next(pg_data_t *pgdat, unsigned int order);
+struct dmb_pool *dmb_pick_next(pg_data_t *pgdat, unsigned int order);
 
 /**
  * struct dmb_turn - a walk over the blocks of a node, the one whose turn it is
@@ -167,8 +167,8 @@ struct dmb_turn {
 };
 
 void dmb_begin_turn(pg_data_t *pgdat, struct dmb_turn *turn);
-struct dmb_pick dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order);
-struct page *dmb_first_free(unsigned int alloc_flags, unsigned int order,
+struct dmb_pool *dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order);
+struct page *dmb_first_free(struct dmb_pool *pool, unsigned int order,
 			    unsigned int *free_order);
 struct list_head *__dmb_free_list(unsigned long pfn, unsigned int order);
 struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
@@ -350,14 +350,19 @@ static inline void dmb_note_free(void)
 {
 }
 
-static inline unsigned int dmb_alloc_pcp_index(unsigned int alloc_flags)
+static inline bool dmb_may_serve(enum zone_type highest_zoneidx)
 {
-	return 0;
+	return false;
 }
 
-static inline unsigned int dmb_pcp_index(struct zone *zone, struct page *page)
+static inline bool is_dmb_pcp_type(int migratetype)
 {
-	return 0;
+	return false;
+}
+
+static inline int dmb_pcp_type(struct page *page, int migratetype)
+{
+	return MIGRATE_MOVABLE;
 }
 
 static inline void dmb_count_free(struct zone *zone, unsigned int order,
@@ -388,7 +393,7 @@ static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 	return migratetype;
 }
 
-static inline unsigned int dmb_order_to_pindex(int order)
+static inline unsigned int dmb_order_to_pindex(int pcp_type, unsigned int order)
 {
 	return 0;
 }

@@ -76,7 +76,7 @@ static void __init dmb_add_block(unsigned long start_pfn, unsigned long end_pfn,
 		return;
 	}
 
-	dmb->zone = zone;
+	dmb->pool.zone = zone;
 	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
 		/* The rest follows in dmb_verify(). */
 		if (dmb_deferred(pfn, zone_to_nid(zone)))
@@ -124,9 +124,9 @@ static int __init dmb_verify(void)
 	struct dmb *dmb = NULL;
 
 	while ((dmb = dmb_next(dmb)))
-		dmb->zone->dmb.pages = 0;
+		dmb->pool.zone->dmb.pages = 0;
 	while ((dmb = dmb_next(dmb)))
-		dmb->zone->dmb.pages += dmb_nr_pages(dmb);
+		dmb->pool.zone->dmb.pages += dmb_nr_pages(dmb);
 
 	dmb_verify_blocks();
 	return 0;

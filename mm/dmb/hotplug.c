@@ -50,5 +50,5 @@ struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages)
 {
 	struct dmb *dmb = dmb_table_first(&dmb_blocks, pfn, pfn + nr_pages);
 
-	return dmb ? dmb->zone : NULL;
+	return dmb ? dmb->pool.zone : NULL;
 }

@@ -15,24 +15,14 @@
  * struct dmb - a designated movable block, or a range that is to become one
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
- * @zone: the zone that the pages of the block lie in after boot; NULL in a
- *	  mere request
- * @pcp_index: which per-cpu list of the zone is for the block
- * @alloc_flags: allocation flags that name the block and its per-cpu list
- * @free_orders: has the bits of all orders that @free_list has pages of, and
- *		 may have more until somebody has looked
- * @free_list: free pages of each order; protected by the lock of @zone
+ * @pool: its free pages
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
  */
 struct dmb {
 	unsigned long start_pfn;
 	unsigned long end_pfn;
-	struct zone *zone;
-	unsigned int pcp_index;
-	unsigned int alloc_flags;
-	unsigned long free_orders;
-	struct list_head free_list[NR_PAGE_ORDERS];
+	struct dmb_pool pool;
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
 };

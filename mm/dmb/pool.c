@@ -70,14 +70,12 @@ void __init dmb_init_pool(void)
 	unsigned int order;
 
 	while ((dmb = dmb_next(dmb))) {
-		struct zone *zone = dmb->zone;
+		struct zone *zone = dmb->pool.zone;
 
 		for (order = 0; order < NR_PAGE_ORDERS; order++)
-			INIT_LIST_HEAD(&dmb->free_list[order]);
+			INIT_LIST_HEAD(&dmb->pool.free_list[order]);
 		zone->dmb.group = dmb_group_add(zone->dmb.group, dmb);
-		dmb->pcp_index = zone->dmb.nr_blocks++ % NR_PCP_DMB;
-		dmb->alloc_flags = (dmb - dmb_blocks.block) << DMB_ALLOC_BLOCK_SHIFT |
-				   dmb->pcp_index << DMB_ALLOC_PCP_SHIFT;
+		dmb->pool.pcp_type = MIGRATE_PCPTYPES + zone->dmb.nr_blocks++ % NR_PCP_DMB;
 		zone->zone_pgdat->dmb_group =
 			dmb_group_add(zone->zone_pgdat->dmb_group, dmb);
 	}
@@ -133,25 +131,17 @@ static bool dmb_order_has_pcp(unsigned int order)
  * Is it worth looking for a page in the block?  This reads but takes no lock, so
  * that an empty pool costs next to nothing, and may be outdated.
  */
-static bool dmb_has_free(struct dmb *dmb, unsigned int order)
+static bool dmb_has_free(struct dmb_pool *pool, unsigned int order)
 {
 	struct per_cpu_pages *pcp;
 
-	if (READ_ONCE(dmb->free_orders) >> order)
+	if (READ_ONCE(pool->free_orders) >> order)
 		return true;
 	if (!dmb_order_has_pcp(order))
 		return false;
 
-	pcp = raw_cpu_ptr(dmb->zone->per_cpu_pageset);
-	return !list_empty(&pcp->lists[dmb_order_to_pindex(order) + dmb->pcp_index]);
-}
-
-static struct dmb_pick dmb_pick_block(const struct dmb *dmb)
-{
-	return (struct dmb_pick){
-		.zone = dmb->zone,
-		.alloc_flags = dmb->alloc_flags,
-	};
+	pcp = raw_cpu_ptr(pool->zone->per_cpu_pageset);
+	return !list_empty(&pcp->lists[dmb_order_to_pindex(pool->pcp_type, order)]);
 }
 
 /**
@@ -160,29 +150,27 @@ static struct dmb_pick dmb_pick_block(const struct dmb *dmb)
  * @order: the order wanted
  *
  * Context: Any.
- * Return: the block whose turn it is, or nothing if it seems to have no free
- * page in its free lists, or the node has no blocks.
+ * Return: the block whose turn it is, or NULL if it seems to have no free page in
+ * its free lists, or the node has no blocks.
  */
-struct dmb_pick dmb_pick_next(pg_data_t *pgdat, unsigned int order)
+struct dmb_pool *dmb_pick_next(pg_data_t *pgdat, unsigned int order)
 {
 	struct dmb_group *group = pgdat->dmb_group;
 	unsigned int i = raw_cpu_read(dmb_turns) + 1;
-	struct dmb *dmb;
+	struct dmb_pool *pool;
 
 	/* Another node's blocks may have to do, and they take turns as well. */
 	if (unlikely(!group)) {
 		raw_cpu_write(dmb_turns, i % DMB_TURNS);
-		return (struct dmb_pick){ };
+		return NULL;
 	}
 
 	if (i >= READ_ONCE(group->nr_turns))
 		i = 0;
 	raw_cpu_write(dmb_turns, i);
 
-	dmb = group->block[READ_ONCE(group->turn[i])];
-	if (unlikely(!(READ_ONCE(dmb->free_orders) >> order)))
-		return (struct dmb_pick){ };
-	return dmb_pick_block(dmb);
+	pool = &group->block[READ_ONCE(group->turn[i])]->pool;
+	return likely(READ_ONCE(pool->free_orders) >> order) ? pool : NULL;
 }
 
 /**
@@ -210,46 +198,44 @@ void dmb_begin_turn(pg_data_t *pgdat, struct dmb_turn *turn)
  *
  * Context: Any.
  * Return: a block that seems to have a free page of this order, in its free
- * lists or in those of this CPU, or nothing if there are no blocks left.
+ * lists or in those of this CPU, or NULL if there are no blocks left.
  */
-struct dmb_pick dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order)
+struct dmb_pool *dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order)
 {
 	while (turn->left) {
-		struct dmb *dmb = turn->group->block[turn->next];
+		struct dmb_pool *pool = &turn->group->block[turn->next]->pool;
 
 		turn->left--;
 		if (++turn->next == turn->group->nr)
 			turn->next = 0;
-		if (dmb_has_free(dmb, order))
-			return dmb_pick_block(dmb);
+		if (dmb_has_free(pool, order))
+			return pool;
 		turn->missed = true;
 	}
-	return (struct dmb_pick){ };
+	return NULL;
 }
 
 /**
  * dmb_first_free - choose a free page in a block
- * @alloc_flags: which block
+ * @pool: which block
  * @order: the order wanted
  * @free_order: set to the order of the page, which is not less
  *
  * Context: The lock of the block's zone held.
  * Return: the page, still on its free list, or NULL.
  */
-struct page *dmb_first_free(unsigned int alloc_flags, unsigned int order,
+struct page *dmb_first_free(struct dmb_pool *pool, unsigned int order,
 			    unsigned int *free_order)
 {
-	struct dmb *dmb = &dmb_blocks.block[dmb_alloc_block(alloc_flags)];
-
 	for (; order < NR_PAGE_ORDERS; order++) {
-		if (!(dmb->free_orders & BIT(order)))
+		if (!(pool->free_orders & BIT(order)))
 			continue;
-		if (!list_empty(&dmb->free_list[order])) {
+		if (!list_empty(&pool->free_list[order])) {
 			*free_order = order;
-			return list_first_entry(&dmb->free_list[order],
+			return list_first_entry(&pool->free_list[order],
 						struct page, buddy_list);
 		}
-		WRITE_ONCE(dmb->free_orders, dmb->free_orders & ~BIT(order));
+		WRITE_ONCE(pool->free_orders, pool->free_orders & ~BIT(order));
 	}
 	return NULL;
 }
@@ -257,24 +243,24 @@ struct page *dmb_first_free(unsigned int alloc_flags, unsigned int order,
 /* The list that a free page is about to be put on. */
 struct list_head *__dmb_free_list(unsigned long pfn, unsigned int order)
 {
-	struct dmb *dmb = dmb_table_first(&dmb_blocks, pfn, pfn + 1);
+	struct dmb_pool *pool = &dmb_table_first(&dmb_blocks, pfn, pfn + 1)->pool;
 
-	WRITE_ONCE(dmb->free_orders, dmb->free_orders | BIT(order));
-	return &dmb->free_list[order];
+	WRITE_ONCE(pool->free_orders, pool->free_orders | BIT(order));
+	return &pool->free_list[order];
 }
 
 /**
- * __dmb_pcp_index - which per-cpu list is a designated page for?
+ * __dmb_pcp_type - which per-cpu lists is a designated page for?
  * @page: the page, of a zone with more than one block
  *
  * Context: Any.
- * Return: the number of the list among those of the page's order.
+ * Return: a number that stands for the migrate type in the per-cpu lists.
  */
-unsigned int __dmb_pcp_index(struct page *page)
+int __dmb_pcp_type(struct page *page)
 {
 	unsigned long pfn = page_to_pfn(page);
 
-	return dmb_table_first(&dmb_blocks, pfn, pfn + 1)->pcp_index;
+	return dmb_table_first(&dmb_blocks, pfn, pfn + 1)->pool.pcp_type;
 }
 
 /**
@@ -298,9 +284,9 @@ struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
 		return NULL;
 
 	if (list != &zone->free_area[order].free_list[migratetype])
-		while (list != &group->block[i++]->free_list[order])
+		while (list != &group->block[i++]->pool.free_list[order])
 			;
-	return i < group->nr ? &group->block[i]->free_list[order] : NULL;
+	return i < group->nr ? &group->block[i]->pool.free_list[order] : NULL;
 }
 
 /**

@@ -341,7 +341,7 @@ void __init dmb_announce_blocks(void)
 		pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n",
 			dmb->name, dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
 			(u64)PFN_PHYS(dmb_nr_pages(dmb)) / SZ_1M,
-			zone_to_nid(dmb->zone), dmb->zone->name);
+			zone_to_nid(dmb->pool.zone), dmb->pool.zone->name);
 	}
 }
 

@@ -50,7 +50,7 @@ static struct kobj_attribute free_attr = __ATTR_RO(free);
 static ssize_t node_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
-	return sysfs_emit(buf, "%d\n", zone_to_nid(to_dmb(kobj)->zone));
+	return sysfs_emit(buf, "%d\n", zone_to_nid(to_dmb(kobj)->pool.zone));
 }
 
 static struct kobj_attribute node_attr = __ATTR_RO(node);
@@ -58,7 +58,7 @@ static struct kobj_attribute node_attr = __ATTR_RO(node);
 static ssize_t zone_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
-	return sysfs_emit(buf, "%s\n", to_dmb(kobj)->zone->name);
+	return sysfs_emit(buf, "%s\n", to_dmb(kobj)->pool.zone->name);
 }
 
 static struct kobj_attribute zone_attr = __ATTR_RO(zone);

@@ -154,21 +154,22 @@ static void dmb_test_live_eligible(struct kunit *test)
 /* The per-cpu lists of each order are within the bounds of that order. */
 static void dmb_test_pindex(struct kunit *test)
 {
-	unsigned int order, pindex, last = 0;
+	unsigned int order, pindex;
+	int type;
 
 	for (order = 0; order <= PAGE_ALLOC_COSTLY_ORDER; order++) {
-		pindex = dmb_order_to_pindex(order);
-		KUNIT_EXPECT_EQ(test, pindex % NR_PCP_TYPES, MIGRATE_PCPTYPES);
-		KUNIT_EXPECT_EQ(test, pindex / NR_PCP_TYPES, order);
-		KUNIT_EXPECT_EQ(test, (pindex + NR_PCP_DMB - 1) / NR_PCP_TYPES,
-				order);
-		KUNIT_EXPECT_LT(test, pindex, NR_LOWORDER_PCP_LISTS);
-		KUNIT_EXPECT_TRUE(test, !order || pindex > last);
-		last = pindex;
+		for (type = MIGRATE_PCPTYPES; type < NR_PCP_TYPES; type++) {
+			pindex = dmb_order_to_pindex(type, order);
+			KUNIT_EXPECT_EQ(test, pindex % NR_PCP_TYPES, type);
+			KUNIT_EXPECT_EQ(test, pindex / NR_PCP_TYPES, order);
+			KUNIT_EXPECT_LT(test, pindex, NR_LOWORDER_PCP_LISTS);
+		}
 	}
 #ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	KUNIT_EXPECT_EQ(test, dmb_order_to_pindex(HPAGE_PMD_ORDER),
+	KUNIT_EXPECT_EQ(test, dmb_order_to_pindex(MIGRATE_PCPTYPES, HPAGE_PMD_ORDER),
 			NR_PCP_LISTS - NR_PCP_DMB);
+	KUNIT_EXPECT_EQ(test, dmb_order_to_pindex(NR_PCP_TYPES - 1, HPAGE_PMD_ORDER),
+			NR_PCP_LISTS - 1);
 #endif
 }
 

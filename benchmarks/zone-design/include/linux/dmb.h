@@ -49,6 +49,11 @@ static inline bool dmb_enabled(void)
 	return false;
 }
 
+/* The free pages of a block are among those of its zone. */
+struct dmb_pool {
+	struct zone *zone;
+};
+
 bool __dmb_contains_pfn(unsigned long pfn);
 
 /* Is this page frame in a block? */

@@ -47,7 +47,7 @@ static void __init dmb_add_block(unsigned long start_pfn, unsigned long end_pfn,
 	struct dmb *dmb = dmb_table_add(&dmb_blocks, start_pfn, end_pfn, name);
 
 	if (dmb)
-		dmb->zone = zone;
+		dmb->pool.zone = zone;
 	else
 		pr_warn(DMB_RANGE_FMT " refused: the table of %d blocks is full\n",
 			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), DMB_MAX_BLOCKS);
@@ -115,7 +115,7 @@ bool __init dmb_node_span(int nid, unsigned long *start_pfn,
 
 	*end_pfn = 0;
 	while ((dmb = dmb_next(dmb))) {
-		if (dmb->zone != dmb_node_zone(nid))
+		if (dmb->pool.zone != dmb_node_zone(nid))
 			continue;
 		if (!*end_pfn)
 			*start_pfn = dmb->start_pfn;
@@ -140,7 +140,7 @@ unsigned long __init dmb_present_pages(int nid, unsigned long start_pfn,
 	struct dmb *dmb = NULL;
 
 	while ((dmb = dmb_next(dmb)))
-		if (dmb->zone == dmb_node_zone(nid))
+		if (dmb->pool.zone == dmb_node_zone(nid))
 			pages += clamp(dmb->end_pfn, start_pfn, end_pfn) -
 				 clamp(dmb->start_pfn, start_pfn, end_pfn);
 	return pages;
