@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Taking pages out of blocks, and out of the per-cpu lists in front of them: a
+ * part of mm/page_alloc.c, whose functions this needs. Which block it is to be is
+ * decided in pool.c.
+ */
+
+#ifdef CONFIG_DMB
+
+/* Designated pages neither fall back nor get stolen. */
+static struct page *__rmqueue_block(struct dmb_pool *pool, unsigned int order)
+{
+	unsigned int free_order;
+	struct page *page = dmb_first_free(pool, order, &free_order);
+
+	if (page) {
+		page_del_and_expand(pool->zone, page, order, free_order, MIGRATE_DMB);
+		trace_mm_page_alloc_zone_locked(page, order, MIGRATE_DMB,
+						pcp_allowed_order(order));
+	}
+	return page;
+}
+
+static noinline struct page *rmqueue_block_buddy(struct dmb_pool *pool,
+						 unsigned int order)
+{
+	struct page *page;
+	unsigned long flags;
+
+	do {
+		spin_lock_irqsave(&pool->zone->lock, flags);
+		page = __rmqueue_block(pool, order);
+		spin_unlock_irqrestore(&pool->zone->lock, flags);
+	} while (page && check_new_pages(page, order));
+	return page;
+}
+
+/* Fill the list of a CPU. */
+static noinline bool rmqueue_block_bulk(struct dmb_pool *pool, unsigned int order,
+					struct per_cpu_pages *pcp,
+					struct list_head *list)
+{
+	int batch = nr_pcp_alloc(pcp, pool->zone, order);
+	struct page *page;
+	unsigned long flags;
+
+	spin_lock_irqsave(&pool->zone->lock, flags);
+	while (batch-- > 0 && (page = __rmqueue_block(pool, order))) {
+		list_add_tail(&page->pcp_list, list);
+		pcp->count += 1 << order;
+	}
+	spin_unlock_irqrestore(&pool->zone->lock, flags);
+	return !list_empty(list);
+}
+
+static __always_inline struct page *rmqueue_block_pcp(struct dmb_pool *pool,
+						      unsigned int order)
+{
+	unsigned long __maybe_unused UP_flags;
+	struct page *page = NULL;
+	struct per_cpu_pages *pcp;
+	struct list_head *list;
+
+	pcp_trylock_prepare(UP_flags);
+	pcp = pcp_spin_trylock(pool->zone->per_cpu_pageset);
+	if (!pcp)
+		goto finish;
+
+	/* As in rmqueue_pcplist() */
+	pcp->free_count >>= 1;
+	list = &pcp->lists[dmb_order_to_pindex(pool->pcp_type, order)];
+	do {
+		page = NULL;
+		if (list_empty(list) && !rmqueue_block_bulk(pool, order, pcp, list))
+			break;
+		page = list_first_entry(list, struct page, pcp_list);
+		list_del(&page->pcp_list);
+		pcp->count -= 1 << order;
+	} while (check_new_pages(page, order));
+	pcp_spin_unlock(pcp);
+finish:
+	pcp_trylock_finish(UP_flags);
+	return page;
+}
+
+/* What rmqueue() is to a zone */
+static __always_inline struct page *rmqueue_block(struct zone *preferred_zone,
+						  struct dmb_pool *pool,
+						  unsigned int order)
+{
+	struct page *page = NULL;
+
+	if (likely(pcp_allowed_order(order)))
+		page = rmqueue_block_pcp(pool, order);
+	if (unlikely(!page))
+		page = rmqueue_block_buddy(pool, order);
+	if (likely(page)) {
+		__count_zid_vm_events(PGALLOC, zone_idx(pool->zone), 1 << order);
+		zone_statistics(preferred_zone, pool->zone, 1);
+	}
+	return page;
+}
+
+/* Put the designated pages in a per-cpu list back into their blocks. */
+static bool drain_designated_pcp(struct zone *zone, struct per_cpu_pages *pcp)
+{
+	unsigned long flags, __maybe_unused UP_flags;
+	struct page *page, *next;
+	bool drained = false;
+	unsigned int order, i;
+
+	pcp_trylock_prepare(UP_flags);
+	if (!spin_trylock(&pcp->lock)) {
+		/* Whoever uses the list now may leave something there. */
+		dmb_note_free();
+		goto finish;
+	}
+
+	for (order = 0; order < NR_PAGE_ORDERS; order++) {
+		struct list_head *list;
+
+		if (!pcp_allowed_order(order))
+			continue;
+
+		list = &pcp->lists[dmb_order_to_pindex(MIGRATE_PCPTYPES, order)];
+		for (i = 0; i < NR_PCP_DMB; i++, list++) {
+			if (list_empty(list))
+				continue;
+
+			spin_lock_irqsave(&zone->lock, flags);
+			list_for_each_entry_safe(page, next, list, pcp_list) {
+				list_del(&page->pcp_list);
+				pcp->count -= 1 << order;
+				__free_one_page(page, page_to_pfn(page), zone, order,
+						get_pageblock_migratetype(page),
+						FPI_NONE);
+			}
+			spin_unlock_irqrestore(&zone->lock, flags);
+			drained = true;
+		}
+	}
+	spin_unlock(&pcp->lock);
+finish:
+	pcp_trylock_finish(UP_flags);
+	return drained;
+}
+
+/*
+ * The blocks seem to be used up. Before ordinary memory is touched, look for
+ * the last pages in the per-cpu lists of all CPUs, and if there are none either,
+ * let requests go past the blocks until a designated page becomes free. The
+ * look is not cheap, so once in a tick is enough; or ten times in a second, if
+ * the request was served by another block than the one whose turn it was.
+ */
+static bool recheck_blocks(bool served)
+{
+	static unsigned long last_recheck;
+	unsigned long now = jiffies, elapsed = now - READ_ONCE(last_recheck);
+	bool drained = false;
+	struct zone *zone;
+	int cpu;
+
+	if (!elapsed || (served && elapsed < HZ / 10))
+		return false;
+	WRITE_ONCE(last_recheck, now);
+	count_vm_event(DMB_DRAIN);
+
+	/* Who puts a page on a list after we have looked there sets it again. */
+	WRITE_ONCE(dmb_maybe_free, false);
+
+	for_each_populated_zone(zone) {
+		unsigned long flags;
+
+		if (!zone_dmb_pages(zone))
+			continue;
+
+		for_each_online_cpu(cpu)
+			drained |= drain_designated_pcp(zone,
+					per_cpu_ptr(zone->per_cpu_pageset, cpu));
+
+		spin_lock_irqsave(&zone->lock, flags);
+		if (zone->dmb.free_orders)
+			dmb_note_free();
+		spin_unlock_irqrestore(&zone->lock, flags);
+	}
+	return drained;
+}
+
+/* All blocks that the request may use, by node, and from the one whose turn it is */
+static struct page *rmqueue_blocks(gfp_t gfp_mask, unsigned int order,
+				   unsigned int alloc_flags,
+				   const struct alloc_context *ac, bool *missed)
+{
+	struct zoneref *z = ac->preferred_zoneref;
+	pg_data_t *pgdat = NULL;
+	struct zone *zone;
+
+	for_next_zone_zonelist_nodemask(zone, z, ac->highest_zoneidx,
+					ac->nodemask) {
+		struct dmb_pool *pool;
+		struct dmb_turn turn;
+
+		if (zone->zone_pgdat == pgdat)
+			continue;
+		pgdat = zone->zone_pgdat;
+
+		if (!pgdat->dmb_group)
+			continue;
+
+		if (cpusets_enabled() && (alloc_flags & ALLOC_CPUSET) &&
+		    !__cpuset_zone_allowed(zone, gfp_mask))
+			continue;
+
+		if (ac->spread_dirty_pages && !node_dirty_ok(pgdat))
+			continue;
+
+		dmb_begin_turn(pgdat, &turn);
+		while ((pool = dmb_pick_in_turn(&turn, order))) {
+			struct page *page;
+
+			page = rmqueue_block(zonelist_zone(ac->preferred_zoneref),
+					     pool, order);
+			if (page) {
+				*missed = turn.missed;
+				return page;
+			}
+		}
+		*missed = true;
+	}
+	return NULL;
+}
+
+static noinline struct page *search_blocks(gfp_t gfp_mask, unsigned int order,
+					   unsigned int alloc_flags,
+					   const struct alloc_context *ac)
+{
+	struct page *page;
+	bool missed = false;
+
+	page = rmqueue_blocks(gfp_mask, order, alloc_flags, ac, &missed);
+	if (missed && recheck_blocks(page) && !page)
+		page = rmqueue_blocks(gfp_mask, order, alloc_flags, ac, &missed);
+	return page;
+}
+
+/*
+ * Designated movable blocks stand in front of the zonelist: those of all zones
+ * are tried before the first ordinary page of any, and the blocks of a node
+ * take turns. There are no watermarks to keep, as no other kind of request could
+ * use what is left, and of the allocation flags none but ALLOC_CPUSET means
+ * anything here.
+ */
+static noinline struct page *
+get_page_from_blocks(gfp_t gfp_mask, unsigned int order,
+		     unsigned int alloc_flags, const struct alloc_context *ac)
+{
+	struct zone *zone = zonelist_zone(ac->preferred_zoneref);
+	struct page *page = NULL;
+	struct dmb_pool *pool;
+
+	if (unlikely(!zone))
+		return NULL;
+
+	pool = dmb_pick_next(zone->zone_pgdat, order);
+	if (likely(pool && !ac->spread_dirty_pages) &&
+	    !(cpusets_enabled() && (alloc_flags & ALLOC_CPUSET) &&
+	      !__cpuset_zone_allowed(zone, gfp_mask)))
+		page = rmqueue_block(zone, pool, order);
+	if (unlikely(!page))
+		page = search_blocks(gfp_mask, order, alloc_flags, ac);
+	if (unlikely(!page))
+		return NULL;
+
+	/* A call of prep_new_page() would be one too many for it to be inlined. */
+	post_alloc_hook(page, order, gfp_mask);
+	set_page_refcounted(page);
+	if (order && (gfp_mask & __GFP_COMP))
+		prep_compound_page(page, order);
+	clear_page_pfmemalloc(page);
+	return page;
+}
+
+#else /* !CONFIG_DMB */
+
+static inline struct page *
+get_page_from_blocks(gfp_t gfp_mask, unsigned int order,
+		     unsigned int alloc_flags, const struct alloc_context *ac)
+{
+	return NULL;
+}
+
+#endif /* CONFIG_DMB */
