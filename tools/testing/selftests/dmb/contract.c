@@ -294,10 +294,8 @@ static enum outcome device_buffers(void)
 	for (i = 0; i < size; i += page)
 		if (pread(fd, memory + i, page, i) <= 0)
 			break;
-	map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	map = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (map != MAP_FAILED) {
-		for (i = 0; i < size; i += page)
-			(void)*(volatile char *)(map + i);
 		scatter(map, size);
 		munmap(map, size);
 	}
