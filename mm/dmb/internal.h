@@ -82,6 +82,14 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);
 
+/* Do these flags, of a request or of a mapping, let pages be in a block? */
+static inline bool dmb_eligible_gfp(gfp_t gfp)
+{
+	const gfp_t eligible = __GFP_HIGHMEM | __GFP_MOVABLE;
+
+	return (gfp & eligible) == eligible;
+}
+
 /* How messages write a range: with its first byte and its last. */
 #define DMB_RANGE_FMT	"[mem %#018llx-%#018llx]"
 

@@ -12,8 +12,6 @@
 
 #include "internal.h"
 
-#define GFP_ELIGIBLE	(__GFP_HIGHMEM | __GFP_MOVABLE)
-
 /*
  * An inode that no dentry leads to is most often one that a file system keeps
  * for itself.  It fills the page cache of that with flags of its own, whatever
@@ -51,7 +49,7 @@ bool dmb_folio_may_enter(struct folio *folio)
 		return false;
 	mapping = folio->mapping;
 	may_enter = mapping && !folio_test_anon(folio) &&
-		    (mapping_gfp_mask(mapping) & GFP_ELIGIBLE) == GFP_ELIGIBLE &&
+		    dmb_eligible_gfp(mapping_gfp_mask(mapping)) &&
 		    !dmb_is_private(mapping->host);
 	folio_unlock(folio);
 	return may_enter;
@@ -73,7 +71,7 @@ gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp)
 {
 	if (folio_is_designated(src))
 		return gfp | __GFP_HIGHMEM;
-	if ((gfp & GFP_ELIGIBLE) == GFP_ELIGIBLE && !dmb_folio_may_enter(src))
+	if (dmb_eligible_gfp(gfp) && !dmb_folio_may_enter(src))
 		return gfp & ~__GFP_HIGHMEM;
 	return gfp;
 }

@@ -18,8 +18,6 @@
 #include "../internal.h"
 #include "internal.h"
 
-#define DMB_ELIGIBLE_GFP	(__GFP_HIGHMEM | __GFP_MOVABLE)
-
 /*
  * A page on its way from the allocator to its owner gets this many looks, each
  * after twice the time of the one before. A huge page that khugepaged fills may
@@ -29,11 +27,6 @@
 #define DMB_LOOKS		8
 #define DMB_FIRST_INTERVAL_MS	10
 #define DMB_MANY_VIOLATIONS	16
-
-static bool dmb_eligible_gfp(gfp_t gfp)
-{
-	return (gfp & DMB_ELIGIBLE_GFP) == DMB_ELIGIBLE_GFP;
-}
 
 /* What can be told of a referenced folio without locking it. */
 static const char *dmb_unlocked_violation(struct folio *folio, struct page *page)
