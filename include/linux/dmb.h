@@ -178,11 +178,13 @@ struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
 static __always_inline void dmb_count_free(struct zone *zone, unsigned int order,
 					   int migratetype, long nr)
 {
+	struct free_area *area = &zone->free_area[order];
+
 	if (!is_migrate_dmb(migratetype))
 		return;
 
-	zone->dmb.nr_free[order] += nr;
-	if (zone->dmb.nr_free[order])
+	area->nr_free_dmb += nr;
+	if (area->nr_free_dmb)
 		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders | BIT(order));
 	else
 		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders & ~BIT(order));
@@ -192,7 +194,7 @@ static __always_inline void dmb_count_free(struct zone *zone, unsigned int order
 static inline unsigned long dmb_nr_free(struct zone *zone, unsigned int order)
 {
 	/* Without zone->lock, an estimate. */
-	return dmb_enabled() ? data_race(zone->dmb.nr_free[order]) : 0;
+	return dmb_enabled() ? data_race(zone->free_area[order].nr_free_dmb) : 0;
 }
 
 gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp);
@@ -219,6 +221,7 @@ static inline bool dmb_buddy_has_free(struct zone *zone, unsigned int order)
 }
 
 bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx);
+bool dmb_scattered(struct zone *zone);
 void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 		   unsigned long *end_pfn);
 struct folio *__dmb_compaction_target(struct compact_control *cc,

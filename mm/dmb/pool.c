@@ -324,6 +324,24 @@ bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
 }
 
 /**
+ * dmb_scattered - is there a free pageblock to be made in the blocks of a zone?
+ * @zone: the zone
+ *
+ * Context: Any.
+ * Return: true if the free pages that are in pieces smaller than a pageblock are
+ * enough for one.
+ */
+bool dmb_scattered(struct zone *zone)
+{
+	unsigned long pages = 0;
+	unsigned int order;
+
+	for (order = 0; order < pageblock_order; order++)
+		pages += dmb_nr_free(zone, order) << order;
+	return pages >= pageblock_nr_pages;
+}
+
+/**
  * folio_is_designated - is a folio in a designated movable block?
  * @folio: the folio
  *

@@ -120,28 +120,54 @@ static void compaction_for_kernel(void)
 	struct load_travel travel;
 	size_t wanted, got;
 
-	memory = load_fragment(&wanted);
+	memory = load_fragment(100, &wanted);
 	got = load_hog(wanted, 3, "mayfail");
 	travel = load_travel_since(&memory);
 	printf("moved for the kernel: %zu pages out of the area, %zu in, %zu of %zu MiB\n",
 	       travel.out, travel.in, got / MB, wanted / MB);
 }
 
-static void compaction_of_all(void)
+static void compact_all(const char *what, const struct load_memory *memory)
 {
-	unsigned long scanned = load_vmstat("compact_migrate_scanned") +
-				load_vmstat("compact_free_scanned");
-	struct load_memory memory;
 	struct load_travel travel;
-	size_t wanted;
+	unsigned long scanned;
 
-	memory = load_fragment(&wanted);
+	scanned = load_vmstat("compact_migrate_scanned") +
+		  load_vmstat("compact_free_scanned");
 	dmb_write("/proc/sys/vm/compact_memory", "1");
-	travel = load_travel_since(&memory);
 	scanned = load_vmstat("compact_migrate_scanned") +
 		  load_vmstat("compact_free_scanned") - scanned;
-	printf("compaction of all: %lu pages scanned, %zu moved out of the area\n", scanned,
-	       travel.out);
+	travel = load_travel_since(memory);
+	printf("compaction of %s: %lu pages scanned, %zu moved out of the area\n", what,
+	       scanned, travel.out);
+}
+
+static void compaction_of_full(void)
+{
+	struct load_memory memory;
+	size_t wanted;
+
+	memory = load_fragment(100, &wanted);
+	compact_all("full memory with holes", &memory);
+}
+
+static void compaction_of_half(void)
+{
+	struct load_memory memory;
+	size_t wanted;
+
+	memory = load_fragment(50, &wanted);
+	compact_all("half of memory with holes", &memory);
+}
+
+static void compaction_of_solid(void)
+{
+	struct load_memory memory;
+
+	memory.size = (load_area_free() + load_ordinary_free()) / 2 / MB * MB;
+	memory.start = load_write_pattern(memory.size);
+	memory.frames = dmb_frames(memory.start, memory.size);
+	compact_all("half of memory without holes", &memory);
 }
 
 static void out_of_memory(void)
@@ -191,7 +217,9 @@ static const struct {
 	{ "page cache lost, MGLRU, direct",	mglru_directly },
 	{ "atomic requests failed",		atomic_requests },
 	{ "moved for the kernel",		compaction_for_kernel },
-	{ "compaction of all",		compaction_of_all },
+	{ "compaction of full memory",	compaction_of_full },
+	{ "compaction of half of memory",	compaction_of_half },
+	{ "compaction without holes",	compaction_of_solid },
 	{ "out of memory",			out_of_memory },
 	{ "for the kernel on demand",		memory_on_demand },
 };

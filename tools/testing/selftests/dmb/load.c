@@ -213,13 +213,13 @@ size_t load_check_pattern(const void *memory, size_t size)
 	return wrong;
 }
 
-struct load_memory load_fragment(size_t *wanted)
+struct load_memory load_fragment(unsigned int percents, size_t *wanted)
 {
 	size_t size = load_area_free() + load_ordinary_free() - load_reserve();
 	size_t i, page = page_size();
 	struct load_memory memory;
 
-	memory.size = size / MB * MB;
+	memory.size = size / 100 * percents / MB * MB;
 	memory.start = load_write_pattern(memory.size);
 	memory.frames = NULL;
 	if (!memory.start)

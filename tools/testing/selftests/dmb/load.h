@@ -55,11 +55,11 @@ struct load_memory {
 };
 
 /*
- * Memory with a pattern in every other page of areas and of most of ordinary
- * memory, and nothing in those between. The kernel cannot have *@wanted bytes in
- * pages of a higher order without compaction.
+ * Memory that takes @percents of what is free, areas first, and then gives up
+ * every other page; in the rest is a pattern. If that is 100 percents, the kernel
+ * cannot have *@wanted bytes in pages of a higher order without compaction.
  */
-struct load_memory load_fragment(size_t *wanted);
+struct load_memory load_fragment(unsigned int percents, size_t *wanted);
 void load_release(struct load_memory *memory);
 
 /* Where pages have gone since, in pages. */

@@ -37,7 +37,7 @@ FIXTURE_SETUP(fragmented)
 {
 	load_begin();
 	dmb_write(THP "/defrag", "always");
-	self->memory = load_fragment(&self->wanted);
+	self->memory = load_fragment(100, &self->wanted);
 	ASSERT_NE(NULL, self->memory.start);
 }
 
