@@ -86,5 +86,5 @@ measure()
 # table of all results. A measurement that is repeated has one for each time.
 record()
 {
-	sed -nE "s/^([^:]*): ([-+.0-9e]+).*/$1,\1,$2,\2,$3/p" >>"$csv"
+	sed -nE "s|^([^:]*): ([-+.0-9e]+).*|$1,\1,$2,\2,$3|p" >>"$csv"
 }
