@@ -66,6 +66,9 @@ enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 				     unsigned long end_pfn);
 int dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
 
+int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner);
+int dmb_release(phys_addr_t base, phys_addr_t size);
+
 /* Hooks of the command line and of memblock. */
 bool dmb_only_blocks(char **movablecore);
 bool dmb_requested(void);
