@@ -205,6 +205,46 @@ static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
 	return dmb_enabled() ? __dmb_migration_gfp(src, gfp) : gfp;
 }
 
+/*
+ * alloc_contig_range() for ranges in blocks: with which flags to ask for room
+ * elsewhere. Reclaim is for the range, and not for anything else.
+ */
+static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
+{
+	if (!dmb_contains_pfn(pfn))
+		return gfp;
+	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) | __GFP_NOWARN;
+}
+
+bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
+bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
+			unsigned long end_pfn, unsigned int *round);
+void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn, int err,
+			 gfp_t gfp);
+
+/* There is no room for these folios, of which the first was at @pfn. */
+static inline bool dmb_reclaim_isolated(unsigned long pfn,
+					struct list_head *folios, gfp_t gfp)
+{
+	return dmb_contains_pfn(pfn) && __dmb_reclaim_isolated(folios, gfp);
+}
+
+/* The range is not empty yet. */
+static inline bool dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
+				    unsigned long end_pfn, unsigned int *round)
+{
+	return dmb_contains_pfn(start_pfn) &&
+	       __dmb_contig_retry(zone, start_pfn, end_pfn, round);
+}
+
+/* It was not to be had. */
+static inline void dmb_contig_failed(unsigned long start_pfn,
+				     unsigned long end_pfn, int err, gfp_t gfp)
+{
+	if (dmb_contains_pfn(start_pfn))
+		__dmb_contig_failed(start_pfn, end_pfn, err, gfp);
+}
+
 bool __dmb_contig_allowed(gfp_t gfp, unsigned long pfn, unsigned long nr_pages);
 
 /* May alloc_contig_pages() take this range for a request with these flags? */
@@ -324,6 +364,21 @@ struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages);
 
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
 
+int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner);
+int dmb_release(phys_addr_t base, phys_addr_t size);
+
+void __dmb_count_taken(unsigned long pfn, long nr_pages);
+
+/* CMA takes pages out of a block, or gives them back if @nr_pages is negative. */
+static inline void dmb_count_taken(unsigned long pfn, long nr_pages)
+{
+	if (dmb_contains_pfn(pfn))
+		__dmb_count_taken(pfn, nr_pages);
+}
+
+bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
+phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align, int nid);
+
 /* Hooks of the boot path: the command line, memblock, and mm_init. */
 bool dmb_only_blocks(char **movablecore);
 bool dmb_avoid_early(phys_addr_t base, phys_addr_t size, bool bottom_up,
@@ -404,6 +459,28 @@ static inline unsigned int dmb_order_to_pindex(int pcp_type, unsigned int order)
 static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
 {
 	return gfp;
+}
+
+static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
+{
+	return gfp;
+}
+
+static inline bool dmb_reclaim_isolated(unsigned long pfn,
+					struct list_head *folios, gfp_t gfp)
+{
+	return false;
+}
+
+static inline bool dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
+				    unsigned long end_pfn, unsigned int *round)
+{
+	return false;
+}
+
+static inline void dmb_contig_failed(unsigned long start_pfn,
+				     unsigned long end_pfn, int err, gfp_t gfp)
+{
 }
 
 static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,
@@ -514,6 +591,32 @@ static inline int dmb_reserve(phys_addr_t base, phys_addr_t size,
 			      const char *name)
 {
 	return -EOPNOTSUPP;
+}
+
+static inline int dmb_claim(phys_addr_t base, phys_addr_t size,
+			    const char *owner)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int dmb_release(phys_addr_t base, phys_addr_t size)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void dmb_count_taken(unsigned long pfn, long nr_pages)
+{
+}
+
+static inline bool dmb_holds_area(phys_addr_t base, phys_addr_t size)
+{
+	return false;
+}
+
+static inline phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align,
+					int nid)
+{
+	return 0;
 }
 
 static inline bool dmb_only_blocks(char **movablecore)

@@ -3,6 +3,7 @@
 #define _MM_DMB_INTERNAL_H
 
 #include <linux/dmb.h>
+#include <linux/ioport.h>
 #include <linux/kobject.h>
 #include <linux/pfn.h>
 #include <linux/types.h>
@@ -16,15 +17,19 @@
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  * @pool: its free pages
+ * @claimed: pages that owners have taken, or CMA
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
+ * @resource: its line in /proc/iomem
  */
 struct dmb {
 	unsigned long start_pfn;
 	unsigned long end_pfn;
 	struct dmb_pool pool;
+	unsigned long claimed;
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
+	struct resource resource;
 };
 
 /**
@@ -81,6 +86,23 @@ struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
 enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);
+
+bool dmb_claimed(unsigned long pfn);
+
+#ifdef CONFIG_CMA
+bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn);
+bool dmb_cma_allocated(unsigned long pfn);
+#else
+static inline bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn)
+{
+	return false;
+}
+
+static inline bool dmb_cma_allocated(unsigned long pfn)
+{
+	return false;
+}
+#endif
 
 /* Do these flags, of a request or of a mapping, let pages be in a block? */
 static inline bool dmb_eligible_gfp(gfp_t gfp)

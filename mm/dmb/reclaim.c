@@ -41,19 +41,23 @@ static bool dmb_pcp_empty(struct per_cpu_pages *pcp)
 
 /*
  * At least so many of them are in blocks.  What is neither free there nor on a
- * list is in use by few: by hugetlb, which counts for the machine, and by
- * zsmalloc.  Or it is in per-cpu lists, as may be many other pages of the zone;
+ * list is in use by few: by owners, by hugetlb, which counts for the machine, and
+ * by zsmalloc.  Or it is in per-cpu lists, as may be many other pages of the zone;
  * when blocks are used up, these lists are empty.
  */
 static unsigned long dmb_zone_lru_designated(struct zone *zone)
 {
+	struct dmb_group *group = zone->dmb.group;
 	unsigned long used, elsewhere;
+	unsigned int i;
 	int cpu;
 
 	used = zone_dmb_pages(zone);
 	used -= min(used, zone_free_dmb_pages(zone));
 
 	elsewhere = hugetlb_total_pages();
+	for (i = 0; group && i < group->nr; i++)
+		elsewhere += READ_ONCE(group->block[i]->claimed);
 	for_each_online_cpu(cpu) {
 		struct per_cpu_pages *pcp = per_cpu_ptr(zone->per_cpu_pageset, cpu);
 

@@ -95,6 +95,42 @@ const char * __init dmb_request(u64 base, u64 size, const char *name)
 	return why;
 }
 
+/* Is all of this range asked for? Then a CMA area in it needs no reservation. */
+bool __init dmb_holds_area(phys_addr_t base, phys_addr_t size)
+{
+	return dmb_table_intersects(&dmb_requests, PHYS_PFN(base),
+				    PHYS_PFN(base + size)) == DMB_INTERSECTS;
+}
+
+/**
+ * dmb_find_area - look for room for a CMA area in what is asked for as blocks
+ * @size: in bytes
+ * @align: in bytes, a power of two
+ * @nid: on which node, or NUMA_NO_NODE
+ *
+ * Context: Boot, before dmb_designate(), when memblock knows the nodes.
+ * Return: its physical address, for cma_init_reserved_mem(), or 0.
+ */
+phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
+{
+	unsigned long start_pfn, end_pfn, pfn;
+	int i, r;
+
+	for_each_mem_pfn_range(i, nid, &start_pfn, &end_pfn, NULL) {
+		for (r = 0; r < dmb_requests.nr; r++) {
+			struct dmb *dmb = &dmb_requests.block[r];
+			unsigned long end = min(end_pfn, dmb->end_pfn);
+
+			pfn = ALIGN(max(start_pfn, dmb->start_pfn), PHYS_PFN(align));
+			for (; pfn + PHYS_PFN(size) <= end; pfn += PHYS_PFN(align))
+				if (!dmb_area_exists(pfn, pfn + PHYS_PFN(size)) &&
+				    !memblock_is_region_reserved(PFN_PHYS(pfn), size))
+					return PFN_PHYS(pfn);
+		}
+	}
+	return 0;
+}
+
 /**
  * dmb_reserve - ask for a designated movable block
  * @base: physical address of the first byte

@@ -95,7 +95,8 @@ static const char *dmb_violation(struct page *page)
 
 	if (!folio_try_get(folio))
 		return NULL;
-	if (likely(page_folio(page) == folio))
+	/* An owner may do with the page whatever it likes. */
+	if (likely(page_folio(page) == folio) && !dmb_claimed(page_to_pfn(page)))
 		why = dmb_folio_violation(folio, page);
 	folio_put(folio);
 	return why;

@@ -47,6 +47,15 @@ static ssize_t free_show(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute free_attr = __ATTR_RO(free);
 
+static ssize_t claimed_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%llu\n",
+			  (u64)PFN_PHYS(READ_ONCE(to_dmb(kobj)->claimed)));
+}
+
+static struct kobj_attribute claimed_attr = __ATTR_RO(claimed);
+
 static ssize_t node_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
@@ -67,6 +76,7 @@ static struct attribute *dmb_attrs[] = {
 	&base_attr.attr,
 	&size_attr.attr,
 	&free_attr.attr,
+	&claimed_attr.attr,
 	&node_attr.attr,
 	&zone_attr.attr,
 	NULL,

@@ -63,6 +63,7 @@ int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS])
 		block->base = read_block_value(block->name, "base");
 		block->size = read_block_value(block->name, "size");
 		block->free = read_block_value(block->name, "free");
+		block->claimed = read_block_value(block->name, "claimed");
 		block->node = read_block_value(block->name, "node");
 		nr++;
 	}
@@ -108,6 +109,19 @@ unsigned long dmb_read_value(const char *path, const char *word)
 unsigned long dmb_meminfo(const char *field)
 {
 	return dmb_read_value("/proc/meminfo", field) * 1024;
+}
+
+unsigned long dmb_read_number(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(fd);
+	return strtoul(text, NULL, 0);
 }
 
 unsigned long dmb_pageblocks(void)
@@ -171,6 +185,69 @@ struct dmb_audit dmb_audit(void)
 	}
 	fclose(f);
 	return audit;
+}
+
+/* DmbFree with what each CPU has counted for itself, in bytes. */
+static long free_account(void)
+{
+	dmb_write("/proc/sys/vm/stat_refresh", "1");
+	return dmb_meminfo("DmbFree");
+}
+
+struct dmb_state dmb_note_state(void)
+{
+	struct dmb_state state = {
+		.pageblocks = dmb_pageblocks(),
+		.total = dmb_meminfo("DmbTotal"),
+		.used = dmb_audit().used,
+	};
+
+	return state;
+}
+
+const char *dmb_changed(const struct dmb_state *state)
+{
+	long before = free_account();
+	struct dmb_audit audit = dmb_audit();
+	long after = free_account();
+	static char text[160];
+
+	/*
+	 * The counter follows the free pages from list to list. During the
+	 * audit per-cpu lists may shrink, or be filled.
+	 */
+	if (audit.free <= (before < after ? before : after) - DMB_NOISE ||
+	    audit.free >= (before < after ? after : before) + DMB_NOISE)
+		snprintf(text, sizeof(text), "DmbFree %ld and %ld, %ld found free",
+			 before, after, audit.free);
+	else if (state->pageblocks != dmb_pageblocks())
+		snprintf(text, sizeof(text), "%lu pageblocks, now %lu",
+			 state->pageblocks, dmb_pageblocks());
+	else if (state->total != dmb_meminfo("DmbTotal") ||
+		 state->total != (unsigned long)(audit.used + audit.unused))
+		snprintf(text, sizeof(text), "%lu in all, now %lu, %ld found", state->total,
+			 dmb_meminfo("DmbTotal"), audit.used + audit.unused);
+	else if (labs(audit.used - state->used) >= DMB_NOISE)
+		snprintf(text, sizeof(text), "%ld used, now %ld", state->used, audit.used);
+	else if (audit.violations)
+		snprintf(text, sizeof(text), "%ld violations: %s", audit.violations,
+			 audit.reason);
+	else
+		return NULL;
+	return text;
+}
+
+unsigned long dmb_memory_block_size(void)
+{
+	FILE *f = fopen("/sys/devices/system/memory/block_size_bytes", "r");
+	unsigned long size = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lx", &size) != 1)
+		size = 0;
+	fclose(f);
+	return size;
 }
 
 int dmb_write(const char *path, const char *text)

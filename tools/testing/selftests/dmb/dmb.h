@@ -22,6 +22,7 @@ struct dmb_block {
 	unsigned long base;	/* bytes, like all that follow */
 	unsigned long size;
 	unsigned long free;
+	unsigned long claimed;
 	int node;
 };
 
@@ -37,6 +38,9 @@ void dmb_need_blocks(void);
 /* A number from a file such as /proc/meminfo, by the word it follows. */
 unsigned long dmb_read_value(const char *path, const char *word);
 unsigned long dmb_meminfo(const char *field);	/* bytes */
+
+/* The number that a file consists of; 0 if it cannot be read. */
+unsigned long dmb_read_number(const char *path);
 
 /* Pageblocks of the type DMB, from /proc/pagetypeinfo. */
 unsigned long dmb_pageblocks(void);
@@ -55,6 +59,21 @@ struct dmb_audit {
 };
 
 struct dmb_audit dmb_audit(void);
+
+/* What must be as it was when a test is over */
+struct dmb_state {
+	unsigned long pageblocks;
+	unsigned long total;	/* bytes */
+	long used;		/* bytes */
+};
+
+struct dmb_state dmb_note_state(void);
+
+/* What is not, in words, or NULL */
+const char *dmb_changed(const struct dmb_state *state);
+
+/* Size of the units that go online and offline; 0 without memory hotplug. */
+unsigned long dmb_memory_block_size(void);
 
 /* Writes text to a file.  Returns 0 or -errno. */
 int dmb_write(const char *path, const char *text);

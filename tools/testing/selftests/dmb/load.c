@@ -48,19 +48,6 @@ static size_t page_size(void)
 	return sysconf(_SC_PAGESIZE);
 }
 
-static unsigned long read_number(const char *path)
-{
-	char text[32] = "";
-	int fd = open(path, O_RDONLY);
-
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		text[0] = '\0';
-	close(fd);
-	return strtoul(text, NULL, 0);
-}
-
 /*
  * ZONE_MOVABLE of all nodes, in pages: its free ones, and its spans as areas.
  * Returns how many of these there are.
@@ -104,8 +91,8 @@ int load_areas(struct dmb_block areas[DMB_MAX_BLOCKS])
 		return nr;
 	if (access(CMA, R_OK))
 		return read_movable_zones(areas, &nr_free);
-	areas[0].base = read_number(CMA "/base_pfn") * page_size();
-	areas[0].size = read_number(CMA "/count") * page_size();
+	areas[0].base = dmb_read_number(CMA "/base_pfn") * page_size();
+	areas[0].size = dmb_read_number(CMA "/count") * page_size();
 	return 1;
 }
 

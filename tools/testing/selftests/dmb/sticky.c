@@ -21,9 +21,7 @@
 FIXTURE(sticky)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	unsigned long pageblocks;
-	unsigned long total;
-	long used;
+	struct dmb_state before;
 	int nr;
 };
 
@@ -33,51 +31,15 @@ FIXTURE_SETUP(sticky)
 	dmb_write(DEBUGFS_DMB "/violate", "none");
 
 	self->nr = dmb_read_blocks(self->blocks);
-	self->pageblocks = dmb_pageblocks();
-	self->total = dmb_meminfo("DmbTotal");
-	self->used = dmb_audit().used;
-	ASSERT_GT(self->pageblocks, 0);
-}
-
-/* DmbFree with what each CPU has counted for itself, in bytes. */
-static long free_account(void)
-{
-	dmb_write("/proc/sys/vm/stat_refresh", "1");
-	return dmb_meminfo("DmbFree");
+	self->before = dmb_note_state();
+	ASSERT_GT(self->before.pageblocks, 0);
 }
 
 FIXTURE_TEARDOWN(sticky)
 {
-	long before = free_account();
-	struct dmb_audit audit = dmb_audit();
-	long after = free_account();
+	const char *changed = dmb_changed(&self->before);
 
-	/*
-	 * The counter follows the free pages from list to list. During the
-	 * audit per-cpu lists may shrink, or be filled.
-	 */
-	EXPECT_GT(audit.free, (before < after ? before : after) - DMB_NOISE);
-	EXPECT_LT(audit.free, (before < after ? after : before) + DMB_NOISE);
-
-	EXPECT_EQ(self->pageblocks, dmb_pageblocks());
-	EXPECT_EQ(self->total, dmb_meminfo("DmbTotal"));
-	EXPECT_EQ(self->total, audit.used + audit.unused);
-	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
-	EXPECT_EQ(0, audit.violations);
-}
-
-/* Size of the units that go online and offline; 0 without memory hotplug. */
-static unsigned long memory_block_size(void)
-{
-	FILE *f = fopen(MEMORY "/block_size_bytes", "r");
-	unsigned long size = 0;
-
-	if (!f)
-		return 0;
-	if (fscanf(f, "%lx", &size) != 1)
-		size = 0;
-	fclose(f);
-	return size;
+	EXPECT_EQ(NULL, changed) TH_LOG("changed: %s", changed);
 }
 
 static int set_memory_state(unsigned long address, const char *state)
@@ -85,14 +47,14 @@ static int set_memory_state(unsigned long address, const char *state)
 	char path[128];
 
 	snprintf(path, sizeof(path), MEMORY "/memory%lu/state",
-		 address / memory_block_size());
+		 address / dmb_memory_block_size());
 	return dmb_write(path, state);
 }
 
 /* A memory block that lies in a designated block, or 0. */
 static unsigned long memory_block_inside(struct dmb_block *blocks, int nr)
 {
-	unsigned long unit = memory_block_size(), base;
+	unsigned long unit = dmb_memory_block_size(), base;
 	int i;
 
 	for (i = 0; unit && i < nr; i++) {
@@ -121,7 +83,7 @@ FIXTURE_VARIANT_ADD(sticky, in_use)
 TEST_F(sticky, memory_offline_and_online)
 {
 	unsigned long base = memory_block_inside(self->blocks, self->nr);
-	unsigned long unit = memory_block_size();
+	unsigned long unit = dmb_memory_block_size();
 	void *memory = NULL;
 
 	if (!base)
@@ -132,8 +94,8 @@ TEST_F(sticky, memory_offline_and_online)
 	}
 
 	ASSERT_EQ(0, set_memory_state(base, "offline"));
-	EXPECT_EQ(self->total - unit, dmb_meminfo("DmbTotal"));
-	EXPECT_EQ(self->total - unit, dmb_audit().used + dmb_audit().unused);
+	EXPECT_EQ(self->before.total - unit, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(self->before.total - unit, dmb_audit().used + dmb_audit().unused);
 	/* Driven out of one place in the blocks, into another. */
 	if (memory)
 		EXPECT_EQ(variant->used,
@@ -175,7 +137,7 @@ TEST_F(sticky, memory_offline_that_fails)
 	struct sigaction action = { .sa_handler = wake_up };
 	unsigned long address;
 
-	if (!memory_block_size() || access(DEBUGFS_DMB "/violate", W_OK))
+	if (!dmb_memory_block_size() || access(DEBUGFS_DMB "/violate", W_OK))
 		SKIP(return, "needs memory hotplug and CONFIG_DMB_DEBUG");
 	if (variant->used)
 		SKIP(return, "same as with free memory");
@@ -268,7 +230,7 @@ TEST_F(sticky, soft_offline)
 	snprintf(pfn_text, sizeof(pfn_text), "%#llx",
 		 (unsigned long long)entry * page);
 	ASSERT_EQ(0, dmb_write(MEMORY "/soft_offline_page", pfn_text));
-	EXPECT_EQ(self->pageblocks, dmb_pageblocks());
+	EXPECT_EQ(self->before.pageblocks, dmb_pageblocks());
 
 	snprintf(pfn_text, sizeof(pfn_text), "%llu", (unsigned long long)entry);
 	EXPECT_EQ(0, dmb_write("/sys/kernel/debug/hwpoison/unpoison-pfn", pfn_text));

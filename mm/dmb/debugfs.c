@@ -3,6 +3,9 @@
  * /sys/kernel/debug/dmb/audit: does every allocated page in every block meet
  * the contract?
  *
+ * /sys/kernel/debug/dmb/claim and release: play an owner, of the range that is
+ * written there as SIZE@BASE.
+ *
  * With CONFIG_DMB_DEBUG, /sys/kernel/debug/dmb/violate breaks the contract on
  * purpose, so that the audit itself can be tested.
  */
@@ -67,6 +70,52 @@ static int dmb_audit_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(dmb_audit);
 
+static int dmb_read_range(const char __user *ubuf, size_t len, u64 *base,
+			  u64 *size)
+{
+	char text[64] = "", *at;
+
+	if (len >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, ubuf, len))
+		return -EFAULT;
+	*size = memparse(text, &at);
+	if (*at++ != '@')
+		return -EINVAL;
+	*base = memparse(at, &at);
+	return *skip_spaces(at) ? -EINVAL : 0;
+}
+
+static ssize_t dmb_claim_write(struct file *file, const char __user *ubuf,
+			       size_t len, loff_t *ppos)
+{
+	u64 base, size;
+	int err = dmb_read_range(ubuf, len, &base, &size);
+
+	return err ?: dmb_claim(base, size, "debugfs") ?: len;
+}
+
+static const struct file_operations dmb_claim_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = dmb_claim_write,
+};
+
+static ssize_t dmb_release_write(struct file *file, const char __user *ubuf,
+				 size_t len, loff_t *ppos)
+{
+	u64 base, size;
+	int err = dmb_read_range(ubuf, len, &base, &size);
+
+	return err ?: dmb_release(base, size) ?: len;
+}
+
+static const struct file_operations dmb_release_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = dmb_release_write,
+};
+
 #ifdef CONFIG_DMB_DEBUG
 static DEFINE_MUTEX(dmb_violate_lock);
 static struct page *dmb_violating_page;
@@ -125,14 +174,16 @@ static const struct file_operations dmb_violate_fops = {
 };
 #endif /* CONFIG_DMB_DEBUG */
 
-static int __init dmb_audit_init(void)
+static int __init dmb_debugfs_init(void)
 {
 	struct dentry *root = debugfs_create_dir("dmb", NULL);
 
 	debugfs_create_file("audit", 0400, root, NULL, &dmb_audit_fops);
+	debugfs_create_file("claim", 0200, root, NULL, &dmb_claim_fops);
+	debugfs_create_file("release", 0200, root, NULL, &dmb_release_fops);
 #ifdef CONFIG_DMB_DEBUG
 	debugfs_create_file("violate", 0200, root, NULL, &dmb_violate_fops);
 #endif
 	return 0;
 }
-late_initcall(dmb_audit_init);
+late_initcall(dmb_debugfs_init);

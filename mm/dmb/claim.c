@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Owners of memory in blocks, who take it for themselves and give it back, and
+ * what /proc/iomem has to say about it.
+ */
+
+#include <linux/dmb.h>
+#include <linux/gfp.h>
+#include <linux/ioport.h>
+#include <linux/list.h>
+#include <linux/memory.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "internal.h"
+
+#define DMB_OWNER_LEN	32
+
+/**
+ * struct dmb_claim - a range that an owner has, or is about to have
+ * @node: in dmb_claims
+ * @dmb: the block that it is in
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ * @taken: its pages are the owner's
+ * @owner: who
+ * @resource: its line in /proc/iomem
+ */
+struct dmb_claim {
+	struct list_head node;
+	struct dmb *dmb;
+	unsigned long start_pfn;
+	unsigned long end_pfn;
+	bool taken;
+	char owner[DMB_OWNER_LEN];
+	struct resource resource;
+};
+
+/* Not a mutex: the lock is for walks, some of them with page allocator locks. */
+static DEFINE_SPINLOCK(dmb_claims_lock);
+static LIST_HEAD(dmb_claims);
+
+static struct dmb_claim *dmb_find_claim(unsigned long start_pfn,
+					unsigned long end_pfn)
+{
+	struct dmb_claim *claim;
+
+	lockdep_assert_held(&dmb_claims_lock);
+	list_for_each_entry(claim, &dmb_claims, node)
+		if (claim->start_pfn < end_pfn && start_pfn < claim->end_pfn)
+			return claim;
+	return NULL;
+}
+
+/* Is this page frame an owner's, or has CMA taken it? */
+bool dmb_claimed(unsigned long pfn)
+{
+	struct dmb_claim *claim;
+
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
+		claim = dmb_find_claim(pfn, pfn + 1);
+		if (claim && claim->taken)
+			return true;
+	}
+	return dmb_cma_allocated(pfn);
+}
+
+/* Puts a claim on the list, so that nobody else can have any of its pages. */
+static int dmb_begin_claim(struct dmb_claim *claim)
+{
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	if (dmb_find_claim(claim->start_pfn, claim->end_pfn))
+		return -EBUSY;
+	list_add(&claim->node, &dmb_claims);
+	return 0;
+}
+
+static void dmb_end_claim(struct dmb_claim *claim)
+{
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
+		list_del(&claim->node);
+	kfree(claim);
+}
+
+static void dmb_count_claimed(struct dmb *dmb, long nr_pages)
+{
+	lockdep_assert_held(&dmb_claims_lock);
+	/* Others read it without the lock. */
+	WRITE_ONCE(dmb->claimed, dmb->claimed + nr_pages);
+}
+
+static void dmb_name_resource(struct resource *resource, const char *name,
+			      unsigned long start_pfn, unsigned long end_pfn)
+{
+	resource->name = name;
+	resource->start = dmb_first_byte(start_pfn);
+	resource->end = dmb_last_byte(end_pfn);
+	/* As for a crash kernel: a part of System RAM, but not that itself. */
+	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
+}
+
+/**
+ * dmb_claim - take memory in a block away from the page allocator
+ * @base: physical address, in bytes
+ * @size: in bytes; like @base a multiple of PAGE_SIZE
+ * @owner: a name for /proc/iomem, copied; cut to 31 characters
+ *
+ * What is there is moved away, to other blocks or to ordinary memory, or
+ * reclaimed if there is no room for it.  That takes as long as it takes, and
+ * may do I/O; pages that are in use for a moment are waited for, a second at
+ * most.  Processes do not lose anything but speed.
+ *
+ * Then all pages of the range are the caller's, each with one reference.  Their
+ * content is undefined, and the pageblocks keep their type.  The kernel's
+ * direct map still has them.
+ *
+ * Context: Process context, may sleep and do I/O.  No locks that memory
+ * reclaim or filesystems might want.
+ * Return: 0, or
+ *	-EINVAL if the range is not page-aligned, or not within one block;
+ *	-EBUSY if it overlaps another claim, or pages in use did not move in time;
+ *	-ENOMEM if there is no room for its pages elsewhere, and they cannot be
+ *	reclaimed;
+ *	-EINTR if the task has got a fatal signal.
+ */
+int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner)
+{
+	unsigned long start_pfn = PHYS_PFN(base), end_pfn = PHYS_PFN(base + size);
+	struct dmb_claim *claim;
+	struct dmb *dmb;
+	int err;
+
+	if (!size || !PAGE_ALIGNED(base | size) || base + size < base)
+		return -EINVAL;
+	dmb = dmb_table_first(&dmb_blocks, start_pfn, end_pfn);
+	if (!dmb || start_pfn < dmb->start_pfn || end_pfn > dmb->end_pfn)
+		return -EINVAL;
+
+	claim = kzalloc(sizeof(*claim), GFP_KERNEL);
+	if (!claim)
+		return -ENOMEM;
+	claim->dmb = dmb;
+	claim->start_pfn = start_pfn;
+	claim->end_pfn = end_pfn;
+	strscpy(claim->owner, owner);
+
+	err = dmb_begin_claim(claim);
+	if (err) {
+		kfree(claim);
+		return err;
+	}
+	err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE, GFP_KERNEL);
+	if (err) {
+		dmb_end_claim(claim);
+		return err;
+	}
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
+		claim->taken = true;
+		dmb_count_claimed(dmb, end_pfn - start_pfn);
+	}
+
+	dmb_name_resource(&claim->resource, claim->owner, start_pfn, end_pfn);
+	if (insert_resource(&dmb->resource, &claim->resource))
+		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
+			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
+			claim->owner);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dmb_claim);
+
+/**
+ * dmb_release - give back what was claimed
+ * @base: as given to dmb_claim()
+ * @size: as given to dmb_claim()
+ *
+ * Nobody may have a reference to any of the pages.
+ *
+ * Context: Process context.
+ * Return: 0, or -EINVAL if that very range is not claimed.
+ */
+int dmb_release(phys_addr_t base, phys_addr_t size)
+{
+	unsigned long start_pfn = PHYS_PFN(base), end_pfn = PHYS_PFN(base + size);
+	struct dmb_claim *claim;
+
+	if (!size || !PAGE_ALIGNED(base | size))
+		return -EINVAL;
+
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
+		claim = dmb_find_claim(start_pfn, end_pfn);
+		if (!claim || !claim->taken || claim->start_pfn != start_pfn ||
+		    claim->end_pfn != end_pfn)
+			return -EINVAL;
+		/* Others cannot claim it yet, nor release it once more. */
+		claim->taken = false;
+		dmb_count_claimed(claim->dmb, -(long)(end_pfn - start_pfn));
+	}
+
+	if (claim->resource.parent)
+		remove_resource(&claim->resource);
+	free_contig_range(start_pfn, end_pfn - start_pfn);
+	dmb_end_claim(claim);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dmb_release);
+
+void __dmb_count_taken(unsigned long pfn, long nr_pages)
+{
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	dmb_count_claimed(dmb_table_first(&dmb_blocks, pfn, pfn + 1), nr_pages);
+}
+
+/* An owner's memory does not go offline, however long one tries. */
+static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
+			    void *data)
+{
+	struct memory_notify *memory = data;
+	struct dmb_claim *claim;
+
+	if (action != MEM_GOING_OFFLINE)
+		return NOTIFY_DONE;
+
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	claim = dmb_find_claim(memory->start_pfn,
+			       memory->start_pfn + memory->nr_pages);
+	if (!claim)
+		return NOTIFY_OK;
+	pr_info("dmb: " DMB_RANGE_FMT " stays online: %s has claimed it\n",
+		dmb_first_byte(claim->start_pfn), dmb_last_byte(claim->end_pfn),
+		claim->owner);
+	return notifier_from_errno(-EBUSY);
+}
+
+static int __init dmb_claim_init(void)
+{
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb))) {
+		dmb_name_resource(&dmb->resource, "Designated Movable Block",
+				  dmb->start_pfn, dmb->end_pfn);
+		if (insert_resource(&iomem_resource, &dmb->resource))
+			pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
+	}
+	if (dmb_blocks.nr)
+		hotplug_memory_notifier(dmb_memory_event, DEFAULT_CALLBACK_PRI);
+	return 0;
+}
+subsys_initcall(dmb_claim_init);

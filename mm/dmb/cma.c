@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * CMA areas in blocks. Their memory is not set aside: it belongs to the block
+ * and to whoever is allowed there, until cma_alloc() takes some of it.
+ */
+
+#include <linux/cma.h>
+#include <linux/dmb.h>
+#include <linux/memblock.h>
+#include <linux/mm.h>
+
+#include "../cma.h"
+#include "internal.h"
+
+struct dmb_range {
+	unsigned long start_pfn;
+	unsigned long end_pfn;
+};
+
+static int dmb_area_overlaps(struct cma *cma, void *data)
+{
+	const struct dmb_range *range = data;
+
+	return cma->base_pfn < range->end_pfn &&
+	       range->start_pfn < cma->base_pfn + cma->count;
+}
+
+/* Is there a CMA area with pages in this range, in use or not? */
+bool __init dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn)
+{
+	struct dmb_range range = { .start_pfn = start_pfn, .end_pfn = end_pfn };
+
+	return cma_for_each_area(dmb_area_overlaps, &range);
+}
+
+static int dmb_allocated_by(struct cma *cma, void *data)
+{
+	unsigned long pfn = *(unsigned long *)data;
+
+	/* An area that could not be activated has no pages. */
+	if (!cma->designated || pfn < cma->base_pfn ||
+	    pfn >= cma->base_pfn + cma->count)
+		return false;
+	return test_bit((pfn - cma->base_pfn) >> cma->order_per_bit, cma->bitmap);
+}
+
+/* Has cma_alloc() taken this page frame out of a block? */
+bool dmb_cma_allocated(unsigned long pfn)
+{
+	return cma_for_each_area(dmb_allocated_by, &pfn);
+}
+
+/**
+ * dmb_note_area - is a new CMA area in a block to be?
+ * @cma: the area, which cma_init_reserved_mem() has found to be reserved, or to
+ *	 be part of what is asked for as a block
+ *
+ * Such an area is not in CmaTotal, as its free pages are not in CmaFree.
+ *
+ * Context: Boot, before the blocks are made.
+ */
+void __init dmb_note_area(struct cma *cma)
+{
+	cma->designated = !memblock_is_region_reserved(PFN_PHYS(cma->base_pfn),
+						       PFN_PHYS(cma->count));
+	if (cma->designated)
+		totalcma_pages -= cma->count;
+}
+
+/**
+ * dmb_activate_area - has an area that was to be in a block come to be in one?
+ * @cma: any area
+ *
+ * The block may have been refused meanwhile, or have lost a part.
+ *
+ * Context: Boot, after the blocks were made.
+ * Return: false if not: then its memory is the page allocator's, and must not be
+ * handed to it.
+ */
+bool __init dmb_activate_area(struct cma *cma)
+{
+	if (!cma->designated ||
+	    dmb_intersects(cma->base_pfn, cma->base_pfn + cma->count) ==
+	    DMB_INTERSECTS)
+		return true;
+
+	pr_warn("dmb: the memory of CMA area %s is not in a block\n", cma->name);
+	cma->reserve_pages_on_error = true;
+	totalcma_pages += cma->count;
+	return false;
+}

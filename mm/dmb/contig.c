@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What alloc_contig_range() does for a range in a block, and nowhere else. A
+ * designated page is always one that can go away, so what is in the way is there
+ * for a moment: it is waited for, within bounds. And where there is no room for
+ * pages to be moved to, they are reclaimed: they, and no others.
+ */
+
+#include <linux/delay.h>
+#include <linux/dmb.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
+
+#include "../internal.h"
+#include "internal.h"
+
+#define CREATE_TRACE_POINTS
+#include <trace/events/dmb.h>
+
+/*
+ * The first round comes at once, for pages that were in per-cpu lists. Before
+ * each of the others is a pause, of 1 ms and then twice as long each time: 1.02 s
+ * in all. That is for what holds a reference to a page for as long as an
+ * operation takes: direct I/O, a reader, writeback, reclaim.
+ */
+#define DMB_CONTIG_ROUNDS	11
+
+/* Writes the folio's data to where it belongs, and waits for that. */
+static void dmb_write_back(struct folio *folio)
+{
+	struct address_space *mapping;
+	struct inode *inode = NULL;
+	loff_t first = 0;
+
+	folio_lock(folio);
+	mapping = folio_mapping(folio);
+	if (mapping && !folio_test_swapbacked(folio)) {
+		inode = igrab(mapping->host);
+		first = folio_pos(folio);
+	}
+	folio_unlock(folio);
+
+	if (!inode)
+		return;
+	filemap_write_and_wait_range(inode->i_mapping, first,
+				     first + folio_size(folio) - 1);
+	iput(inode);
+}
+
+/**
+ * __dmb_reclaim_isolated - reclaim folios that there is no room for elsewhere
+ * @folios: isolated folios; those that could be reclaimed leave the list, and
+ *	    go back to the LRU if they were not
+ * @gfp: the flags of the request that needs their pages
+ *
+ * Context: Process context, may sleep and do I/O as far as @gfp lets it.
+ * Return: whether there is any use in trying again to migrate what is there.
+ */
+bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
+{
+	struct folio *folio, *next;
+	LIST_HEAD(reclaimable);
+
+	/* Reclaim may want to write, which filesystems might not stand here. */
+	if ((gfp & (__GFP_IO | __GFP_FS)) != (__GFP_IO | __GFP_FS))
+		return false;
+
+	list_for_each_entry_safe(folio, next, folios, lru) {
+		if (folio_test_hugetlb(folio) || __folio_test_movable(folio) ||
+		    folio_test_unevictable(folio))
+			continue;
+		if (folio_is_file_lru(folio) && folio_test_dirty(folio))
+			dmb_write_back(folio);
+		list_move(&folio->lru, &reclaimable);
+		/* reclaim_pages() is for folios that nobody has counted. */
+		node_stat_mod_folio(folio, NR_ISOLATED_ANON +
+				    folio_is_file_lru(folio),
+				    -folio_nr_pages(folio));
+	}
+	return reclaim_pages(&reclaimable);
+}
+
+/* The first page frame of an isolated range that is not in the buddy allocator. */
+static unsigned long dmb_first_busy(unsigned long start_pfn,
+				    unsigned long end_pfn)
+{
+	unsigned long pfn = start_pfn;
+
+	while (pfn < end_pfn) {
+		struct page *page = pfn_to_page(pfn);
+
+		if (!PageBuddy(page))
+			break;
+		pfn += 1UL << min_t(unsigned int, buddy_order_unsafe(page),
+				    MAX_PAGE_ORDER);
+	}
+	return pfn;
+}
+
+/* A guess, since the page is somebody else's, and nothing holds it. */
+static const char *dmb_busy_reason(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (dmb_claimed(page_to_pfn(page)))
+		return "claimed by an owner";
+	if (PageHWPoison(page))
+		return "poisoned";
+	if (get_pageblock_migratetype(page) != MIGRATE_ISOLATE)
+		return "in a pageblock that somebody else has isolated";
+	if (!page_count(page))
+		return "free, but in a per-cpu list";
+	if (folio_test_hugetlb(folio))
+		return "a hugetlb page that there is no room for elsewhere";
+	if (folio_test_writeback(folio))
+		return "under writeback";
+	if (folio_maybe_dma_pinned(folio))
+		return "pinned";
+	if (folio_test_lru(folio) || __folio_test_movable(folio))
+		return "in use, with references that migration knows nothing of";
+	return "isolated from its list by somebody else";
+}
+
+/**
+ * __dmb_contig_retry - does it make sense to try again to empty a range?
+ * @zone: the zone that the range is in
+ * @start_pfn: first page frame, in a block
+ * @end_pfn: one past the last page frame
+ * @round: how often this was asked for before, to begin with 0
+ *
+ * Other CPUs go on to allocate and to free all the while. One that had looked at
+ * the type of a pageblock before it was isolated may still put a page on its own
+ * list; it cannot do so twice.
+ *
+ * Context: Process context, sleeps up to 512 ms.
+ * Return: false if the time is up, or what is in the way will stay.
+ */
+bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
+			unsigned long end_pfn, unsigned int *round)
+{
+	unsigned long pfn = dmb_first_busy(start_pfn, end_pfn);
+
+	if (*round == DMB_CONTIG_ROUNDS || fatal_signal_pending(current))
+		return false;
+	if (pfn < end_pfn &&
+	    (dmb_claimed(pfn) || PageHWPoison(pfn_to_page(pfn))))
+		return false;
+
+	if (*round)
+		fsleep(USEC_PER_MSEC << (*round - 1));
+	(*round)++;
+	drain_all_pages(zone);
+	return true;
+}
+
+/**
+ * __dmb_contig_failed - say what was in the way
+ * @start_pfn: first page frame of the range that was asked for, in a block
+ * @end_pfn: one past the last page frame
+ * @err: what the caller is going to be told
+ * @gfp: the flags of the request
+ *
+ * Context: Process context, before the isolation of the range is undone.
+ */
+void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn, int err,
+			 gfp_t gfp)
+{
+	const char *reason;
+	unsigned long pfn;
+
+	/* What was put back a moment ago, in vain, looks isolated otherwise. */
+	lru_add_drain();
+	pfn = dmb_first_busy(start_pfn, end_pfn);
+	if (pfn >= end_pfn)
+		reason = "free by now";
+	else if (err == -ENOMEM)
+		reason = "in use, and there is no room for it elsewhere";
+	else if (err == -EINTR)
+		reason = "in use, and the task that waits for it is to die";
+	else
+		reason = dmb_busy_reason(pfn_to_page(pfn));
+
+	trace_dmb_contig_failed(start_pfn, end_pfn, pfn, reason, err);
+	if (!(gfp & __GFP_NOWARN))
+		pr_info_ratelimited("dmb: cannot empty " DMB_RANGE_FMT
+				    ": page frame %#lx is %s\n",
+				    dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
+				    pfn, reason);
+}

@@ -1,0 +1,857 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Owners take memory out of blocks that are full of all kinds of pages, and give
+ * it back; nobody loses a byte, and no request fails for want of patience.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "load.h"
+
+#define CLAIM		DEBUGFS_DMB "/claim"
+#define RELEASE		DEBUGFS_DMB "/release"
+#define HUGEPAGES	"/proc/sys/vm/nr_hugepages"
+#define KSM		"/sys/kernel/mm/ksm"
+#define SWAP		"/dev/zram0"
+/* On a small system busybox does not even have its links. */
+#define MAKE_SWAP	"for box in '' busybox; do $box mkswap " SWAP " && break; done >/dev/null 2>&1"
+#define DRIVER		"test_modules/dmb_owner.ko"
+#define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
+#define DIRTY_RATIO	"/proc/sys/vm/dirty_ratio"
+#define AREA		"/sys/kernel/debug/cma/hugetlb0"
+#define GIGANTIC	"/sys/kernel/mm/hugepages/hugepages-1048576kB"
+#define MEMORY		"/sys/devices/system/memory"
+
+#define PAGEBLOCK	(2 * MB)	/* or larger; what claims are aligned to */
+#define SMALLEST	(2 * MB)
+#define LARGEST		(256 * MB)
+
+#define TAINT_OOT_MODULE	0x1000
+
+/* Of memory that each kind of pages fills: a hundred in all */
+static int nr_claims = 15;
+
+static int write_range(const char *path, uint64_t base, uint64_t size)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%#llx@%#llx", (unsigned long long)size,
+		 (unsigned long long)base);
+	return dmb_write(path, text);
+}
+
+static int claim(uint64_t base, uint64_t size)
+{
+	return write_range(CLAIM, base, size);
+}
+
+static int release(uint64_t base, uint64_t size)
+{
+	return write_range(RELEASE, base, size);
+}
+
+static unsigned long claimed(void)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, nr = dmb_read_blocks(blocks);
+	unsigned long sum = 0;
+
+	for (i = 0; i < nr; i++)
+		sum += blocks[i].claimed;
+	return sum;
+}
+
+FIXTURE(owner)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	struct dmb_state before;
+	int nr;
+};
+
+FIXTURE_SETUP(owner)
+{
+	load_begin();
+	self->nr = dmb_read_blocks(self->blocks);
+	self->before = dmb_note_state();
+	if (access(CLAIM, W_OK))
+		SKIP(return, "needs " CLAIM);
+	ASSERT_EQ(0, claimed());
+}
+
+FIXTURE_TEARDOWN(owner)
+{
+	const char *changed;
+
+	load_end();
+	dmb_write(HUGEPAGES, "0");
+	dmb_write(KSM "/run", "2");
+	changed = dmb_changed(&self->before);
+	EXPECT_EQ(NULL, changed) TH_LOG("changed: %s", changed);
+	EXPECT_EQ(0, claimed());
+}
+
+/*
+ * A random range of one of the blocks: pageblocks, so that no neighbour is
+ * affected.
+ */
+static void choose_range(const struct dmb_block *blocks, int nr, uint64_t *base,
+			 uint64_t *size)
+{
+	const struct dmb_block *block = &blocks[random() % nr];
+	uint64_t largest = block->size / 2 < LARGEST ? block->size / 2 : LARGEST;
+
+	*size = SMALLEST + random() % (largest - SMALLEST + 1);
+	*size = *size / PAGEBLOCK * PAGEBLOCK;
+	*base = block->base + random() % (block->size - *size + 1);
+	*base = *base / PAGEBLOCK * PAGEBLOCK;
+}
+
+/* The pages that are to give way: processes and files that have them */
+enum tenant {
+	ANONYMOUS,
+	HUGE,		/* transparent huge pages */
+	TMPFS,
+	HUGETLB,
+	SAME,		/* pages that KSM has merged */
+	CLEAN,		/* page cache */
+	DIRTY,
+};
+
+struct tenants {
+	char *memory;
+	size_t size;
+	int fd;
+};
+
+static bool write_stamps(const struct tenants *tenants)
+{
+	size_t i, page = sysconf(_SC_PAGESIZE);
+
+	for (i = 0; i < tenants->size; i += page)
+		*(uint64_t *)(tenants->memory + i) = i ^ 0x0123456789abcdefULL;
+	return true;
+}
+
+/* How many pages no longer have what was written to them */
+static size_t wrong_stamps(const struct tenants *tenants)
+{
+	size_t i, wrong = 0, page = sysconf(_SC_PAGESIZE);
+
+	for (i = 0; i < tenants->size; i += page)
+		wrong += *(uint64_t *)(tenants->memory + i) != (i ^ 0x0123456789abcdefULL);
+	return wrong;
+}
+
+/* Different pages, each of them several times */
+static void write_same(const struct tenants *tenants)
+{
+	size_t i, page = sysconf(_SC_PAGESIZE);
+
+	for (i = 0; i < tenants->size; i += page)
+		memset(tenants->memory + i, i / page % 251, page);
+}
+
+static size_t wrong_same(const struct tenants *tenants)
+{
+	size_t i, wrong = 0, page = sysconf(_SC_PAGESIZE);
+
+	for (i = 0; i < tenants->size; i += page)
+		wrong += tenants->memory[i] != (char)(i / page % 251) ||
+			 tenants->memory[i + page - 1] != (char)(i / page % 251);
+	return wrong;
+}
+
+static bool wait_for_merges(void)
+{
+	int tries;
+
+	dmb_write(KSM "/pages_to_scan", "20000");
+	dmb_write(KSM "/sleep_millisecs", "10");
+	dmb_write(KSM "/run", "1");
+	for (tries = 0; tries < 300; tries++) {
+		if (dmb_read_number(KSM "/pages_sharing") > 1000)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/* Returns false if there is no such thing on this machine. */
+static bool move_in(enum tenant kind, struct tenants *tenants, size_t size)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	char number[32];
+
+	tenants->size = size / MB * MB;
+	tenants->fd = -1;
+	switch (kind) {
+	case HUGETLB:
+		tenants->size = tenants->size / 2 / dmb_huge_page_size() *
+				dmb_huge_page_size();
+		snprintf(number, sizeof(number), "%zu",
+			 tenants->size / dmb_huge_page_size());
+		dmb_write(HUGEPAGES, number);
+		flags |= MAP_HUGETLB;
+		break;
+	case TMPFS:
+		tenants->fd = memfd_create("tenants", 0);
+		if (ftruncate(tenants->fd, tenants->size))
+			return false;
+		flags = MAP_SHARED;
+		break;
+	case CLEAN:
+		tenants->fd = load_open_cache(tenants->size);
+		return tenants->fd >= 0;
+	case DIRTY:
+		/* What is written has to fit on the device. */
+		tenants->size = 32 * MB;
+		tenants->fd = load_open_cache(tenants->size);
+		if (tenants->fd < 0)
+			return false;
+		flags = MAP_SHARED;
+		break;
+	default:
+		break;
+	}
+	tenants->memory = mmap(NULL, tenants->size, PROT_READ | PROT_WRITE, flags,
+			       tenants->fd, 0);
+	if (tenants->memory == MAP_FAILED)
+		return false;
+	if (kind != HUGETLB)
+		madvise(tenants->memory, tenants->size,
+			kind == HUGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	if (kind == SAME) {
+		write_same(tenants);
+		madvise(tenants->memory, tenants->size, MADV_MERGEABLE);
+		return wait_for_merges();
+	}
+	return write_stamps(tenants);
+}
+
+static void move_out(struct tenants *tenants)
+{
+	if (tenants->memory)
+		munmap(tenants->memory, tenants->size);
+	if (tenants->fd >= 0)
+		close(tenants->fd);
+}
+
+/* Memory comes and goes meanwhile, on all CPUs, into the ranges and out of them. */
+static pid_t start_churn(int cpu)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dmb_run_on(cpu);
+	for (;;) {
+		char *memory = mmap(NULL, 8 * MB, PROT_READ | PROT_WRITE,
+				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		size_t i;
+
+		if (memory == MAP_FAILED)
+			_exit(1);
+		madvise(memory, 8 * MB, MADV_NOHUGEPAGE);
+		for (i = 0; i < 8 * MB; i += sysconf(_SC_PAGESIZE))
+			memory[i] = 1;
+		munmap(memory, 8 * MB);
+	}
+}
+
+static void stop(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+FIXTURE_VARIANT(owner)
+{
+	enum tenant kind;
+};
+
+FIXTURE_VARIANT_ADD(owner, anonymous)
+{
+	.kind = ANONYMOUS,
+};
+
+FIXTURE_VARIANT_ADD(owner, huge_pages)
+{
+	.kind = HUGE,
+};
+
+FIXTURE_VARIANT_ADD(owner, tmpfs)
+{
+	.kind = TMPFS,
+};
+
+FIXTURE_VARIANT_ADD(owner, hugetlb)
+{
+	.kind = HUGETLB,
+};
+
+FIXTURE_VARIANT_ADD(owner, same_pages)
+{
+	.kind = SAME,
+};
+
+FIXTURE_VARIANT_ADD(owner, clean_cache)
+{
+	.kind = CLEAN,
+};
+
+FIXTURE_VARIANT_ADD(owner, dirty_cache)
+{
+	.kind = DIRTY,
+};
+
+TEST_F_TIMEOUT(owner, claims_succeed, DMB_LONG_TEST)
+{
+	unsigned long kills = load_vmstat("oom_kill");
+	struct tenants tenants = { };
+	int i, err, failed = 0;
+	pid_t churn[2];
+	size_t total = 0;
+
+	srandom(1);
+	/*
+	 * Before there is anything to inherit: a page that ksmd merges while
+	 * two processes share it cannot be migrated until ksmd has seen both.
+	 */
+	for (i = 0; i < 2; i++)
+		churn[i] = start_churn(i);
+	if (!move_in(variant->kind, &tenants, load_area_free() * 9 / 10)) {
+		for (i = 0; i < 2; i++)
+			stop(churn[i]);
+		move_out(&tenants);
+		SKIP(return, "no such pages here");
+	}
+
+	for (i = 0; i < nr_claims; i++) {
+		uint64_t base, size;
+
+		choose_range(self->blocks, self->nr, &base, &size);
+		err = claim(base, size);
+		if (err) {
+			TH_LOG("claim %d of %llu MiB at %#llx: %s", i,
+			       (unsigned long long)size / MB,
+			       (unsigned long long)base, strerror(-err));
+			failed++;
+			continue;
+		}
+		EXPECT_EQ(size, claimed());
+		EXPECT_EQ(0, release(base, size));
+		total += size;
+	}
+	for (i = 0; i < 2; i++)
+		stop(churn[i]);
+
+	TH_LOG("%d claims, %zu MiB, %d failed", nr_claims, total / MB, failed);
+	EXPECT_EQ(0, failed);
+	EXPECT_EQ(kills, load_vmstat("oom_kill"));
+	if (tenants.memory)
+		EXPECT_EQ(0, variant->kind == SAME ? wrong_same(&tenants) :
+						     wrong_stamps(&tenants));
+	move_out(&tenants);
+}
+
+FIXTURE(range)
+{
+	struct dmb_block block;
+	struct dmb_state before;
+};
+
+FIXTURE_SETUP(range)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+
+	load_begin();
+	dmb_read_blocks(blocks);
+	self->block = blocks[0];
+	self->before = dmb_note_state();
+	if (access(CLAIM, W_OK))
+		SKIP(return, "needs " CLAIM);
+}
+
+FIXTURE_TEARDOWN(range)
+{
+	const char *changed;
+
+	load_end();
+	changed = dmb_changed(&self->before);
+	EXPECT_EQ(NULL, changed) TH_LOG("changed: %s", changed);
+	EXPECT_EQ(0, claimed());
+}
+
+TEST_F(range, bad_ranges_are_refused)
+{
+	uint64_t base = self->block.base, end = base + self->block.size;
+
+	EXPECT_EQ(-EINVAL, claim(base, 0));
+	EXPECT_EQ(-EINVAL, claim(base + 1, PAGEBLOCK));
+	EXPECT_EQ(-EINVAL, claim(base, PAGEBLOCK + 1));
+	EXPECT_EQ(-EINVAL, claim(base - PAGEBLOCK, 2 * PAGEBLOCK));
+	EXPECT_EQ(-EINVAL, claim(end - PAGEBLOCK, 2 * PAGEBLOCK));
+	EXPECT_EQ(-EINVAL, claim(base, -PAGEBLOCK));
+	EXPECT_EQ(-EINVAL, release(base, PAGEBLOCK));
+	EXPECT_EQ(-EINVAL, dmb_write(CLAIM, "2M"));
+	EXPECT_EQ(-EINVAL, dmb_write(CLAIM, "2M@"));
+}
+
+TEST_F(range, overlapping_claims_are_refused)
+{
+	uint64_t base = self->block.base + 4 * PAGEBLOCK, page = sysconf(_SC_PAGESIZE);
+
+	ASSERT_EQ(0, claim(base, 2 * PAGEBLOCK));
+	EXPECT_EQ(-EBUSY, claim(base, 2 * PAGEBLOCK));
+	EXPECT_EQ(-EBUSY, claim(base - PAGEBLOCK, 2 * PAGEBLOCK));
+	EXPECT_EQ(-EBUSY, claim(base + page, page));
+	EXPECT_EQ(-EINVAL, release(base, PAGEBLOCK));
+	EXPECT_EQ(2 * PAGEBLOCK, claimed());
+	EXPECT_EQ(0, release(base, 2 * PAGEBLOCK));
+	EXPECT_EQ(-EINVAL, release(base, 2 * PAGEBLOCK));
+}
+
+/* Two owners in one pageblock, each with some of its pages */
+TEST_F(range, neighbours_share_a_pageblock)
+{
+	uint64_t base = self->block.base + 4 * PAGEBLOCK;
+
+	ASSERT_EQ(0, claim(base, PAGEBLOCK / 2));
+	EXPECT_EQ(0, claim(base + PAGEBLOCK / 2, PAGEBLOCK / 4));
+	EXPECT_EQ(0, release(base, PAGEBLOCK / 2));
+	EXPECT_EQ(0, release(base + PAGEBLOCK / 2, PAGEBLOCK / 4));
+}
+
+/* Owners do not wait for one another, nor fail because of one another. */
+TEST_F_TIMEOUT(range, claims_in_parallel, DMB_LONG_TEST)
+{
+	struct tenants tenants = { };
+	int i, round, status, failed = 0;
+	pid_t pids[4];
+
+	ASSERT_TRUE(move_in(ANONYMOUS, &tenants, self->block.size * 9 / 10));
+	for (i = 0; i < 4; i++) {
+		pids[i] = fork();
+		if (pids[i])
+			continue;
+		/* Halves of two pageblocks */
+		for (round = 0; round < 32; round++) {
+			uint64_t base = self->block.base + i * PAGEBLOCK / 2;
+
+			failed += !!claim(base, PAGEBLOCK / 2);
+			failed += !!release(base, PAGEBLOCK / 2);
+		}
+		_exit(failed);
+	}
+	for (i = 0; i < 4; i++) {
+		waitpid(pids[i], &status, 0);
+		EXPECT_TRUE(WIFEXITED(status));
+		EXPECT_EQ(0, WEXITSTATUS(status));
+	}
+	EXPECT_EQ(0, wrong_stamps(&tenants));
+	move_out(&tenants);
+}
+
+/*
+ * There is no room for pages outside the blocks, and none left in them. So what
+ * is in the range is reclaimed, and nothing else moves.
+ */
+FIXTURE(full)
+{
+	struct dmb_block block;
+	struct dmb_state before;
+	struct tenants tenants;
+	uint64_t *frames;
+};
+
+FIXTURE_SETUP(full)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+
+	load_begin();
+	dmb_read_blocks(blocks);
+	self->block = blocks[0];
+	self->before = dmb_note_state();
+	self->tenants.fd = -1;
+	if (access(CLAIM, W_OK))
+		SKIP(return, "needs " CLAIM);
+}
+
+FIXTURE_TEARDOWN(full)
+{
+	const char *changed;
+
+	free(self->frames);
+	move_out(&self->tenants);
+	swapoff(SWAP);
+	load_end();
+	dmb_write("/sys/block/zram0/reset", "1");
+	changed = dmb_changed(&self->before);
+	EXPECT_EQ(NULL, changed) TH_LOG("changed: %s", changed);
+}
+
+static bool swap_on(void)
+{
+	return !dmb_write("/sys/block/zram0/disksize", "256M") &&
+	       !system(MAKE_SWAP) &&
+	       !swapon(SWAP, 0);
+}
+
+/* But for a part of the reserve, which nobody moves anything to */
+static void fill_ordinary_memory(unsigned int part)
+{
+	size_t unused = load_ordinary_free(), reserve = load_reserve() / part;
+
+	if (unused > reserve)
+		load_hog(unused - reserve, 0, "mayfail");
+	printf("# left free: %zu MiB in blocks, %zu MiB elsewhere\n",
+	       load_area_free() / MB, load_ordinary_free() / MB);
+}
+
+/* Pages that were outside of the range, and are no longer where they were */
+static size_t disturbed(const uint64_t *then, const uint64_t *now, size_t nr,
+			uint64_t base, uint64_t size)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE);
+	size_t i, sum = 0;
+
+	for (i = 0; i < nr; i++)
+		if (then[i] && (then[i] < base / page || then[i] >= (base + size) / page))
+			sum += then[i] != now[i];
+	return sum;
+}
+
+TEST_F_TIMEOUT(full, anonymous_memory_is_swapped_out, DMB_LONG_TEST)
+{
+	uint64_t base = self->block.base + 64 * MB, size, *now;
+	size_t nr, others;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	if (!swap_on())
+		SKIP(return, "needs zram and mkswap");
+	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	nr = self->tenants.size / sysconf(_SC_PAGESIZE);
+	fill_ordinary_memory(1);
+	size = (load_area_free() + load_ordinary_free()) / PAGEBLOCK * PAGEBLOCK + 64 * MB;
+	ASSERT_LE(base + size, self->block.base + self->block.size);
+
+	self->frames = dmb_frames(self->tenants.memory, self->tenants.size);
+	EXPECT_EQ(0, claim(base, size));
+	now = dmb_frames(self->tenants.memory, self->tenants.size);
+	others = disturbed(self->frames, now, nr, base, size);
+	TH_LOG("%llu MiB, %zu of %zu pages outside of the range have moved",
+	       (unsigned long long)size / MB, others, nr);
+	/* Others' memory, too, comes and goes meanwhile. */
+	EXPECT_LE(others, nr / 1000);
+	free(now);
+	EXPECT_EQ(0, release(base, size));
+	load_free_hogs();
+	EXPECT_EQ(0, wrong_stamps(&self->tenants));
+}
+
+static int compare_frames(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* The longest range that is in one block, and of these pages alone; sorts them */
+static void longest_run(uint64_t *frames, size_t nr, const struct dmb_block *block,
+			uint64_t *base, uint64_t *size)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE);
+	size_t i, first = 0;
+
+	*size = 0;
+	qsort(frames, nr, sizeof(*frames), compare_frames);
+	for (i = 1; i <= nr; i++) {
+		if (i < nr && frames[i] == frames[i - 1] + 1)
+			continue;
+		if ((i - first) * page > *size &&
+		    dmb_find_block(block, 1, frames[first]) == 0 &&
+		    dmb_find_block(block, 1, frames[i - 1]) == 0) {
+			*base = frames[first] * page;
+			*size = (i - first) * page;
+		}
+		first = i;
+	}
+}
+
+TEST_F_TIMEOUT(full, dirty_page_cache_is_written_back, DMB_LONG_TEST)
+{
+	struct tenants others = { .fd = -1 };
+	unsigned long reserve;
+	uint64_t base, size;
+	char text[32];
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	dmb_write(DIRTY_RATIO, "95");
+	if (!move_in(DIRTY, &self->tenants, 0))
+		SKIP(return, "needs zram, ext4 and mke2fs");
+	ASSERT_TRUE(move_in(ANONYMOUS, &others, load_area_free() + 64 * MB));
+	/* Huge pages have the kernel keep much more in reserve than the range is. */
+	reserve = dmb_read_number(MIN_FREE);
+	dmb_write(MIN_FREE, "4096");
+	fill_ordinary_memory(2);
+
+	self->frames = dmb_frames(self->tenants.memory, self->tenants.size);
+	longest_run(self->frames, self->tenants.size / sysconf(_SC_PAGESIZE),
+		    &self->block, &base, &size);
+	/* Whoever filled the memory has had some of it written back. */
+	write_stamps(&self->tenants);
+	TH_LOG("%llu KiB in a row, %lu MiB dirty", (unsigned long long)size / 1024,
+	       dmb_meminfo("Dirty") / MB);
+	ASSERT_GT(size, 0);
+	ASSERT_GT(dmb_meminfo("Dirty"), self->tenants.size / 2);
+
+	EXPECT_EQ(0, claim(base, size));
+	EXPECT_EQ(0, release(base, size));
+	EXPECT_EQ(0, wrong_stamps(&self->tenants));
+	EXPECT_EQ(0, wrong_stamps(&others));
+	move_out(&others);
+	dmb_write(DIRTY_RATIO, "20");
+	snprintf(text, sizeof(text), "%lu", reserve);
+	dmb_write(MIN_FREE, text);
+}
+
+/* Somebody has a reference for a moment: data in a pipe, that is not copied */
+TEST_F_TIMEOUT(range, short_references_are_waited_for, DMB_LONG_TEST)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	struct dmb_block *block = &self->block;
+	uint64_t *frame, base;
+	struct iovec vec;
+	char *memory, byte;
+	int pipes[2];
+	pid_t reader;
+
+	memory = dmb_touch(16 * page, false);
+	ASSERT_NE(NULL, memory);
+	frame = dmb_frames(memory, page);
+	base = frame[0] * page / PAGEBLOCK * PAGEBLOCK;
+	if (base < block->base || base >= block->base + block->size)
+		SKIP(return, "the page is in another block");
+
+	ASSERT_EQ(0, pipe(pipes));
+	vec.iov_base = memory;
+	vec.iov_len = page;
+	ASSERT_EQ((ssize_t)page, vmsplice(pipes[1], &vec, 1, 0));
+
+	/* As long as the pipe has it, it cannot move. */
+	EXPECT_EQ(-EBUSY, claim(base, PAGEBLOCK));
+
+	reader = fork();
+	if (!reader) {
+		size_t i;
+
+		usleep(200000);
+		for (i = 0; i < page; i++)
+			if (read(pipes[0], &byte, 1) != 1)
+				_exit(1);
+		_exit(0);
+	}
+	EXPECT_EQ(0, claim(base, PAGEBLOCK));
+	EXPECT_EQ(0, release(base, PAGEBLOCK));
+	waitpid(reader, NULL, 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	free(frame);
+	munmap(memory, 16 * page);
+}
+
+/* Is there such a line in /proc/iomem, below one for the block? */
+static bool in_iomem(uint64_t base, uint64_t size, const char *name)
+{
+	FILE *f = fopen("/proc/iomem", "r");
+	char line[256], wanted[256];
+	bool found = false;
+
+	snprintf(wanted, sizeof(wanted), "%08llx-%08llx : %s",
+		 (unsigned long long)base, (unsigned long long)(base + size - 1), name);
+	while (f && fgets(line, sizeof(line), f))
+		found |= !!strstr(line, wanted);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+TEST_F(range, iomem_shows_blocks_and_owners)
+{
+	uint64_t base = self->block.base, size = 4 * PAGEBLOCK;
+
+	EXPECT_TRUE(in_iomem(base, self->block.size, "Designated Movable Block"));
+	EXPECT_FALSE(in_iomem(base, size, "debugfs"));
+	ASSERT_EQ(0, claim(base, size));
+	EXPECT_TRUE(in_iomem(base, size, "debugfs"));
+	EXPECT_TRUE(in_iomem(base, self->block.size, "Designated Movable Block"));
+	EXPECT_EQ(0, release(base, size));
+	EXPECT_FALSE(in_iomem(base, size, "debugfs"));
+}
+
+static int load_driver(uint64_t base, uint64_t size)
+{
+	int fd = open(DRIVER, O_RDONLY | O_CLOEXEC), err;
+	char params[64];
+
+	snprintf(params, sizeof(params), "base=%#llx size=%#llx",
+		 (unsigned long long)base, (unsigned long long)size);
+	err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+/* Again and again, with the block full each time */
+TEST_F_TIMEOUT(range, driver_takes_its_memory, DMB_LONG_TEST)
+{
+	uint64_t base = self->block.base + 16 * MB, size = 16 * MB;
+	unsigned long taint = dmb_read_number("/proc/sys/kernel/tainted");
+	struct tenants tenants = { .fd = -1 };
+	int i;
+
+	if (access(DRIVER, R_OK))
+		SKIP(return, "needs " DRIVER);
+	ASSERT_TRUE(move_in(ANONYMOUS, &tenants, load_area_free() * 9 / 10));
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, load_driver(base, size));
+		EXPECT_EQ(size, claimed());
+		EXPECT_TRUE(in_iomem(base, size, "dmb_owner"));
+		EXPECT_EQ(-EBUSY, claim(base, PAGEBLOCK));
+		EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_owner", 0));
+	}
+	/* A module of this tree's own taints the kernel, a warning as well. */
+	EXPECT_EQ(taint | TAINT_OOT_MODULE,
+		  dmb_read_number("/proc/sys/kernel/tainted") | TAINT_OOT_MODULE);
+	EXPECT_EQ(0, wrong_stamps(&tenants));
+	move_out(&tenants);
+}
+
+TEST_F(range, claimed_memory_stays_online)
+{
+	uint64_t unit = dmb_memory_block_size(), base;
+	char path[128];
+
+	if (!unit || self->block.size < 2 * unit)
+		SKIP(return, "no memory block inside a designated one");
+	base = (self->block.base + unit - 1) / unit * unit;
+	snprintf(path, sizeof(path), MEMORY "/memory%llu/state",
+		 (unsigned long long)(base / unit));
+	ASSERT_EQ(0, claim(base, PAGEBLOCK));
+	EXPECT_EQ(-EBUSY, dmb_write(path, "offline"));
+	EXPECT_EQ(0, release(base, PAGEBLOCK));
+	EXPECT_EQ(0, dmb_write(path, "offline"));
+	EXPECT_NE(0, claim(base, PAGEBLOCK));
+	EXPECT_EQ(0, dmb_write(path, "online"));
+	EXPECT_EQ(0, claim(base, PAGEBLOCK));
+	EXPECT_EQ(0, release(base, PAGEBLOCK));
+}
+
+/* A CMA area inside a block: that of hugetlb_cma= with hugetlb_dmb */
+FIXTURE(area)
+{
+	struct dmb_state before;
+	struct tenants tenants;
+	uint64_t base;
+	uint64_t size;
+};
+
+FIXTURE_SETUP(area)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE);
+
+	self->base = dmb_read_number(AREA "/base_pfn") * page;
+	self->size = dmb_read_number(AREA "/count") * page;
+	if (!self->size)
+		SKIP(return, "needs hugetlb_cma= and hugetlb_dmb");
+	load_begin();
+	self->before = dmb_note_state();
+	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free() * 3 / 4));
+}
+
+FIXTURE_TEARDOWN(area)
+{
+	const char *changed;
+
+	EXPECT_EQ(0, wrong_stamps(&self->tenants));
+	move_out(&self->tenants);
+	load_end();
+	changed = dmb_changed(&self->before);
+	EXPECT_EQ(NULL, changed) TH_LOG("changed: %s", changed);
+	EXPECT_EQ(0, claimed());
+}
+
+TEST_F(area, serves_others_meanwhile)
+{
+	size_t i, nr = self->tenants.size / sysconf(_SC_PAGESIZE), inside = 0;
+	uint64_t page = sysconf(_SC_PAGESIZE);
+	uint64_t *frames = dmb_frames(self->tenants.memory, self->tenants.size);
+
+	for (i = 0; i < nr; i++)
+		inside += frames[i] >= self->base / page &&
+			  frames[i] < (self->base + self->size) / page;
+	free(frames);
+	TH_LOG("%zu of %llu MiB of the area in use", inside * page / MB,
+	       (unsigned long long)self->size / MB);
+	EXPECT_GT(inside * page, self->size / 4);
+}
+
+TEST_F(area, alloc_and_release)
+{
+	uint64_t size = 16 * MB;
+	char pages[32];
+
+	snprintf(pages, sizeof(pages), "%lu", size / sysconf(_SC_PAGESIZE));
+	ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
+	EXPECT_EQ(size, claimed());
+	EXPECT_EQ(0, dmb_audit().violations);
+	/* All of the area: not while a part is taken */
+	EXPECT_NE(0, claim(self->base, self->size));
+	ASSERT_EQ(0, dmb_write(AREA "/free", pages));
+}
+
+TEST_F_TIMEOUT(area, gigantic_pages, DMB_LONG_TEST)
+{
+	int i;
+
+	if (access(GIGANTIC "/nr_hugepages", W_OK))
+		SKIP(return, "needs pages of 1 GiB");
+	for (i = 0; i < nr_claims; i++) {
+		ASSERT_EQ(0, dmb_write(GIGANTIC "/nr_hugepages", "1"));
+		ASSERT_EQ(1, dmb_read_number(GIGANTIC "/nr_hugepages"));
+		if (!i)
+			EXPECT_EQ(0, dmb_audit().violations);
+		ASSERT_EQ(0, dmb_write(GIGANTIC "/nr_hugepages", "0"));
+	}
+}
+
+/* A first argument that is a number says how many claims. */
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	if (argc > 1 && atoi(argv[1]) > 0) {
+		nr_claims = atoi(argv[1]);
+		argv[1] = argv[0];
+		argv++;
+		argc--;
+	}
+	return test_harness_run(argc, argv);
+}
