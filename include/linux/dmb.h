@@ -500,6 +500,11 @@ static inline bool dmb_compactable(struct zone *zone, int order,
 	return false;
 }
 
+static inline bool dmb_scattered(struct zone *zone)
+{
+	return false;
+}
+
 static inline void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 				 unsigned long *end_pfn)
 {

@@ -30,7 +30,7 @@
 #define KSM		"/sys/kernel/mm/ksm"
 #define SWAP		"/dev/zram0"
 /* On a small system busybox does not even have its links. */
-#define MAKE_SWAP	"for box in '' busybox; do $box mkswap " SWAP " && break; done >/dev/null 2>&1"
+#define MAKE_SWAP	"for box in '' busybox; do $box mkswap " SWAP " && break; done >/dev/null"
 #define DRIVER		"test_modules/dmb_owner.ko"
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
 #define DIRTY_RATIO	"/proc/sys/vm/dirty_ratio"
