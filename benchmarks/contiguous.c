@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What it costs to take contiguous memory out of an area that is full, and whether
+ * it can be had at all: a CMA area, or blocks. For each kind of pages that are in
+ * the way, and each size, prints
+ *
+ *	KIND.SIZEM.filled: PERCENT
+ *		how much of the area was in use
+ *	KIND.SIZEM.success: PERCENT
+ *		100 or 0
+ *	KIND.SIZEM.cost: NANOSECONDS
+ *		for each MiB, if there was success
+ *
+ * The kinds are anonymous memory and page cache with room for them elsewhere, and
+ * both with none.
+ */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kselftest.h"
+#include "load.h"
+
+#define CMA_DIR		"/sys/kernel/debug/cma/reserved"
+#define CLAIM		DEBUGFS_DMB "/claim"
+#define RELEASE		DEBUGFS_DMB "/release"
+
+/* Where there is to be any: for the largest size, and a reserve */
+#define ROOM		(320 * MB)
+
+enum kind { ANONYMOUS, CACHE, BOTH };
+
+static const char *const kinds[] = { "anonymous", "cache", "both" };
+static const unsigned int sizes[] = { 2, 20, 64, 256 };	/* MiB */
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1e9 + time.tv_nsec;
+}
+
+/*
+ * All memory is in use, as an area of CMA is not full before that. Gives up as much
+ * of what is not in the area as the largest size needs to be moved to.
+ */
+static void make_room(char *memory, size_t size, int fd)
+{
+	uint64_t *frames = dmb_frames(memory, size);
+	size_t i, page = sysconf(_SC_PAGESIZE), room = 0;
+
+	if (fd >= 0)
+		munmap(memory, size);
+	for (i = 0; i < size && room < ROOM; i += page) {
+		if (!frames[i / page] || load_frame_in_area(frames[i / page]))
+			continue;
+		if (fd < 0)
+			madvise(memory + i, page, MADV_DONTNEED);
+		else
+			posix_fadvise(fd, i, page, POSIX_FADV_DONTNEED);
+		room += page;
+	}
+	free(frames);
+}
+
+static void fill_with_cache(size_t size, bool room)
+{
+	int fd = load_open_cache(size);
+	char *memory;
+
+	if (fd < 0)
+		ksft_exit_fail_msg("needs zram, ext4 and mke2fs\n");
+	if (!room)
+		return;
+	memory = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (memory == MAP_FAILED)
+		ksft_exit_fail_msg("cannot map the page cache\n");
+	make_room(memory, size, fd);
+}
+
+static void fill(enum kind kind)
+{
+	size_t size = load_area_free() + load_ordinary_free() - load_reserve();
+	char *memory;
+
+	size = size / (kind == BOTH ? 2 : 1) / MB * MB;
+	if (kind != ANONYMOUS)
+		fill_with_cache(size, kind == CACHE);
+	if (kind == CACHE)
+		return;
+	memory = load_write_pattern(size);
+	if (!memory)
+		ksft_exit_fail_msg("no memory to fill the area with\n");
+	if (kind == ANONYMOUS)
+		make_room(memory, size, -1);
+}
+
+/* Takes so much, or gives it back.  Returns 0 or -errno. */
+static int ask(const char *cma, const char *dmb, size_t size)
+{
+	struct dmb_block areas[DMB_MAX_BLOCKS];
+	char text[64];
+
+	if (!access(CMA_DIR, X_OK)) {
+		snprintf(text, sizeof(text), "%zu", size / sysconf(_SC_PAGESIZE));
+		return dmb_write(cma, text);
+	}
+	load_areas(areas);
+	snprintf(text, sizeof(text), "%#zx@%#lx", size, areas[0].base);
+	return dmb_write(dmb, text);
+}
+
+static void measure(enum kind kind, unsigned int mib)
+{
+	size_t area = load_area_bytes();
+	double start, end;
+	int err;
+
+	fill(kind);
+	printf("%s.%uM.filled: %.1f\n", kinds[kind], mib,
+	       100.0 * (area - load_area_free()) / area);
+
+	start = now();
+	err = ask(CMA_DIR "/alloc", CLAIM, mib * MB);
+	end = now();
+
+	printf("%s.%uM.success: %d\n", kinds[kind], mib, err ? 0 : 100);
+	if (err)
+		return;
+	printf("%s.%uM.cost: %.0f\n", kinds[kind], mib, (end - start) / mib);
+	ask(CMA_DIR "/free", RELEASE, mib * MB);
+}
+
+int main(void)
+{
+	unsigned int kind, i;
+
+	if (!load_area_bytes())
+		ksft_exit_skip("no area\n");
+	setlinebuf(stdout);
+
+	for (kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
+		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+			pid_t pid;
+
+			/* A process of its own: what it takes goes away with it. */
+			load_begin();
+			pid = fork();
+			if (!pid) {
+				measure(kind, sizes[i]);
+				exit(0);
+			}
+			if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+				ksft_exit_fail_msg("cannot fork\n");
+			load_end();
+		}
+	}
+	return 0;
+}
