@@ -9,6 +9,7 @@
 #include <linux/ioport.h>
 #include <linux/list.h>
 #include <linux/memory.h>
+#include <linux/memory_hotplug.h>
 #include <linux/notifier.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -77,6 +78,18 @@ static int dmb_begin_claim(struct dmb_claim *claim)
 	return 0;
 }
 
+/* What is online now stays so: the claim is noted. */
+static bool dmb_claim_online(const struct dmb_claim *claim)
+{
+	unsigned long pfn;
+
+	for (pfn = claim->start_pfn; pfn < claim->end_pfn;
+	     pfn = pageblock_end_pfn(pfn))
+		if (!pfn_to_online_page(pfn))
+			return false;
+	return true;
+}
+
 static void dmb_end_claim(struct dmb_claim *claim)
 {
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
@@ -120,6 +133,7 @@ static void dmb_name_resource(struct resource *resource, const char *name,
  * reclaim or filesystems might want.
  * Return: 0, or
  *	-EINVAL if the range is not page-aligned, or not within one block;
+ *	-ENODEV if part of it is offline;
  *	-EBUSY if it overlaps another claim, or pages in use did not move in time;
  *	-ENOMEM if there is no room for its pages elsewhere, and they cannot be
  *	reclaimed;
@@ -151,7 +165,11 @@ int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner)
 		kfree(claim);
 		return err;
 	}
-	err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE, GFP_KERNEL);
+	if (dmb_claim_online(claim))
+		err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE,
+					 GFP_KERNEL);
+	else
+		err = -ENODEV;
 	if (err) {
 		dmb_end_claim(claim);
 		return err;

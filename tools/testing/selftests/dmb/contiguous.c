@@ -759,7 +759,7 @@ TEST_F(range, claimed_memory_stays_online)
 	EXPECT_EQ(-EBUSY, dmb_write(path, "offline"));
 	EXPECT_EQ(0, release(base, PAGEBLOCK));
 	EXPECT_EQ(0, dmb_write(path, "offline"));
-	EXPECT_NE(0, claim(base, PAGEBLOCK));
+	EXPECT_EQ(-ENODEV, claim(base, PAGEBLOCK));
 	EXPECT_EQ(0, dmb_write(path, "online"));
 	EXPECT_EQ(0, claim(base, PAGEBLOCK));
 	EXPECT_EQ(0, release(base, PAGEBLOCK));
