@@ -39,7 +39,7 @@ struct dmb_claim {
 	struct resource resource;
 };
 
-/* Not a mutex: the lock is for walks, some of them with page allocator locks. */
+/* Not a mutex, as cma_release() counts pages, and may be called in any context. */
 static DEFINE_SPINLOCK(dmb_claims_lock);
 static LIST_HEAD(dmb_claims);
 
