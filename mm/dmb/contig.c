@@ -75,8 +75,12 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 		if (folio_test_hugetlb(folio) || __folio_test_movable(folio) ||
 		    folio_test_unevictable(folio))
 			continue;
-		if (folio_is_file_lru(folio) && folio_test_dirty(folio))
-			dmb_write_back(folio);
+		if (folio_is_file_lru(folio)) {
+			if (folio_test_dirty(folio))
+				dmb_write_back(folio);
+			/* Or somebody else has begun to. */
+			folio_wait_writeback(folio);
+		}
 		list_move(&folio->lru, &reclaimable);
 		/* reclaim_pages() is for folios that nobody has counted. */
 		node_stat_mod_folio(folio, NR_ISOLATED_ANON +
