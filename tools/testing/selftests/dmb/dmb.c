@@ -205,7 +205,7 @@ struct dmb_state dmb_note_state(void)
 	return state;
 }
 
-const char *dmb_changed(const struct dmb_state *state)
+static const char *changed_now(const struct dmb_state *state)
 {
 	long before = free_account();
 	struct dmb_audit audit = dmb_audit();
@@ -235,6 +235,19 @@ const char *dmb_changed(const struct dmb_state *state)
 	else
 		return NULL;
 	return text;
+}
+
+const char *dmb_changed(const struct dmb_state *state)
+{
+	const char *changed = changed_now(state);
+	int tries;
+
+	/* Some of the kernel's work is done behind the scenes. */
+	for (tries = 0; changed && tries < 20; tries++) {
+		usleep(100000);
+		changed = changed_now(state);
+	}
+	return changed;
 }
 
 unsigned long dmb_memory_block_size(void)

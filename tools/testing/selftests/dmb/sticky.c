@@ -107,7 +107,7 @@ TEST_F(sticky, memory_offline_and_online)
 }
 
 /* Designated memory goes back to where it was, not to ZONE_MOVABLE. */
-TEST_F(sticky, memory_offline_and_online_movable)
+TEST_F_TIMEOUT(sticky, memory_offline_and_online_movable, DMB_LONG_TEST)
 {
 	unsigned long base = memory_block_inside(self->blocks, self->nr);
 	void *memory;
