@@ -28,8 +28,6 @@
 #include "load.h"
 
 #define CMA_DIR		"/sys/kernel/debug/cma/reserved"
-#define CLAIM		DEBUGFS_DMB "/claim"
-#define RELEASE		DEBUGFS_DMB "/release"
 
 /* Where there is to be any: for the largest size, and a reserve */
 #define ROOM		(320 * MB)
@@ -103,18 +101,17 @@ static void fill(enum kind kind)
 }
 
 /* Takes so much, or gives it back.  Returns 0 or -errno. */
-static int ask(const char *cma, const char *dmb, size_t size)
+static int ask(bool take, size_t size)
 {
 	struct dmb_block areas[DMB_MAX_BLOCKS];
 	char text[64];
 
 	if (!access(CMA_DIR, X_OK)) {
 		snprintf(text, sizeof(text), "%zu", size / sysconf(_SC_PAGESIZE));
-		return dmb_write(cma, text);
+		return dmb_write(take ? CMA_DIR "/alloc" : CMA_DIR "/free", text);
 	}
 	load_areas(areas);
-	snprintf(text, sizeof(text), "%#zx@%#lx", size, areas[0].base);
-	return dmb_write(dmb, text);
+	return take ? dmb_claim(areas[0].base, size) : dmb_release(areas[0].base, size);
 }
 
 static void measure(enum kind kind, unsigned int mib)
@@ -128,14 +125,14 @@ static void measure(enum kind kind, unsigned int mib)
 	       100.0 * (area - load_area_free()) / area);
 
 	start = now();
-	err = ask(CMA_DIR "/alloc", CLAIM, mib * MB);
+	err = ask(true, mib * MB);
 	end = now();
 
 	printf("%s.%uM.success: %d\n", kinds[kind], mib, err ? 0 : 100);
 	if (err)
 		return;
 	printf("%s.%uM.cost: %.0f\n", kinds[kind], mib, (end - start) / mib);
-	ask(CMA_DIR "/free", RELEASE, mib * MB);
+	ask(false, mib * MB);
 }
 
 int main(void)

@@ -205,7 +205,7 @@ struct dmb_state dmb_note_state(void)
 	return state;
 }
 
-static const char *changed_now(const struct dmb_state *state)
+const char *dmb_changed(const struct dmb_state *state)
 {
 	long before = free_account();
 	struct dmb_audit audit = dmb_audit();
@@ -237,19 +237,6 @@ static const char *changed_now(const struct dmb_state *state)
 	return text;
 }
 
-const char *dmb_changed(const struct dmb_state *state)
-{
-	const char *changed = changed_now(state);
-	int tries;
-
-	/* Some of the kernel's work is done behind the scenes. */
-	for (tries = 0; changed && tries < 20; tries++) {
-		usleep(100000);
-		changed = changed_now(state);
-	}
-	return changed;
-}
-
 unsigned long dmb_memory_block_size(void)
 {
 	FILE *f = fopen("/sys/devices/system/memory/block_size_bytes", "r");
@@ -274,6 +261,25 @@ int dmb_write(const char *path, const char *text)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+static int write_range(const char *path, uint64_t base, uint64_t size)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%#llx@%#llx", (unsigned long long)size,
+		 (unsigned long long)base);
+	return dmb_write(path, text);
+}
+
+int dmb_claim(uint64_t base, uint64_t size)
+{
+	return write_range(DMB_CLAIM, base, size);
+}
+
+int dmb_release(uint64_t base, uint64_t size)
+{
+	return write_range(DEBUGFS_DMB "/release", base, size);
 }
 
 void *dmb_touch(size_t size, bool huge)
@@ -464,13 +470,5 @@ void dmb_folio_size(size_t size)
 
 size_t dmb_huge_page_size(void)
 {
-	FILE *f = fopen(SYSFS_THP "/hpage_pmd_size", "r");
-	unsigned long size = 0;
-
-	if (!f)
-		return 0;
-	if (fscanf(f, "%lu", &size) != 1)
-		size = 0;
-	fclose(f);
-	return size;
+	return dmb_read_number(SYSFS_THP "/hpage_pmd_size");
 }

@@ -9,6 +9,7 @@
 
 #define SYSFS_DMB	"/sys/kernel/mm/dmb"
 #define DEBUGFS_DMB	"/sys/kernel/debug/dmb"
+#define DMB_CLAIM	DEBUGFS_DMB "/claim"
 #define SYSFS_THP	"/sys/kernel/mm/transparent_hugepage"
 
 #define DMB_MAX_BLOCKS	32
@@ -75,8 +76,19 @@ const char *dmb_changed(const struct dmb_state *state);
 /* Size of the units that go online and offline; 0 without memory hotplug. */
 unsigned long dmb_memory_block_size(void);
 
+/* In the teardown of a fixture of the harness */
+#define EXPECT_UNCHANGED(state) do {					\
+	const char *changed = dmb_changed(state);			\
+									\
+	EXPECT_EQ(NULL, changed) TH_LOG("changed: %s", changed);	\
+} while (0)
+
 /* Writes text to a file.  Returns 0 or -errno. */
 int dmb_write(const char *path, const char *text);
+
+/* Plays the owner of a range, in bytes.  Return 0 or -errno. */
+int dmb_claim(uint64_t base, uint64_t size);
+int dmb_release(uint64_t base, uint64_t size);
 
 /* Anonymous memory, every page of it touched; NULL if there is no room. */
 void *dmb_touch(size_t size, bool huge);
