@@ -48,23 +48,18 @@ build_archive()
 
 	object=$(build_dir "$2")
 	base=$(guest_archive "$2" initramfs.cpio) || return
-	mkdir -p "$dir/modules"
-	cp "$bench"/micro/dmb_micro.c "$dir/modules"
-	cp "$DMB_TOP"/tools/testing/selftests/dmb/test_modules/dmb_load.c "$dir/modules"
-	echo 'obj-m := dmb_micro.o dmb_load.o' >"$dir/modules/Makefile"
 	if ! { make -s -C "$bench" "O=$work" "KBUILD=$object" "BASE=$base" "$work/bench.cpio" &&
-	       make -s -C "$object" "M=$dir/modules" modules; } \
+	       guest_modules "$2" "$dir/modules" "$bench/micro/dmb_micro.c" \
+			     "$DMB_TOP/tools/testing/selftests/dmb/test_modules/dmb_load.c"; } \
 	     >"$log" 2>&1; then
 		echo "cannot build what the guests need, see $log" >&2
 		return 1
 	fi
-	{
-		echo 'dir /bench/test_modules 755 0 0'
-		echo "file /bench/test_modules/dmb_micro.ko $dir/modules/dmb_micro.ko 644 0 0"
-		echo "file /bench/test_modules/dmb_load.ko $dir/modules/dmb_load.ko 644 0 0"
-	} >"$dir/list"
-	"$object/usr/gen_init_cpio" "$dir/list" | cat "$work/bench.cpio" - >"$dir/archive.cpio" &&
-		echo "$dir/archive.cpio"
+	extend_archive "$2" "$work/bench.cpio" "$dir" <<-END
+		dir /bench/test_modules 755 0 0
+		file /bench/test_modules/dmb_micro.ko $dir/modules/dmb_micro.ko 644 0 0
+		file /bench/test_modules/dmb_load.ko $dir/modules/dmb_load.ko 644 0 0
+	END
 }
 
 # measure NAME COLUMN "QEMU OPTIONS" "COMMAND LINE" PROGRAM[,ARG...]: prints what

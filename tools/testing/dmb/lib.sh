@@ -55,6 +55,30 @@ guest_archive()
 	echo "$guest_dir/$2"
 }
 
+# guest_modules IMAGE DIR SOURCE...: builds modules there, one of each file
+guest_modules()
+{
+	local object dir=$2 source
+
+	object=$(build_dir "$1")
+	shift 2
+	mkdir -p "$dir"
+	cp "$@" "$dir"
+	for source; do
+		echo "obj-m += $(basename "$source" .c).o"
+	done >"$dir/Makefile"
+	make -s -C "$object" "M=$dir" modules
+}
+
+# extend_archive IMAGE ARCHIVE DIR: the path of one that has in addition what is
+# on standard input, in the words of gen_init_cpio
+extend_archive()
+{
+	cat >"$3/list"
+	"$(build_dir "$1")/usr/gen_init_cpio" "$3/list" | cat "$2" - >"$3/archive.cpio" &&
+		echo "$3/archive.cpio"
+}
+
 # guest_log NAME
 guest_log()
 {
