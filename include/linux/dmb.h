@@ -70,7 +70,7 @@ extern bool dmb_maybe_free;
 
 /*
  * A designated page has become free, or moves between lists. Called with the
- * lock held that protects the list; dmb_recheck_free() relies on it.
+ * lock held that protects the list; recheck_blocks() relies on it.
  */
 static __always_inline void dmb_note_free(void)
 {
@@ -170,23 +170,15 @@ void dmb_begin_turn(pg_data_t *pgdat, struct dmb_turn *turn);
 struct dmb_pool *dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order);
 struct page *dmb_first_free(struct dmb_pool *pool, unsigned int order,
 			    unsigned int *free_order);
-struct list_head *__dmb_free_list(unsigned long pfn, unsigned int order);
+void dmb_add_free(struct page *page, struct zone *zone, unsigned int order,
+		  bool tail);
 struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
 				     int migratetype, struct list_head *list);
 
-/* Counts free pages of an order that come to a free list, or leave it. */
-static __always_inline void dmb_count_free(struct zone *zone, unsigned int order,
-					   int migratetype, long nr)
+/* A free page is about to leave the list that dmb_add_free() has put it on. */
+static __always_inline void dmb_uncount_free(struct zone *zone, unsigned int order)
 {
-	struct free_area *area = &zone->free_area[order];
-
-	if (!is_migrate_dmb(migratetype))
-		return;
-
-	area->nr_free_dmb += nr;
-	if (area->nr_free_dmb)
-		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders | BIT(order));
-	else
+	if (!--zone->free_area[order].nr_free_dmb)
 		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders & ~BIT(order));
 }
 
@@ -216,11 +208,18 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) | __GFP_NOWARN;
 }
 
+unsigned long __dmb_contig_first(unsigned long pfn);
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
 bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
 			unsigned long end_pfn, unsigned int *round);
-void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn, int err,
-			 gfp_t gfp);
+void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
+			 bool isolated, int err, gfp_t gfp);
+
+/* A range begins at @pfn, and maybe in the middle of a folio. */
+static inline unsigned long dmb_contig_first(unsigned long pfn)
+{
+	return dmb_contains_pfn(pfn) ? __dmb_contig_first(pfn) : pfn;
+}
 
 /* There is no room for these folios, of which the first was at @pfn. */
 static inline bool dmb_reclaim_isolated(unsigned long pfn,
@@ -239,10 +238,11 @@ static inline bool dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
 
 /* It was not to be had. */
 static inline void dmb_contig_failed(unsigned long start_pfn,
-				     unsigned long end_pfn, int err, gfp_t gfp)
+				     unsigned long end_pfn, bool isolated,
+				     int err, gfp_t gfp)
 {
 	if (dmb_contains_pfn(start_pfn))
-		__dmb_contig_failed(start_pfn, end_pfn, err, gfp);
+		__dmb_contig_failed(start_pfn, end_pfn, isolated, err, gfp);
 }
 
 bool __dmb_contig_allowed(gfp_t gfp, unsigned long pfn, unsigned long nr_pages);
@@ -423,8 +423,12 @@ static inline int dmb_pcp_type(struct page *page, int migratetype)
 	return MIGRATE_MOVABLE;
 }
 
-static inline void dmb_count_free(struct zone *zone, unsigned int order,
-				  int migratetype, long nr)
+static inline void dmb_add_free(struct page *page, struct zone *zone,
+				unsigned int order, bool tail)
+{
+}
+
+static inline void dmb_uncount_free(struct zone *zone, unsigned int order)
 {
 }
 
@@ -466,6 +470,11 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 	return gfp;
 }
 
+static inline unsigned long dmb_contig_first(unsigned long pfn)
+{
+	return pfn;
+}
+
 static inline bool dmb_reclaim_isolated(unsigned long pfn,
 					struct list_head *folios, gfp_t gfp)
 {
@@ -479,7 +488,8 @@ static inline bool dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
 }
 
 static inline void dmb_contig_failed(unsigned long start_pfn,
-				     unsigned long end_pfn, int err, gfp_t gfp)
+				     unsigned long end_pfn, bool isolated,
+				     int err, gfp_t gfp)
 {
 }
 

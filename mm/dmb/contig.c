@@ -90,20 +90,58 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	return reclaim_pages(&reclaimable);
 }
 
+/**
+ * __dmb_contig_first - where to begin to empty a range
+ * @pfn: first page frame of the range, in a block
+ *
+ * Context: Process context, the range isolated.
+ * Return: the first page frame of the folio that @pfn is in, which has to go as
+ * a whole, or @pfn if that is not in the same pageblock.
+ */
+unsigned long __dmb_contig_first(unsigned long pfn)
+{
+	/* Without a reference: at worst, somebody is moved for nothing. */
+	unsigned long first = page_to_pfn(compound_head(pfn_to_page(pfn)));
+
+	return first >= pageblock_start_pfn(pfn) ? first : pfn;
+}
+
+/* The end of the free page that a page frame is in; @pfn itself if there is none. */
+static unsigned long dmb_free_end(unsigned long pfn)
+{
+	unsigned int order;
+
+	for (order = 0; order < NR_PAGE_ORDERS; order++) {
+		unsigned long first = ALIGN_DOWN(pfn, 1UL << order);
+		struct page *page = pfn_to_page(first);
+
+		if (PageBuddy(page) && buddy_order_unsafe(page) >= order)
+			return first + (1UL << min_t(unsigned int, MAX_PAGE_ORDER,
+						     buddy_order_unsafe(page)));
+	}
+	return pfn;
+}
+
 /* The first page frame of an isolated range that is not in the buddy allocator. */
 static unsigned long dmb_first_busy(unsigned long start_pfn,
 				    unsigned long end_pfn)
 {
+	unsigned long pfn = start_pfn, next;
+
+	while (pfn < end_pfn && (next = dmb_free_end(pfn)) > pfn)
+		pfn = next;
+	return pfn;
+}
+
+/* The first page frame of a range in a pageblock that is isolated. */
+static unsigned long dmb_first_isolated(unsigned long start_pfn,
+					unsigned long end_pfn)
+{
 	unsigned long pfn = start_pfn;
 
-	while (pfn < end_pfn) {
-		struct page *page = pfn_to_page(pfn);
-
-		if (!PageBuddy(page))
-			break;
-		pfn += 1UL << min_t(unsigned int, buddy_order_unsafe(page),
-				    MAX_PAGE_ORDER);
-	}
+	while (pfn < end_pfn &&
+	       get_pageblock_migratetype(pfn_to_page(pfn)) != MIGRATE_ISOLATE)
+		pfn = pageblock_end_pfn(pfn);
 	return pfn;
 }
 
@@ -116,8 +154,6 @@ static const char *dmb_busy_reason(struct page *page)
 		return "claimed by an owner";
 	if (PageHWPoison(page))
 		return "poisoned";
-	if (get_pageblock_migratetype(page) != MIGRATE_ISOLATE)
-		return "in a pageblock that somebody else has isolated";
 	if (!page_count(page))
 		return "free, but in a per-cpu list";
 	if (folio_test_hugetlb(folio))
@@ -167,22 +203,28 @@ bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
  * __dmb_contig_failed - say what was in the way
  * @start_pfn: first page frame of the range that was asked for, in a block
  * @end_pfn: one past the last page frame
+ * @isolated: the caller has isolated the range; else somebody else has, a part
  * @err: what the caller is going to be told
  * @gfp: the flags of the request
  *
  * Context: Process context, before the isolation of the range is undone.
  */
-void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn, int err,
-			 gfp_t gfp)
+void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
+			 bool isolated, int err, gfp_t gfp)
 {
 	const char *reason;
 	unsigned long pfn;
 
 	/* What was put back a moment ago, in vain, looks isolated otherwise. */
 	lru_add_drain();
-	pfn = dmb_first_busy(start_pfn, end_pfn);
+	if (isolated)
+		pfn = dmb_first_busy(start_pfn, end_pfn);
+	else
+		pfn = dmb_first_isolated(start_pfn, end_pfn);
 	if (pfn >= end_pfn)
-		reason = "free by now";
+		reason = isolated ? "free by now" : "no longer isolated by anybody";
+	else if (!isolated)
+		reason = "in a pageblock that somebody else has isolated";
 	else if (err == -ENOMEM)
 		reason = "in use, and there is no room for it elsewhere";
 	else if (err == -EINTR)

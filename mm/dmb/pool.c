@@ -240,13 +240,29 @@ struct page *dmb_first_free(struct dmb_pool *pool, unsigned int order,
 	return NULL;
 }
 
-/* The list that a free page is about to be put on. */
-struct list_head *__dmb_free_list(unsigned long pfn, unsigned int order)
+/**
+ * dmb_add_free - put a free page on the list of its block, and count it
+ * @page: the first page, of a designated pageblock, and on no list
+ * @zone: the zone
+ * @order: its order
+ * @tail: at the end of the list
+ *
+ * Context: The lock of the zone held.
+ */
+void dmb_add_free(struct page *page, struct zone *zone, unsigned int order,
+		  bool tail)
 {
+	unsigned long pfn = page_to_pfn(page);
 	struct dmb_pool *pool = &dmb_table_first(&dmb_blocks, pfn, pfn + 1)->pool;
 
+	if (tail)
+		list_add_tail(&page->buddy_list, &pool->free_list[order]);
+	else
+		list_add(&page->buddy_list, &pool->free_list[order]);
 	WRITE_ONCE(pool->free_orders, pool->free_orders | BIT(order));
-	return &pool->free_list[order];
+	dmb_note_free();
+	if (!zone->free_area[order].nr_free_dmb++)
+		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders | BIT(order));
 }
 
 /**

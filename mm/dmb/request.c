@@ -109,7 +109,8 @@ bool __init dmb_holds_area(phys_addr_t base, phys_addr_t size)
  * @nid: on which node, or NUMA_NO_NODE
  *
  * Context: Boot, before dmb_designate(), when memblock knows the nodes.
- * Return: its physical address, for cma_init_reserved_mem(), or 0.
+ * Return: its physical address, for cma_init_reserved_mem(), or 0. The log says
+ * so.
  */
 phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 {
@@ -128,6 +129,8 @@ phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 					return PFN_PHYS(pfn);
 		}
 	}
+	pr_warn("no block on node %d has room for a CMA area of %llu MiB\n", nid,
+		(u64)size >> 20);
 	return 0;
 }
 

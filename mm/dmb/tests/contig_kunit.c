@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests: memory that is taken out of blocks, and who must not.
+ *
+ * User space cannot ask for contiguous memory that is not movable, nor see the
+ * pages that an owner has got.
+ */
+
+#include <kunit/test.h>
+#include <linux/dmb.h>
+#include <linux/gfp.h>
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+
+#include "../internal.h"
+
+#define DMB_TEST_OWNER	"dmb_contig_test"
+
+/* More of them would be a machine that is too large to fill. */
+#define DMB_TEST_RANGES	64
+
+static int dmb_contig_test_init(struct kunit *test)
+{
+	if (!dmb_blocks.nr)
+		kunit_skip(test, "booted without blocks");
+	return 0;
+}
+
+/* The third pageblock of the first block, and its neighbour */
+static phys_addr_t dmb_test_base(void)
+{
+	return dmb_first_byte(dmb_blocks.block[0].start_pfn) +
+	       2 * DMB_MIN_ALIGNMENT_BYTES;
+}
+
+static void dmb_test_claim_range(struct kunit *test)
+{
+	const struct dmb *dmb = &dmb_blocks.block[0];
+	phys_addr_t base = dmb_first_byte(dmb->start_pfn);
+	phys_addr_t end = base + PFN_PHYS(dmb_nr_pages(dmb));
+
+	KUNIT_EXPECT_EQ(test, dmb_claim(base, 0, DMB_TEST_OWNER), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_claim(base + 1, PAGE_SIZE, DMB_TEST_OWNER), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_claim(base, PAGE_SIZE - 1, DMB_TEST_OWNER), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_claim(base, -PAGE_SIZE, DMB_TEST_OWNER), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_claim(base - PAGE_SIZE, 2 * PAGE_SIZE,
+					DMB_TEST_OWNER), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_claim(end - PAGE_SIZE, 2 * PAGE_SIZE,
+					DMB_TEST_OWNER), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_release(base, PAGE_SIZE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb->claimed, 0);
+}
+
+/* Odd pages, so that parts of two pageblocks remain with the allocator */
+static void dmb_test_claim_pages(struct kunit *test)
+{
+	phys_addr_t size = DMB_MIN_ALIGNMENT_BYTES + PAGE_SIZE;
+	phys_addr_t base = dmb_test_base() + PAGE_SIZE;
+	unsigned long nr = PHYS_PFN(size), pfn;
+	const struct dmb *dmb = &dmb_blocks.block[0];
+
+	KUNIT_ASSERT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), 0);
+	KUNIT_EXPECT_EQ(test, dmb->claimed, nr);
+	for (pfn = PHYS_PFN(base); pfn < PHYS_PFN(base) + nr; pfn++) {
+		struct page *page = pfn_to_page(pfn);
+
+		KUNIT_EXPECT_EQ(test, page_count(page), 1);
+		KUNIT_EXPECT_EQ(test, get_pageblock_migratetype(page), MIGRATE_DMB);
+		KUNIT_EXPECT_TRUE(test, dmb_claimed(pfn));
+	}
+	KUNIT_EXPECT_FALSE(test, dmb_claimed(PHYS_PFN(base) - 1));
+	KUNIT_EXPECT_FALSE(test, dmb_claimed(pfn));
+
+	KUNIT_EXPECT_EQ(test, dmb_release(base, size), 0);
+	KUNIT_EXPECT_EQ(test, dmb->claimed, 0);
+	KUNIT_EXPECT_FALSE(test, dmb_claimed(PHYS_PFN(base)));
+}
+
+static void dmb_test_claim_overlap(struct kunit *test)
+{
+	phys_addr_t base = dmb_test_base(), size = 2 * PAGE_SIZE;
+
+	KUNIT_ASSERT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), 0);
+	KUNIT_EXPECT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), -EBUSY);
+	KUNIT_EXPECT_EQ(test, dmb_claim(base + PAGE_SIZE, size, DMB_TEST_OWNER), -EBUSY);
+	KUNIT_EXPECT_EQ(test, dmb_claim(base + size, size, DMB_TEST_OWNER), 0);
+	/* Two claims are released one by one, and each of them once. */
+	KUNIT_EXPECT_EQ(test, dmb_release(base, 2 * size), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_release(base, size), 0);
+	KUNIT_EXPECT_EQ(test, dmb_release(base, size), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_release(base + size, size), 0);
+	KUNIT_EXPECT_EQ(test, dmb_blocks.block[0].claimed, 0);
+}
+
+/* To kexec, /dev/mem and memory hotplug, what an owner has is still RAM. */
+static void dmb_test_claim_is_ram(struct kunit *test)
+{
+	phys_addr_t base = dmb_test_base(), size = DMB_MIN_ALIGNMENT_BYTES;
+	const struct dmb *dmb = &dmb_blocks.block[0];
+
+	KUNIT_ASSERT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), 0);
+	KUNIT_EXPECT_EQ(test, region_intersects(dmb_first_byte(dmb->start_pfn),
+						PFN_PHYS(dmb_nr_pages(dmb)),
+						IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY,
+						IORES_DESC_NONE), REGION_INTERSECTS);
+	KUNIT_EXPECT_TRUE(test, page_is_ram(PHYS_PFN(base)));
+	KUNIT_ASSERT_NOT_NULL(test, dmb->resource.child);
+	KUNIT_EXPECT_EQ(test, dmb->resource.child->start, base);
+	KUNIT_EXPECT_STREQ(test, dmb->resource.child->name, DMB_TEST_OWNER);
+	KUNIT_EXPECT_EQ(test, dmb_release(base, size), 0);
+	KUNIT_EXPECT_NULL(test, dmb->resource.child);
+}
+
+/* A pageblock that somebody else has isolated is left as it is found. */
+static void dmb_test_isolated_elsewhere(struct kunit *test)
+{
+	phys_addr_t base = dmb_test_base(), neighbour = base + DMB_MIN_ALIGNMENT_BYTES;
+	unsigned long pfn = PHYS_PFN(base);
+
+	KUNIT_ASSERT_EQ(test, start_isolate_page_range(pfn, pageblock_end_pfn(pfn),
+						       MIGRATE_MOVABLE, 0, GFP_KERNEL), 0);
+	KUNIT_EXPECT_EQ(test, dmb_claim(base, PAGE_SIZE, DMB_TEST_OWNER), -EBUSY);
+	KUNIT_EXPECT_EQ(test, get_pageblock_migratetype(pfn_to_page(pfn)),
+			MIGRATE_ISOLATE);
+	/* It does not matter to those who want the next one. */
+	KUNIT_EXPECT_EQ(test, dmb_claim(neighbour, DMB_MIN_ALIGNMENT_BYTES,
+					DMB_TEST_OWNER), 0);
+	KUNIT_EXPECT_EQ(test, dmb_release(neighbour, DMB_MIN_ALIGNMENT_BYTES), 0);
+	undo_isolate_page_range(pfn, pageblock_end_pfn(pfn), MIGRATE_MOVABLE);
+	KUNIT_EXPECT_EQ(test, get_pageblock_migratetype(pfn_to_page(pfn)), MIGRATE_DMB);
+
+	KUNIT_EXPECT_EQ(test, dmb_claim(base, PAGE_SIZE, DMB_TEST_OWNER), 0);
+	KUNIT_EXPECT_EQ(test, dmb_release(base, PAGE_SIZE), 0);
+}
+
+#ifdef CONFIG_CONTIG_ALLOC
+/*
+ * Of the ranges of the largest size that fits into a block there are only a few in
+ * the machine, and those in blocks are among them.
+ */
+static void dmb_test_contig_pages(struct kunit *test)
+{
+	const struct dmb *dmb = &dmb_blocks.block[0];
+	unsigned long nr_pages = rounddown_pow_of_two(dmb_nr_pages(dmb)), nr = 0;
+	struct page *ranges[DMB_TEST_RANGES], *page;
+	int nid = page_to_nid(pfn_to_page(dmb->start_pfn));
+
+	while (ALIGN(dmb->start_pfn, nr_pages) + nr_pages > dmb->end_pfn)
+		nr_pages /= 2;
+
+	/* What cannot be moved is never in a block, whatever else it fails to get. */
+	while (nr < DMB_TEST_RANGES) {
+		page = alloc_contig_pages(nr_pages, GFP_KERNEL | __GFP_NOWARN, nid, NULL);
+		if (!page)
+			break;
+		KUNIT_EXPECT_EQ(test, dmb_intersects(page_to_pfn(page),
+						     page_to_pfn(page) + nr_pages),
+				DMB_DISJOINT);
+		ranges[nr++] = page;
+	}
+
+	/* What can be moved may be in one: there is nothing else left. */
+	page = alloc_contig_pages(nr_pages, GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, nid, NULL);
+	KUNIT_EXPECT_NOT_NULL(test, page);
+	if (page && nr < DMB_TEST_RANGES) {
+		KUNIT_EXPECT_NE(test, dmb_intersects(page_to_pfn(page),
+						     page_to_pfn(page) + nr_pages),
+				DMB_DISJOINT);
+	}
+	if (page)
+		free_contig_range(page_to_pfn(page), nr_pages);
+	while (nr--)
+		free_contig_range(page_to_pfn(ranges[nr]), nr_pages);
+	KUNIT_EXPECT_EQ(test, get_pageblock_migratetype(pfn_to_page(dmb->start_pfn)),
+			MIGRATE_DMB);
+}
+#endif
+
+static struct kunit_case dmb_contig_cases[] = {
+	KUNIT_CASE(dmb_test_claim_range),
+	KUNIT_CASE(dmb_test_claim_pages),
+	KUNIT_CASE(dmb_test_claim_overlap),
+	KUNIT_CASE(dmb_test_claim_is_ram),
+	KUNIT_CASE(dmb_test_isolated_elsewhere),
+#ifdef CONFIG_CONTIG_ALLOC
+	KUNIT_CASE(dmb_test_contig_pages),
+#endif
+	{}
+};
+
+static struct kunit_suite dmb_contig_suite = {
+	.name = "dmb_contig",
+	.init = dmb_contig_test_init,
+	.test_cases = dmb_contig_cases,
+};
+
+kunit_test_suite(dmb_contig_suite);
