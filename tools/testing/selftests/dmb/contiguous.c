@@ -33,6 +33,7 @@
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
 #define DIRTY_RATIO	"/proc/sys/vm/dirty_ratio"
 #define AREA		"/sys/kernel/debug/cma/hugetlb0"
+#define OTHER_AREA	"/sys/kernel/debug/cma/reserved"	/* of cma= */
 #define GIGANTIC	"/sys/kernel/mm/hugepages/hugepages-1048576kB"
 #define MEMORY		"/sys/devices/system/memory"
 
@@ -41,6 +42,8 @@
 #define LARGEST		(256 * MB)
 
 #define TAINT_OOT_MODULE	0x1000
+
+#define MAX_CPUS	64
 
 /* Of memory that each kind of pages fills: a hundred in all */
 static int nr_claims = 15;
@@ -115,22 +118,38 @@ struct tenants {
 	int fd;
 };
 
+/* A page is full of one number, which is its own: zram has room for many of them. */
+static uint64_t stamp(size_t offset)
+{
+	return offset / sysconf(_SC_PAGESIZE) ^ 0x0123456789abcdefULL;
+}
+
 static bool write_stamps(const struct tenants *tenants)
 {
-	size_t i, page = sysconf(_SC_PAGESIZE);
+	size_t i, j, page = sysconf(_SC_PAGESIZE);
 
-	for (i = 0; i < tenants->size; i += page)
-		*(uint64_t *)(tenants->memory + i) = i ^ 0x0123456789abcdefULL;
+	for (i = 0; i < tenants->size; i += page) {
+		uint64_t number = stamp(i), *words = (uint64_t *)(tenants->memory + i);
+
+		for (j = 0; j < page / sizeof(number); j++)
+			words[j] = number;
+	}
 	return true;
 }
 
-/* How many pages no longer have what was written to them */
+/* How many pages no longer have what was written to them, in any byte */
 static size_t wrong_stamps(const struct tenants *tenants)
 {
-	size_t i, wrong = 0, page = sysconf(_SC_PAGESIZE);
+	size_t i, j, wrong = 0, page = sysconf(_SC_PAGESIZE);
 
-	for (i = 0; i < tenants->size; i += page)
-		wrong += *(uint64_t *)(tenants->memory + i) != (i ^ 0x0123456789abcdefULL);
+	for (i = 0; i < tenants->size; i += page) {
+		uint64_t number = stamp(i), *words = (uint64_t *)(tenants->memory + i);
+		uint64_t difference = 0;
+
+		for (j = 0; j < page / sizeof(number); j++)
+			difference |= words[j] ^ number;
+		wrong += !!difference;
+	}
 	return wrong;
 }
 
@@ -147,9 +166,10 @@ static size_t wrong_same(const struct tenants *tenants)
 {
 	size_t i, wrong = 0, page = sysconf(_SC_PAGESIZE);
 
+	/* The first byte is right, and each is like the one before it. */
 	for (i = 0; i < tenants->size; i += page)
 		wrong += tenants->memory[i] != (char)(i / page % 251) ||
-			 tenants->memory[i + page - 1] != (char)(i / page % 251);
+			 memcmp(tenants->memory + i, tenants->memory + i + 1, page - 1);
 	return wrong;
 }
 
@@ -229,7 +249,7 @@ static void move_out(struct tenants *tenants)
 }
 
 /* Memory comes and goes meanwhile, on all CPUs, into the ranges and out of them. */
-static pid_t start_churn(int cpu)
+static pid_t start_churn_on(int cpu)
 {
 	pid_t pid = fork();
 
@@ -251,10 +271,31 @@ static pid_t start_churn(int cpu)
 	}
 }
 
-static void stop(pid_t pid)
+struct churn {
+	pid_t pids[MAX_CPUS];
+	int nr;
+};
+
+static struct churn start_churn(void)
 {
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	struct churn churn = { .nr = sysconf(_SC_NPROCESSORS_ONLN) };
+	int i;
+
+	if (churn.nr > MAX_CPUS)
+		churn.nr = MAX_CPUS;
+	for (i = 0; i < churn.nr; i++)
+		churn.pids[i] = start_churn_on(i);
+	return churn;
+}
+
+static void stop_churn(struct churn *churn)
+{
+	int i;
+
+	for (i = 0; i < churn->nr; i++) {
+		kill(churn->pids[i], SIGKILL);
+		waitpid(churn->pids[i], NULL, 0);
+	}
 }
 
 FIXTURE_VARIANT(owner)
@@ -302,7 +343,7 @@ TEST_F_TIMEOUT(owner, claims_succeed, DMB_LONG_TEST)
 	unsigned long kills = load_vmstat("oom_kill");
 	struct tenants tenants = { };
 	int i, err, failed = 0;
-	pid_t churn[2];
+	struct churn churn;
 	size_t total = 0;
 
 	srandom(1);
@@ -310,11 +351,9 @@ TEST_F_TIMEOUT(owner, claims_succeed, DMB_LONG_TEST)
 	 * Before there is anything to inherit: a page that ksmd merges while
 	 * two processes share it cannot be migrated until ksmd has seen both.
 	 */
-	for (i = 0; i < 2; i++)
-		churn[i] = start_churn(i);
+	churn = start_churn();
 	if (!move_in(variant->kind, &tenants, load_area_free() * 9 / 10)) {
-		for (i = 0; i < 2; i++)
-			stop(churn[i]);
+		stop_churn(&churn);
 		move_out(&tenants);
 		SKIP(return, "no such pages here");
 	}
@@ -335,8 +374,7 @@ TEST_F_TIMEOUT(owner, claims_succeed, DMB_LONG_TEST)
 		EXPECT_EQ(0, dmb_release(base, size));
 		total += size;
 	}
-	for (i = 0; i < 2; i++)
-		stop(churn[i]);
+	stop_churn(&churn);
 
 	TH_LOG("%d claims, %zu MiB, %d failed", nr_claims, total / MB, failed);
 	EXPECT_EQ(0, failed);
@@ -347,6 +385,18 @@ TEST_F_TIMEOUT(owner, claims_succeed, DMB_LONG_TEST)
 	move_out(&tenants);
 }
 
+/* Returns false if nobody can be an owner on this machine. */
+static bool choose_block(struct dmb_block *block, struct dmb_state *before)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+
+	load_begin();
+	dmb_read_blocks(blocks);
+	*block = blocks[0];
+	*before = dmb_note_state();
+	return !access(DMB_CLAIM, W_OK);
+}
+
 FIXTURE(range)
 {
 	struct dmb_block block;
@@ -355,13 +405,7 @@ FIXTURE(range)
 
 FIXTURE_SETUP(range)
 {
-	struct dmb_block blocks[DMB_MAX_BLOCKS];
-
-	load_begin();
-	dmb_read_blocks(blocks);
-	self->block = blocks[0];
-	self->before = dmb_note_state();
-	if (access(DMB_CLAIM, W_OK))
+	if (!choose_block(&self->block, &self->before))
 		SKIP(return, "needs " DMB_CLAIM);
 }
 
@@ -401,6 +445,47 @@ TEST_F(range, overlapping_claims_are_refused)
 	EXPECT_EQ(-EINVAL, dmb_release(base, 2 * PAGEBLOCK));
 }
 
+/* Of several who want the same at the same time, one has it. */
+TEST_F_TIMEOUT(range, one_claim_wins, DMB_LONG_TEST)
+{
+	int i, round, err, status, wrong = 0;
+	struct { int owners, claims; } *shared;
+	pid_t pids[4];
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, (void *)shared);
+	for (i = 0; i < 4; i++) {
+		uint64_t base = self->block.base + i * PAGEBLOCK / 4;
+
+		pids[i] = fork();
+		if (pids[i])
+			continue;
+		/* All of them have the fourth quarter of the first pageblock. */
+		for (round = 0; round < 64; round++) {
+			err = dmb_claim(base, PAGEBLOCK);
+			if (err) {
+				wrong += err != -EBUSY;
+				continue;
+			}
+			wrong += __atomic_fetch_add(&shared->owners, 1, __ATOMIC_SEQ_CST);
+			__atomic_fetch_add(&shared->claims, 1, __ATOMIC_SEQ_CST);
+			usleep(1000);
+			__atomic_fetch_sub(&shared->owners, 1, __ATOMIC_SEQ_CST);
+			wrong += !!dmb_release(base, PAGEBLOCK);
+		}
+		_exit(wrong);
+	}
+	for (i = 0; i < 4; i++) {
+		waitpid(pids[i], &status, 0);
+		EXPECT_TRUE(WIFEXITED(status));
+		EXPECT_EQ(0, WEXITSTATUS(status));
+	}
+	TH_LOG("%d of 256 claims", shared->claims);
+	EXPECT_GT(shared->claims, 0);
+	munmap(shared, sizeof(*shared));
+}
+
 /* Two owners in one pageblock, each with some of its pages */
 TEST_F(range, neighbours_share_a_pageblock)
 {
@@ -410,6 +495,90 @@ TEST_F(range, neighbours_share_a_pageblock)
 	EXPECT_EQ(0, dmb_claim(base + PAGEBLOCK / 2, PAGEBLOCK / 4));
 	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK / 2));
 	EXPECT_EQ(0, dmb_release(base + PAGEBLOCK / 2, PAGEBLOCK / 4));
+}
+
+/* A folio is moved as a whole, or split, when a part of it is in the way. */
+FIXTURE(folio)
+{
+	struct dmb_state before;
+	size_t size;
+	struct tenants tenants;
+};
+
+FIXTURE_VARIANT(folio)
+{
+	enum tenant kind;
+	size_t size;		/* 0: a huge page */
+};
+
+FIXTURE_VARIANT_ADD(folio, of_64_kib)
+{
+	.kind = HUGE,
+	.size = 64 * 1024,
+};
+
+FIXTURE_VARIANT_ADD(folio, huge)
+{
+	.kind = HUGE,
+};
+
+FIXTURE_VARIANT_ADD(folio, hugetlb)
+{
+	.kind = HUGETLB,
+};
+
+FIXTURE_SETUP(folio)
+{
+	struct dmb_block block;
+
+	self->tenants.fd = -1;
+	self->size = variant->size ?: dmb_huge_page_size();
+	if (!choose_block(&block, &self->before))
+		SKIP(return, "needs " DMB_CLAIM);
+	if (!self->size)
+		SKIP(return, "no huge pages here");
+	dmb_folio_size(self->size);
+	/* move_in() gives hugetlb pages half of the room. */
+	ASSERT_TRUE(move_in(variant->kind, &self->tenants, 16 * dmb_huge_page_size()));
+}
+
+FIXTURE_TEARDOWN(folio)
+{
+	EXPECT_EQ(0, wrong_stamps(&self->tenants));
+	move_out(&self->tenants);
+	dmb_write(HUGEPAGES, "0");
+	dmb_folio_size(dmb_huge_page_size());
+	load_end();
+	EXPECT_UNCHANGED(&self->before);
+	EXPECT_EQ(0, claimed());
+}
+
+TEST_F(folio, part_of_it_is_claimed)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = self->size / page, i;
+	uint64_t *frames = dmb_frames(self->tenants.memory, self->tenants.size);
+	size_t all = self->tenants.size / page, in_a_row = 0, moved = 0;
+	uint64_t first = 0, base;
+
+	/* The last one, as the first may be cut. */
+	for (i = 0; i < all; i++) {
+		in_a_row = i && frames[i] == frames[i - 1] + 1 ? in_a_row + 1 : 1;
+		if (in_a_row >= nr && (frames[i] + 1) % nr == 0 &&
+		    load_frame_in_area(frames[i]))
+			first = frames[i] + 1 - nr;
+	}
+	free(frames);
+	ASSERT_NE(0, first);
+
+	base = first * page + self->size / 4;
+	ASSERT_EQ(0, dmb_claim(base, self->size / 4));
+	frames = dmb_frames(self->tenants.memory, self->tenants.size);
+	for (i = 0; i < all; i++)
+		moved += frames[i] < base / page ||
+			 frames[i] >= (base + self->size / 4) / page;
+	free(frames);
+	EXPECT_EQ(all, moved);
+	EXPECT_EQ(0, dmb_release(base, self->size / 4));
 }
 
 /* Owners do not wait for one another, nor fail because of one another. */
@@ -456,14 +625,8 @@ FIXTURE(full)
 
 FIXTURE_SETUP(full)
 {
-	struct dmb_block blocks[DMB_MAX_BLOCKS];
-
-	load_begin();
-	dmb_read_blocks(blocks);
-	self->block = blocks[0];
-	self->before = dmb_note_state();
 	self->tenants.fd = -1;
-	if (access(DMB_CLAIM, W_OK))
+	if (!choose_block(&self->block, &self->before))
 		SKIP(return, "needs " DMB_CLAIM);
 }
 
@@ -614,6 +777,56 @@ TEST_F_TIMEOUT(full, dirty_page_cache_is_written_back, DMB_LONG_TEST)
 	dmb_write(MIN_FREE, text);
 }
 
+/* Does the kernel's log say why a claim has failed? */
+static bool logged(uint64_t frame, const char *reason)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	char line[1024], wanted[128];
+	bool found = false;
+	ssize_t len;
+
+	snprintf(wanted, sizeof(wanted), "page frame %#llx is %s",
+		 (unsigned long long)frame, reason);
+	/* A read is a line; -EPIPE says that some are lost. */
+	while (fd >= 0 && ((len = read(fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE)) {
+		line[len > 0 ? len : 0] = '\0';
+		found |= strstr(line, "dmb: cannot empty") && strstr(line, wanted);
+	}
+	close(fd);
+	return found;
+}
+
+/* The range has a page that is broken: nobody gets that, nor is the rest lost. */
+TEST_F(range, poisoned_memory_is_not_claimed)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE), *frame, base, neighbour;
+	char *memory;
+
+	if (!dmb_can_unpoison())
+		SKIP(return, "needs HWPOISON_INJECT");
+	memory = dmb_touch(16 * page, false);
+	ASSERT_NE(NULL, memory);
+	frame = dmb_frames(memory, page);
+	ASSERT_TRUE(load_frame_in_area(frame[0]));
+	base = frame[0] * page / PAGEBLOCK * PAGEBLOCK;
+	neighbour = base + PAGEBLOCK;
+	if (!load_frame_in_area(neighbour / page))
+		neighbour = base - PAGEBLOCK;
+
+	ASSERT_EQ(0, dmb_poison(frame[0]));
+	EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
+	EXPECT_TRUE(logged(frame[0], "poisoned"));
+	EXPECT_EQ(self->before.pageblocks, dmb_pageblocks());
+	EXPECT_EQ(0, dmb_claim(neighbour, PAGEBLOCK));
+	EXPECT_EQ(0, dmb_release(neighbour, PAGEBLOCK));
+
+	EXPECT_EQ(0, dmb_unpoison(frame[0]));
+	munmap(memory, 16 * page);
+	EXPECT_EQ(0, dmb_claim(base, PAGEBLOCK));
+	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
+	free(frame);
+}
+
 /* Somebody has a reference for a moment: data in a pipe, that is not copied */
 TEST_F_TIMEOUT(range, short_references_are_waited_for, DMB_LONG_TEST)
 {
@@ -637,6 +850,7 @@ TEST_F_TIMEOUT(range, short_references_are_waited_for, DMB_LONG_TEST)
 
 	/* As long as the pipe has it, it cannot move. */
 	EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
+	EXPECT_TRUE(logged(frame[0], "in use"));
 
 	reader = fork();
 	if (!reader) {
@@ -801,6 +1015,27 @@ TEST_F(area, alloc_and_release)
 	/* All of the area: not while a part is taken */
 	EXPECT_NE(0, dmb_claim(self->base, self->size));
 	ASSERT_EQ(0, dmb_write(AREA "/free", pages));
+}
+
+/* An area elsewhere is what it always was: accounts, memory and all. */
+TEST_F(area, other_areas_stay_apart)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE), size = 16 * MB;
+	uint64_t total = dmb_read_number(OTHER_AREA "/count") * page;
+	char pages[32];
+
+	if (!total)
+		SKIP(return, "needs cma=");
+	EXPECT_EQ(total, dmb_meminfo("CmaTotal"));
+	snprintf(pages, sizeof(pages), "%lu", size / page);
+	ASSERT_EQ(0, dmb_write(OTHER_AREA "/alloc", pages));
+	ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
+	EXPECT_EQ(size, claimed());
+	EXPECT_LE(dmb_meminfo("CmaFree"), total - size);
+	ASSERT_EQ(0, dmb_write(AREA "/free", pages));
+	EXPECT_EQ(0, claimed());
+	EXPECT_LE(dmb_meminfo("CmaFree"), total - size);
+	ASSERT_EQ(0, dmb_write(OTHER_AREA "/free", pages));
 }
 
 TEST_F_TIMEOUT(area, gigantic_pages, DMB_LONG_TEST)

@@ -264,22 +264,14 @@ out:
 static bool scatter(char *at, size_t bytes)
 {
 	size_t i, nr = bytes / page;
-	void **pages = malloc(nr * sizeof(*pages));
 	int *nodes = malloc(nr * sizeof(*nodes));
-	int *status = malloc(nr * sizeof(*status));
-	bool able = nr_nodes > 1 && pages && nodes && status;
 
-	if (able) {
-		for (i = 0; i < nr; i++) {
-			pages[i] = at + i * page;
-			nodes[i] = random_number(nr_nodes);
-		}
-		syscall(SYS_move_pages, 0, nr, pages, nodes, status, 2 /* MPOL_MF_MOVE */);
-	}
-	free(pages);
+	for (i = 0; i < nr; i++)
+		nodes[i] = random_number(nr_nodes);
+	if (nr_nodes > 1)
+		dmb_move_pages(at, bytes, nodes);
 	free(nodes);
-	free(status);
-	return able;
+	return nr_nodes > 1;
 }
 
 /* Read and mapped, as only mapped ones are moved to another node. */

@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/mempolicy.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
@@ -19,6 +21,10 @@
 
 #define PFN_MASK	(((uint64_t)1 << 55) - 1)
 #define PAGE_PRESENT	((uint64_t)1 << 63)
+
+#define SOFT_OFFLINE	"/sys/devices/system/memory/soft_offline_page"
+#define HARD_OFFLINE	"/sys/devices/system/memory/hard_offline_page"
+#define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
 
 #define MAX_PIPES	512
 #define PIPE_SIZE	(1 * MB)
@@ -282,6 +288,34 @@ int dmb_release(uint64_t base, uint64_t size)
 	return write_range(DEBUGFS_DMB "/release", base, size);
 }
 
+static int write_number(const char *path, uint64_t number)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%#llx", (unsigned long long)number);
+	return dmb_write(path, text);
+}
+
+bool dmb_can_unpoison(void)
+{
+	return !access(SOFT_OFFLINE, W_OK) && !access(UNPOISON, W_OK);
+}
+
+int dmb_poison(uint64_t frame)
+{
+	return write_number(HARD_OFFLINE, frame * sysconf(_SC_PAGESIZE));
+}
+
+int dmb_poison_softly(uint64_t frame)
+{
+	return write_number(SOFT_OFFLINE, frame * sysconf(_SC_PAGESIZE));
+}
+
+int dmb_unpoison(uint64_t frame)
+{
+	return write_number(UNPOISON, frame);
+}
+
 void *dmb_touch(size_t size, bool huge)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -387,6 +421,22 @@ uint64_t *dmb_frames(const void *memory, size_t size)
 	for (i = 0; i < nr; i++)
 		frames[i] = frames[i] & PAGE_PRESENT ? frames[i] & PFN_MASK : 0;
 	return frames;
+}
+
+int dmb_move_pages(void *memory, size_t size, const int *nodes)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = size / page, i;
+	void **pages = calloc(nr, sizeof(*pages));
+	int *status = calloc(nr, sizeof(*status)), err = -ENOMEM;
+
+	for (i = 0; pages && i < nr; i++)
+		pages[i] = (char *)memory + i * page;
+	if (pages && status)
+		err = syscall(SYS_move_pages, 0, nr, pages, nodes, status,
+			      MPOL_MF_MOVE) ? -errno : 0;
+	free(status);
+	free(pages);
+	return err;
 }
 
 int dmb_find_block(const struct dmb_block *blocks, int nr, uint64_t frame)

@@ -90,6 +90,16 @@ int dmb_write(const char *path, const char *text);
 int dmb_claim(uint64_t base, uint64_t size);
 int dmb_release(uint64_t base, uint64_t size);
 
+/*
+ * Makes the kernel believe that a page frame is broken, so that it is taken out of
+ * use, or is about to break: its content is saved first, then. And takes the mark
+ * off again. Return 0 or -errno.
+ */
+bool dmb_can_unpoison(void);
+int dmb_poison(uint64_t frame);
+int dmb_poison_softly(uint64_t frame);
+int dmb_unpoison(uint64_t frame);
+
 /* Anonymous memory, every page of it touched; NULL if there is no room. */
 void *dmb_touch(size_t size, bool huge);
 
@@ -117,6 +127,9 @@ void dmb_close_pipes(void);
  * none; needs CAP_SYS_ADMIN. Hand them to free().
  */
 uint64_t *dmb_frames(const void *memory, size_t size);
+
+/* Moves each base page to the node that it has in @nodes. Returns 0 or -errno. */
+int dmb_move_pages(void *memory, size_t size, const int *nodes);
 
 /* The block that a page frame is in, or -1. */
 int dmb_find_block(const struct dmb_block *blocks, int nr, uint64_t frame);

@@ -644,20 +644,14 @@ TEST_F_TIMEOUT(nodes, policy_is_obeyed, DMB_LONG_TEST)
 
 static bool move_to_node(int node, char *memory, size_t size)
 {
-	size_t page = sysconf(_SC_PAGESIZE), nr = size / page, i;
-	void **pages = calloc(nr, sizeof(*pages));
-	int *targets = calloc(nr, sizeof(*targets));
-	int *status = calloc(nr, sizeof(*status));
+	size_t nr = size / sysconf(_SC_PAGESIZE), i;
+	int *nodes = calloc(nr, sizeof(*nodes));
 	bool moved;
 
-	for (i = 0; i < nr; i++) {
-		pages[i] = memory + i * page;
-		targets[i] = node;
-	}
-	moved = !syscall(SYS_move_pages, 0, nr, pages, targets, status, MPOL_MF_MOVE);
-	free(status);
-	free(targets);
-	free(pages);
+	for (i = 0; i < nr; i++)
+		nodes[i] = node;
+	moved = !dmb_move_pages(memory, size, nodes);
+	free(nodes);
 	return moved;
 }
 

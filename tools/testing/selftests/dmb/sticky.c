@@ -206,12 +206,10 @@ TEST_F(sticky, hugetlb_pool)
 TEST_F(sticky, soft_offline)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
-	char pfn_text[32], *memory;
-	uint64_t entry;
-	int fd;
+	uint64_t *frame;
+	char *memory;
 
-	if (access(MEMORY "/soft_offline_page", W_OK) ||
-	    access("/sys/kernel/debug/hwpoison/unpoison-pfn", W_OK))
+	if (!dmb_can_unpoison())
 		SKIP(return, "needs CONFIG_MEMORY_FAILURE and HWPOISON_INJECT");
 	if (!variant->used)
 		SKIP(return, "wants a page in use");
@@ -219,19 +217,13 @@ TEST_F(sticky, soft_offline)
 	memory = dmb_touch(page, false);
 	ASSERT_NE(NULL, memory);
 	ASSERT_EQ(page, dmb_bytes_in_blocks(memory, page));
-	fd = open("/proc/self/pagemap", O_RDONLY);
-	ASSERT_EQ(sizeof(entry), pread(fd, &entry, sizeof(entry),
-				       (uintptr_t)memory / page * sizeof(entry)));
-	close(fd);
-	entry &= (1ULL << 55) - 1;
+	frame = dmb_frames(memory, page);
 
-	snprintf(pfn_text, sizeof(pfn_text), "%#llx",
-		 (unsigned long long)entry * page);
-	ASSERT_EQ(0, dmb_write(MEMORY "/soft_offline_page", pfn_text));
+	ASSERT_EQ(0, dmb_poison_softly(frame[0]));
 	EXPECT_EQ(self->before.pageblocks, dmb_pageblocks());
 
-	snprintf(pfn_text, sizeof(pfn_text), "%llu", (unsigned long long)entry);
-	EXPECT_EQ(0, dmb_write("/sys/kernel/debug/hwpoison/unpoison-pfn", pfn_text));
+	EXPECT_EQ(0, dmb_unpoison(frame[0]));
+	free(frame);
 	munmap(memory, page);
 }
 
