@@ -45,6 +45,9 @@
 
 #define MAX_CPUS	64
 
+/* Seconds for as many claims as somebody asks for */
+#define CLAIMS_TEST	7200
+
 /* Of memory that each kind of pages fills: a hundred in all */
 static int nr_claims = 15;
 
@@ -338,7 +341,7 @@ FIXTURE_VARIANT_ADD(owner, dirty_cache)
 	.kind = DIRTY,
 };
 
-TEST_F_TIMEOUT(owner, claims_succeed, DMB_LONG_TEST)
+TEST_F_TIMEOUT(owner, claims_succeed, CLAIMS_TEST)
 {
 	unsigned long kills = load_vmstat("oom_kill");
 	struct tenants tenants = { };
@@ -1038,7 +1041,7 @@ TEST_F(area, other_areas_stay_apart)
 	ASSERT_EQ(0, dmb_write(OTHER_AREA "/free", pages));
 }
 
-TEST_F_TIMEOUT(area, gigantic_pages, DMB_LONG_TEST)
+TEST_F_TIMEOUT(area, gigantic_pages, CLAIMS_TEST)
 {
 	int i;
 
