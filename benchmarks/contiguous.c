@@ -5,17 +5,23 @@
  * the way, and each size, prints
  *
  *	KIND.SIZEM.filled: PERCENT
- *		how much of the area was in use
+ *		how much of the range was in use
  *	KIND.SIZEM.success: PERCENT
  *		100 or 0
  *	KIND.SIZEM.cost: NANOSECONDS
  *		for each MiB, if there was success
+ *	KIND.SIZEM.moved: NANOSECONDS
+ *		for each MiB that was in use, and had to go
+ *
+ * The last one is what can be compared: an area of CMA is never full, and what is
+ * free costs nothing.
  *
  * The kinds are anonymous memory and page cache with room for them elsewhere, and
  * both with none.
  */
 
 #include <fcntl.h>
+#include <linux/kernel-page-flags.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,29 +106,59 @@ static void fill(enum kind kind)
 		make_room(memory, size, -1);
 }
 
+static bool area_is_cma(void)
+{
+	return !access(CMA_DIR, X_OK);
+}
+
+/* Where the memory is going to be: CMA begins with the first that nobody has taken. */
+static uint64_t range_base(void)
+{
+	struct dmb_block areas[DMB_MAX_BLOCKS];
+
+	if (area_is_cma())
+		return dmb_read_number(CMA_DIR "/base_pfn") * sysconf(_SC_PAGESIZE);
+	load_areas(areas);
+	return areas[0].base;
+}
+
 /* Takes so much, or gives it back.  Returns 0 or -errno. */
 static int ask(bool take, size_t size)
 {
-	struct dmb_block areas[DMB_MAX_BLOCKS];
 	char text[64];
 
-	if (!access(CMA_DIR, X_OK)) {
+	if (area_is_cma()) {
 		snprintf(text, sizeof(text), "%zu", size / sysconf(_SC_PAGESIZE));
 		return dmb_write(take ? CMA_DIR "/alloc" : CMA_DIR "/free", text);
 	}
-	load_areas(areas);
-	return take ? dmb_claim(areas[0].base, size) : dmb_release(areas[0].base, size);
+	return take ? dmb_claim(range_base(), size) : dmb_release(range_base(), size);
+}
+
+/* How many bytes of the range are not free, but for those in per-cpu lists */
+static size_t in_use(size_t size)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = size / page, used = 0, i;
+	uint64_t *flags = malloc(nr * sizeof(*flags));
+	int fd = open("/proc/kpageflags", O_RDONLY);
+
+	if (!flags || pread(fd, flags, nr * sizeof(*flags),
+			    range_base() / page * sizeof(*flags)) < 0)
+		ksft_exit_fail_msg("cannot read /proc/kpageflags\n");
+	close(fd);
+	for (i = 0; i < nr; i++)
+		used += !(flags[i] & (1ULL << KPF_BUDDY));
+	free(flags);
+	return used * page;
 }
 
 static void measure(enum kind kind, unsigned int mib)
 {
-	size_t area = load_area_bytes();
-	double start, end;
+	double start, end, used;
 	int err;
 
 	fill(kind);
-	printf("%s.%uM.filled: %.1f\n", kinds[kind], mib,
-	       100.0 * (area - load_area_free()) / area);
+	used = 1.0 * in_use(mib * MB) / MB;
+	printf("%s.%uM.filled: %.1f\n", kinds[kind], mib, 100 * used / mib);
 
 	start = now();
 	err = ask(true, mib * MB);
@@ -132,6 +168,8 @@ static void measure(enum kind kind, unsigned int mib)
 	if (err)
 		return;
 	printf("%s.%uM.cost: %.0f\n", kinds[kind], mib, (end - start) / mib);
+	if (used > 0)
+		printf("%s.%uM.moved: %.0f\n", kinds[kind], mib, (end - start) / used);
 	ask(false, mib * MB);
 }
 
