@@ -3,29 +3,20 @@
 #
 # Configuring and building kernels.
 
-case $ARCH in
-x86_64)
-	boot=arch/x86/boot/bzImage
-	;;
-*)
-	die "ARCH=$ARCH is not supported yet, only x86_64 is"
-	;;
-esac
-
 # kmake SRC OBJ TARGET...
 kmake()
 {
-	local src=$1 obj=$2 cc=gcc
+	local src=$1 obj=$2 ccache=
 
 	shift 2
 	# ccache gets no base folder: it would make kbuild's absolute paths
 	# relative, which -fmacro-prefix-map then misses.
-	! command -v ccache >/dev/null || cc='ccache gcc'
+	! command -v ccache >/dev/null || ccache='ccache '
 	# tools/ take DEBUG for a setting of theirs.
 	env -u DEBUG KBUILD_BUILD_TIMESTAMP="$epoch" KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=dmb KBUILD_BUILD_HOST=localhost \
-		make -C "$src" O="$obj" ARCH="$ARCH" LOCALVERSION= \
-		CC="$cc" HOSTCC="$cc" -j"$(nproc)" "$@"
+		make -C "$src" O="$obj" ARCH="$ARCH" CROSS_COMPILE="$cross" LOCALVERSION= \
+		CC="$ccache${cross}gcc" HOSTCC="${ccache}gcc" -j"$(nproc)" "$@"
 }
 
 # obj_folder WHAT: where it is built.
@@ -54,7 +45,7 @@ configure()
 	cat >"$tmp/fragments"
 	{
 		cat "$tmp/fragments"
-		gcc --version
+		"${cross}gcc" --version
 		# What the options are, as far as the series changes it.
 		{ touched; new_files; } | grep Kconfig |
 			(cd "$src" && xargs -r cat 2>/dev/null) || :

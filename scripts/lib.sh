@@ -14,7 +14,10 @@ unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES GIT_DIR GIT_WORK_TREE GIT_INDEX_F
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 out=${DMB_OUT:-$top/out}
 
-: "${ARCH:=x86_64}" "${DESIGN:=sticky}" "${KERNEL_SRC:=}" "${FORCE:=}" "${EXTRA:=}"
+DMB_OUT=$out
+# shellcheck source=scripts/arch.sh
+. "$top/scripts/arch.sh"
+: "${DESIGN:=sticky}" "${KERNEL_SRC:=}" "${FORCE:=}" "${EXTRA:=}"
 case ${DEBUG:=} in
 1) debug=debug ;;
 '' | 0) debug= ;;

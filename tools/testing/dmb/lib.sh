@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # for those who source this
 # For run, shell, test and matrix: build a kernel, pack what its guests need,
 # boot a guest, count results.
 
@@ -9,8 +9,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DMB_TOP=${DMB_TOP:-$(cd "$here/../../.." && pwd)}
 DMB_OUT=${DMB_OUT:-$DMB_TOP/out}
 JOBS=${JOBS:-$(nproc)}
+# shellcheck source-path=SCRIPTDIR source=../../../scripts/arch.sh
+. "$DMB_TOP/scripts/arch.sh"
+export CROSS_COMPILE=$cross
 
-guest_dir=$DMB_OUT/guest
+guest_dir=$DMB_OUT/guest/$ARCH
 log_dir=$DMB_OUT/logs
 # A script that another one calls adds to the other's results.
 results=${DMB_RESULTS:-$log_dir/results.$$}
@@ -25,10 +28,44 @@ complaints+='|suspicious RCU|Call Trace|page allocation failure|Kernel panic|dmb
 # breakpoint of a static branch that another one has finished patching: "Oops:
 # int3", on any kernel. One thread for all costs nothing while the guests
 # outnumber the host's processors.
-qemu=(qemu-system-x86_64 -accel "tcg,thread=single" -cpu max -smp 2 -nodefaults
+qemu=("$qemu_program" -accel "tcg,thread=single" -cpu max -smp 2 -nodefaults
       -nographic -no-reboot)
-# On a busy host the kernel may think that the timer does not tick.
-console='console=ttyS0 panic=-1 oops=panic no_timer_check'
+console='panic=-1 oops=panic'
+
+# The usual machine, to be given its memory with -m, and one block in 2 GiB of it.
+# Another one with two memory controllers, each in a zone of its own, and a block
+# on each, with their size together.
+case $ARCH in
+x86_64)
+	machine='-machine pc'
+	one_block=512M@512M
+	# On a busy host the kernel may think that the timer does not tick.
+	console+=' console=ttyS0 no_timer_check'
+	two_controllers='-machine pc -m 6G'
+	controllers=3G@0,3G@4G
+	two_blocks=512M@1G,512M@4G
+	two_size=1G
+	;;
+arm64)
+	machine='-machine virt'
+	one_block=512M@1536M
+	console+=' console=ttyAMA0'
+	# More than the host may have, but nobody touches what is between the controllers.
+	two_controllers='-machine virt,memory-backend=ram -m 12G -devicetree two-controllers'
+	two_controllers+=' -object memory-backend-ram,id=ram,size=12G,reserve=off'
+	controllers=1G@1G,1G@12G
+	two_blocks=300M@0x60000000,300M@0x320000000
+	two_size=600M
+	;;
+esac
+
+# only_on ARCH: ends a script that is for this one only
+only_on()
+{
+	[ "$ARCH" = "$1" ] && return
+	echo "${0##*/} is for ARCH=$1 only" >&2
+	exit 1
+}
 
 # kernel_image [VARIABLE=VALUE...]: the path of the kernel that "make image" builds
 kernel_image()
@@ -48,7 +85,8 @@ guest_archive()
 	local log=$log_dir/$2.log
 
 	if ! make -s -C "$here" "O=$guest_dir" "KBUILD=$(build_dir "$1")" \
-	     "KSELFTESTS=$guest_dir/kselftests" "$guest_dir/$2" >"$log" 2>&1; then
+	     "GUEST_ROOT=$guest_root" "KSELFTESTS=$guest_dir/kselftests" \
+	     "$guest_dir/$2" >"$log" 2>&1; then
 		echo "cannot build $2, see $log" >&2
 		return 1
 	fi
@@ -97,9 +135,36 @@ kernel_complaints()
 	sed '/ invoked oom-killer: /,/ <\/TASK>/d' "$1" | grep -E "$complaints"
 }
 
+# with_devicetree FILE "QEMU OPTIONS": prints the options, with "-dtb FILE" in place of
+# "-devicetree NAME", which is not one of QEMU's. FILE is then the machine's own devicetree
+# with the overlay devicetree/NAME.dtso on it.
+with_devicetree()
+{
+	local dtb=$1 options=$2 name overlay
+
+	if [[ ! $options =~ -devicetree\ +([^ ]+) ]]; then
+		echo "$options"
+		return
+	fi
+	name=${BASH_REMATCH[1]}
+	options=${options/"${BASH_REMATCH[0]}"/}
+	overlay=$guest_dir/$name.dtbo
+	# shellcheck disable=SC2086 # a list of words
+	{
+		flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$overlay" &&
+			"${qemu[@]}" $options -machine "dumpdtb=$dtb.machine" &&
+			fdtoverlay -i "$dtb.machine" -o "$dtb" "$overlay"
+	} >"$dtb.log" 2>&1 || {
+		echo "cannot make the devicetree $name, see $dtb.log" >&2
+		return 1
+	}
+	rm "$dtb.machine" "$dtb.log"
+	echo "$options -dtb $dtb"
+}
+
 # boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
 #
-# Runs a guest to its end; ARCHIVE is empty when its root is a disk. Succeeds
+# The options may have a "-devicetree NAME" among them, see above. Runs a guest to its end; ARCHIVE is empty when its root is a disk. Succeeds
 # when its program did and the kernel complained about nothing (but ALLOWED, a
 # regular expression); otherwise says on standard output what went wrong, and
 # returns the program's exit status if it had one. The time limit is for guests
@@ -112,6 +177,10 @@ boot()
 	grep -qx CONFIG_KASAN=y "$(build_dir "$image")/.config" && limit=${LIMIT:-600}
 	log=$(guest_log "$name")
 	rm -f "$log"
+	options=$(with_devicetree "${log%.log}.dtb" "$options" 2>&1) || {
+		echo "$options"
+		return 1
+	}
 
 	# The options and the command line are lists of words.
 	# shellcheck disable=SC2086

@@ -16,7 +16,7 @@
 #define USER_BYTES	(900 * MB)
 #define KERNEL_BYTES	(200 * MB)
 
-/* The picture: a row per GiB. */
+/* The picture: a row per GiB that has memory. */
 #define CELL_BYTES	(16 * MB)
 #define CELLS_PER_ROW	64
 #define MAX_CELLS	4096
@@ -118,12 +118,13 @@ static void print_picture(void)
 
 	if (kpageflags < 0)
 		die("/proc/kpageflags");
-	for (int i = 0; i < cells; i++) {
-		if (i % CELLS_PER_ROW == 0)
-			printf("  %2d GiB  ", i / CELLS_PER_ROW);
-		print_cell(memory[i] ? cell_kind(kpageflags, i) : HOLE);
-		if ((i + 1) % CELLS_PER_ROW == 0 || i + 1 == cells)
-			putchar('\n');
+	for (int row = 0; row < cells; row += CELLS_PER_ROW) {
+		if (!memchr(memory + row, true, CELLS_PER_ROW))
+			continue;
+		printf("  %2d GiB  ", row / CELLS_PER_ROW);
+		for (int i = row; i < row + CELLS_PER_ROW && i < cells; i++)
+			print_cell(memory[i] ? cell_kind(kpageflags, i) : HOLE);
+		putchar('\n');
 	}
 	close(kpageflags);
 }

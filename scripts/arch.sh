@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034 # for those who source this
+#
+# What is called differently for each architecture: the kernel's image, the
+# compiler, Debian's packages, QEMU. What its guests are like is in
+# tools/testing/dmb/lib.sh.
+
+: "${ARCH:=x86_64}"
+export ARCH
+
+case $ARCH in
+x86_64)
+	boot=arch/x86/boot/bzImage
+	triplet=x86_64-linux-gnu
+	debian=amd64
+	qemu_program=qemu-system-x86_64
+	qemu_package=qemu-system-x86
+	;;
+arm64)
+	boot=arch/arm64/boot/Image
+	triplet=aarch64-linux-gnu
+	debian=arm64
+	qemu_program=qemu-system-aarch64
+	qemu_package=qemu-system-arm
+	;;
+*)
+	echo "ARCH=$ARCH is unknown; there are x86_64 and arm64" >&2
+	exit 1
+	;;
+esac
+
+# What the names of the compiler and its tools begin with, where the host's own
+# are for another architecture
+cross=$triplet-
+case $(uname -m)-$ARCH in
+x86_64-x86_64 | aarch64-arm64) cross= ;;
+esac
+
+# Where Debian's programs for the guests are: beside the host's own, or unpacked
+# by scripts/deps, which does not install those of another architecture.
+guest_root=${cross:+${DMB_OUT:?}/debian-$debian}
