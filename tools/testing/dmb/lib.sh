@@ -24,12 +24,6 @@ mkdir -p "$guest_dir" "$log_dir"
 complaints='WARNING:|BUG:|BUG at|Oops|KASAN|UBSAN|possible recursive locking|circular locking'
 complaints+='|suspicious RCU|Call Trace|page allocation failure|Kernel panic|dmb: dmb[0-9]+: BUG'
 
-# With a host thread for each CPU, QEMU 7.2 now and then lets a CPU run into the
-# breakpoint of a static branch that another one has finished patching: "Oops:
-# int3", on any kernel. One thread for all costs nothing while the guests
-# outnumber the host's processors.
-qemu=("$qemu_program" -accel "tcg,thread=single" -cpu max -smp 2 -nodefaults
-      -nographic -no-reboot)
 console='panic=-1 oops=panic'
 
 # The usual machine, to be given its memory with -m, and one block in 2 GiB of it.
@@ -37,6 +31,11 @@ console='panic=-1 oops=panic'
 # on each, with their size together.
 case $ARCH in
 x86_64)
+	# With a host thread for each CPU, QEMU 7.2 now and then lets a CPU run into
+	# the breakpoint of a static branch that another one has finished patching:
+	# "Oops: int3", on any kernel. One thread for all costs nothing while the
+	# guests outnumber the host's processors.
+	threads=single
 	machine='-machine pc'
 	one_block=512M@512M
 	# On a busy host the kernel may think that the timer does not tick.
@@ -47,6 +46,9 @@ x86_64)
 	two_size=1G
 	;;
 arm64)
+	# All CPUs take part in each invalidation of a TLB entry, and with one thread
+	# would have to wait for their turn.
+	threads=multi
 	machine='-machine virt'
 	one_block=512M@1536M
 	console+=' console=ttyAMA0'
@@ -58,6 +60,8 @@ arm64)
 	two_size=600M
 	;;
 esac
+qemu=("$qemu_program" -accel "tcg,thread=$threads" -cpu max -smp 2 -nodefaults
+      -nographic -no-reboot)
 
 # only_on ARCH: ends a script that is for this one only
 only_on()
