@@ -211,7 +211,7 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 unsigned long __dmb_contig_first(unsigned long pfn);
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
 bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
-			unsigned long end_pfn, unsigned int *round);
+			unsigned long end_pfn, bool isolated, unsigned int *round);
 void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
 			 bool isolated, int err, gfp_t gfp);
 
@@ -228,12 +228,13 @@ static inline bool dmb_reclaim_isolated(unsigned long pfn,
 	return dmb_contains_pfn(pfn) && __dmb_reclaim_isolated(folios, gfp);
 }
 
-/* The range is not empty yet. */
+/* The range is not empty yet, or not isolated. */
 static inline bool dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
-				    unsigned long end_pfn, unsigned int *round)
+				    unsigned long end_pfn, bool isolated,
+				    unsigned int *round)
 {
 	return dmb_contains_pfn(start_pfn) &&
-	       __dmb_contig_retry(zone, start_pfn, end_pfn, round);
+	       __dmb_contig_retry(zone, start_pfn, end_pfn, isolated, round);
 }
 
 /* It was not to be had. */
@@ -482,7 +483,8 @@ static inline bool dmb_reclaim_isolated(unsigned long pfn,
 }
 
 static inline bool dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
-				    unsigned long end_pfn, unsigned int *round)
+				    unsigned long end_pfn, bool isolated,
+				    unsigned int *round)
 {
 	return false;
 }

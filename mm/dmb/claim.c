@@ -123,7 +123,8 @@ static void dmb_name_resource(struct resource *resource, const char *name,
  * What is there is moved away, to other blocks or to ordinary memory, or
  * reclaimed if there is no room for it.  That takes as long as it takes, and
  * may do I/O; pages that are in use for a moment are waited for, a second at
- * most.  Processes do not lose anything but speed.
+ * most, and claims of other pages in the same pageblocks for some seconds.
+ * Processes do not lose anything but speed.
  *
  * Then all pages of the range are the caller's, each with one reference.  Their
  * content is undefined, and the pageblocks keep their type.  The kernel's

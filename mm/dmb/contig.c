@@ -31,6 +31,12 @@
  */
 #define DMB_CONTIG_ROUNDS	11
 
+/*
+ * A neighbour that has isolated a pageblock for itself may take longer, and come
+ * back at once. So this looks often, each millisecond or two.
+ */
+#define DMB_ISOLATION_ROUNDS	4000
+
 /* Writes the folio's data to where it belongs, and waits for that. */
 static void dmb_write_back(struct folio *folio)
 {
@@ -172,6 +178,7 @@ static const char *dmb_busy_reason(struct page *page)
  * @zone: the zone that the range is in
  * @start_pfn: first page frame, in a block
  * @end_pfn: one past the last page frame
+ * @isolated: the caller has isolated the range; else somebody else has, a part
  * @round: how often this was asked for before, to begin with 0
  *
  * Other CPUs go on to allocate and to free all the while. One that had looked at
@@ -182,20 +189,25 @@ static const char *dmb_busy_reason(struct page *page)
  * Return: false if the time is up, or what is in the way will stay.
  */
 bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
-			unsigned long end_pfn, unsigned int *round)
+			unsigned long end_pfn, bool isolated, unsigned int *round)
 {
+	unsigned int rounds = isolated ? DMB_CONTIG_ROUNDS : DMB_ISOLATION_ROUNDS;
 	unsigned long pfn = dmb_first_busy(start_pfn, end_pfn);
 
-	if (*round == DMB_CONTIG_ROUNDS || fatal_signal_pending(current))
+	if (*round == rounds || fatal_signal_pending(current))
 		return false;
 	if (pfn < end_pfn &&
 	    (dmb_claimed(pfn) || PageHWPoison(pfn_to_page(pfn))))
 		return false;
 
-	if (*round)
-		fsleep(USEC_PER_MSEC << (*round - 1));
+	if (!isolated) {
+		fsleep(USEC_PER_MSEC);
+	} else {
+		if (*round)
+			fsleep(USEC_PER_MSEC << (*round - 1));
+		drain_all_pages(zone);
+	}
 	(*round)++;
-	drain_all_pages(zone);
 	return true;
 }
 
