@@ -28,7 +28,7 @@ console='panic=-1 oops=panic'
 
 # The usual machine, to be given its memory with -m, and one block in 2 GiB of it.
 # Another one with two memory controllers, each in a zone of its own, and a block
-# on each, with their size together.
+# on each, with their size together, and user memory that both have room for.
 case $ARCH in
 x86_64)
 	# With a host thread for each CPU, QEMU 7.2 now and then lets a CPU run into
@@ -44,6 +44,7 @@ x86_64)
 	controllers=3G@0,3G@4G
 	two_blocks=512M@1G,512M@4G
 	two_size=1G
+	two_load=900M
 	;;
 arm64)
 	# All CPUs take part in each invalidation of a TLB entry, and with one thread
@@ -58,6 +59,7 @@ arm64)
 	controllers=1G@1G,1G@12G
 	two_blocks=300M@0x60000000,300M@0x320000000
 	two_size=600M
+	two_load=540M
 	;;
 esac
 qemu=("$qemu_program" -accel "tcg,thread=$threads" -cpu max -smp 2 -nodefaults
