@@ -10,6 +10,7 @@
 
 struct alloc_context;
 struct compact_control;
+struct reserved_mem;
 
 /*
  * Designated movable blocks
@@ -380,6 +381,17 @@ static inline void dmb_count_taken(unsigned long pfn, long nr_pages)
 bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
 phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align, int nid);
 
+int dmb_setup_owned(struct reserved_mem *rmem);
+
+/* Hooks of the scan of /reserved-memory */
+bool dmb_is_node(unsigned long node);
+int dmb_request_node(unsigned long node, const char *name);
+int dmb_prepare_node(unsigned long node, const char *name, phys_addr_t *align);
+int dmb_adopt_node(unsigned long node, const char *name, phys_addr_t base,
+		   phys_addr_t size);
+bool dmb_skip_node(unsigned long node, const char *name, phys_addr_t base,
+		   phys_addr_t size);
+
 /* Hooks of the boot path: the command line, memblock, and mm_init. */
 bool dmb_only_blocks(char **movablecore);
 bool dmb_avoid_early(phys_addr_t base, phys_addr_t size, bool bottom_up,
@@ -636,6 +648,39 @@ static inline phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align,
 	return 0;
 }
 
+static inline int dmb_setup_owned(struct reserved_mem *rmem)
+{
+	return 0;
+}
+
+static inline bool dmb_is_node(unsigned long node)
+{
+	return false;
+}
+
+static inline int dmb_request_node(unsigned long node, const char *name)
+{
+	return -ENOENT;
+}
+
+static inline int dmb_prepare_node(unsigned long node, const char *name,
+				   phys_addr_t *align)
+{
+	return 0;
+}
+
+static inline int dmb_adopt_node(unsigned long node, const char *name,
+				 phys_addr_t base, phys_addr_t size)
+{
+	return 0;
+}
+
+static inline bool dmb_skip_node(unsigned long node, const char *name,
+				 phys_addr_t base, phys_addr_t size)
+{
+	return false;
+}
+
 static inline bool dmb_only_blocks(char **movablecore)
 {
 	return false;
@@ -663,5 +708,13 @@ static inline void dmb_designate(void)
 }
 
 #endif /* CONFIG_DMB */
+
+/*
+ * For drivers that are built in: the memory of nodes below /reserved-memory that
+ * are compatible with @compat, and reusable, becomes a block, for the driver to
+ * take with dmb_claim() when it needs it. Goes with <linux/of_reserved_mem.h>.
+ */
+#define DMB_OWNER_DECLARE(name, compat)					\
+	RESERVEDMEM_OF_DECLARE(name, compat, dmb_setup_owned)
 
 #endif /* _LINUX_DMB_H */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From a request on the command line to free pages of the right type.
+ * From a request, of the command line or of a node in the devicetree, to free
+ * pages of the right type.
  *
  * 1. Requests are noted, and early memory is kept out of them: see request.c.
  * 2. dmb_designate(), called when memblock is about to give everything to the
@@ -89,6 +90,13 @@ static void __init dmb_add_block(unsigned long start_pfn, unsigned long end_pfn,
 static void __init dmb_judge(unsigned long pfn, struct dmb_run *run)
 {
 	run->why = dmb_unusable(pfn);
+	run->holder = NULL;
+	if (run->why) {
+		run->holder = dmb_node_holding(PFN_PHYS(pfn),
+					       DMB_MIN_ALIGNMENT_BYTES);
+		if (run->holder)
+			run->why = "is reserved for";
+	}
 	run->zone = run->why ? NULL : dmb_pfn_zone(pfn);
 	if (run->zone && dmb_pfn_zone(pfn + pageblock_nr_pages - 1) != run->zone) {
 		run->why = "lies across a zone border";

@@ -63,29 +63,36 @@ void __init dmb_note_area(struct cma *cma)
 {
 	cma->designated = !memblock_is_region_reserved(PFN_PHYS(cma->base_pfn),
 						       PFN_PHYS(cma->count));
-	if (cma->designated)
-		totalcma_pages -= cma->count;
+	if (!cma->designated)
+		return;
+	totalcma_pages -= cma->count;
+	/* Its pages are the page allocator's, whatever becomes of it. */
+	cma->reserve_pages_on_error = true;
 }
 
 /**
  * dmb_activate_area - has an area that was to be in a block come to be in one?
  * @cma: any area
  *
- * The block may have been refused meanwhile, or have lost a part.
+ * The block may have been refused meanwhile, or have lost a part, or have been
+ * divided at a border of zones.
  *
  * Context: Boot, after the blocks were made.
- * Return: false if not: then its memory is the page allocator's, and must not be
- * handed to it.
+ * Return: false if not.
  */
 bool __init dmb_activate_area(struct cma *cma)
 {
-	if (!cma->designated ||
-	    dmb_intersects(cma->base_pfn, cma->base_pfn + cma->count) ==
-	    DMB_INTERSECTS)
+	unsigned long end_pfn = cma->base_pfn + cma->count;
+	const struct dmb *dmb;
+
+	if (!cma->designated)
+		return true;
+
+	dmb = dmb_table_first(&dmb_blocks, cma->base_pfn, end_pfn);
+	if (dmb && cma->base_pfn >= dmb->start_pfn && end_pfn <= dmb->end_pfn)
 		return true;
 
 	pr_warn("dmb: the memory of CMA area %s is not in a block\n", cma->name);
-	cma->reserve_pages_on_error = true;
 	totalcma_pages += cma->count;
 	return false;
 }

@@ -10,7 +10,7 @@
 
 #define DMB_MAX_BLOCKS	32
 #define DMB_TURNS	64
-#define DMB_NAME_LEN	32
+#define DMB_NAME_LEN	64
 
 /**
  * struct dmb - a designated movable block, or a range that is to become one

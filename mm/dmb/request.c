@@ -9,6 +9,7 @@
 
 #define pr_fmt(fmt) "dmb: " fmt
 
+#include <linux/crash_reserve.h>
 #include <linux/dmb.h>
 #include <linux/initrd.h>
 #include <linux/kernel.h>
@@ -27,7 +28,7 @@
 static struct dmb_table dmb_requests __initdata_memblock;
 
 /* Room for a refusal that has figures in it. */
-static char dmb_why[96] __initdata;
+static char dmb_why[96 + DMB_NAME_LEN] __initdata;
 
 /**
  * dmb_check_request - may this range become a block, as far as can be told?
@@ -63,8 +64,9 @@ const char * __init dmb_check_request(struct dmb_table *requests, u64 base,
 
 	dmb = dmb_table_first(requests, PHYS_PFN(base), PHYS_PFN(last) + 1);
 	if (dmb) {
-		snprintf(dmb_why, sizeof(dmb_why), "overlaps " DMB_RANGE_FMT,
-			 dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn));
+		snprintf(dmb_why, sizeof(dmb_why), "overlaps " DMB_RANGE_FMT " of %s",
+			 dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
+			 dmb->name[0] ? dmb->name : "movablecore=");
 		return dmb_why;
 	}
 
@@ -212,7 +214,9 @@ const char * __init dmb_unusable(unsigned long pfn)
 
 	if (!memblock_is_map_memory(base) &&
 	    !memblock_is_map_memory(base + size - 1))
-		return "is not RAM";
+		return dmb_usable_range_given() ?
+		       "is not RAM within linux,usable-memory-range" :
+		       "is not RAM";
 	if (!memblock_is_region_memory(base, size) ||
 	    !memblock_is_map_memory(base))
 		return "is not all RAM of one node";
@@ -228,7 +232,24 @@ const char * __init dmb_unusable(unsigned long pfn)
 				   initrd_end - initrd_start))
 		return "holds the initrd";
 #endif
+#ifdef CONFIG_CRASH_RESERVE
+	if (crashk_res.end &&
+	    memblock_addrs_overlap(base, size, crashk_res.start,
+				   resource_size(&crashk_res)))
+		return "holds the crash kernel";
+#endif
 	return "holds boot-time reservations";
+}
+
+/* How messages write a request: its range, behind its name if it has one. */
+static const char * __init dmb_describe(const struct dmb *request)
+{
+	static char text[DMB_NAME_LEN + 48] __initdata;
+
+	snprintf(text, sizeof(text), "%s%s" DMB_RANGE_FMT, request->name,
+		 request->name[0] ? " " : "", dmb_first_byte(request->start_pfn),
+		 dmb_last_byte(request->end_pfn));
+	return text;
 }
 
 /* Pages of a range that can be designated. */
@@ -288,8 +309,8 @@ static void __init dmb_refuse_excess(void)
 			if (dmb_nr_pages(dmb) > dmb_nr_pages(largest))
 				largest = dmb;
 
-		pr_warn(DMB_RANGE_FMT " refused: would leave %llu MiB to the kernel, which needs %llu MiB\n",
-			dmb_first_byte(largest->start_pfn), dmb_last_byte(largest->end_pfn),
+		pr_warn("%s refused: would leave %llu MiB to the kernel, which needs %llu MiB\n",
+			dmb_describe(largest),
 			(u64)PFN_PHYS(left) / SZ_1M, (u64)PFN_PHYS(need) / SZ_1M);
 		dmb_table_remove(&dmb_requests, largest);
 	}
@@ -308,7 +329,7 @@ static void __init dmb_refuse_excess(void)
 bool __init dmb_next_run(struct dmb_run *run, unsigned long end_pfn,
 			 dmb_judge_fn judge)
 {
-	struct dmb_run next;
+	struct dmb_run next = { };
 
 	run->start_pfn = run->end_pfn;
 	if (run->start_pfn >= end_pfn)
@@ -320,7 +341,8 @@ bool __init dmb_next_run(struct dmb_run *run, unsigned long end_pfn,
 		if (run->end_pfn >= end_pfn)
 			break;
 		judge(run->end_pfn, &next);
-	} while (next.why == run->why && next.zone == run->zone);
+	} while (next.why == run->why && next.holder == run->holder &&
+		 next.zone == run->zone);
 
 	return true;
 }
@@ -336,11 +358,10 @@ static void __init dmb_settle_request(const struct dmb *request,
 		if (run.zone)
 			add(run.start_pfn, run.end_pfn, run.zone, request->name);
 		else
-			pr_warn(DMB_RANGE_FMT " %s: " DMB_RANGE_FMT " %s\n",
-				dmb_first_byte(request->start_pfn), dmb_last_byte(request->end_pfn),
-				verdict,
+			pr_warn("%s %s: " DMB_RANGE_FMT " %s%s%s\n",
+				dmb_describe(request), verdict,
 				dmb_first_byte(run.start_pfn), dmb_last_byte(run.end_pfn),
-				run.why);
+				run.why, run.holder ? " " : "", run.holder ?: "");
 	}
 }
 
@@ -364,19 +385,43 @@ void __init dmb_settle_requests(dmb_judge_fn judge, dmb_add_fn add)
 	dmb_requests = dmb_blocks;
 }
 
+/* Has no block before @end the name of @dmb, which is another one's then? */
+static bool __init dmb_name_is_free(const struct dmb *dmb, const struct dmb *end)
+{
+	const struct dmb *other;
+
+	for (other = dmb_blocks.block; other < end; other++)
+		if (other != dmb && !strcmp(other->name, dmb->name))
+			return false;
+	return true;
+}
+
+/* Blocks of the command line are numbered, and all but the first of a node's. */
+static void __init dmb_name_block(struct dmb *dmb)
+{
+	size_t len = strlen(dmb->name);
+	unsigned int number = len ? 2 : 0;
+	const struct dmb *end = len ? dmb : &dmb_blocks.block[dmb_blocks.nr];
+
+	if (len && dmb_name_is_free(dmb, end))
+		return;
+	do {
+		snprintf(dmb->name + len, sizeof(dmb->name) - len, "%s%u",
+			 len ? "." : "dmb", number++);
+	} while (!dmb_name_is_free(dmb, end));
+}
+
 /**
- * dmb_announce_blocks - number the blocks that have no name, and log all
+ * dmb_announce_blocks - name all blocks, each differently, and log them
  *
  * Context: Boot, when zones have names.
  */
 void __init dmb_announce_blocks(void)
 {
 	struct dmb *dmb = NULL;
-	unsigned int number = 0;
 
 	while ((dmb = dmb_next(dmb))) {
-		if (!dmb->name[0])
-			snprintf(dmb->name, sizeof(dmb->name), "dmb%u", number++);
+		dmb_name_block(dmb);
 		pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n",
 			dmb->name, dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
 			(u64)PFN_PHYS(dmb_nr_pages(dmb)) / SZ_1M,

@@ -55,11 +55,14 @@ TEST_F(accounting, blocks_are_apart_and_aligned)
 
 TEST_F(accounting, names_follow_addresses)
 {
+	int i, number = 0;
 	char name[32];
-	int i;
 
 	for (i = 0; i < self->nr; i++) {
-		snprintf(name, sizeof(name), "dmb%d", i);
+		/* Others have theirs from the devicetree. */
+		if (strncmp(self->blocks[i].name, "dmb", 3))
+			continue;
+		snprintf(name, sizeof(name), "dmb%d", number++);
 		EXPECT_STREQ(name, self->blocks[i].name);
 	}
 }

@@ -17,14 +17,14 @@ TEST(every_page_is_counted_once)
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	unsigned long free, used, pcp, violations;
 	int i, fields, nr = dmb_read_blocks(blocks);
-	char line[256], name[32];
+	char line[256], name[64];
 	FILE *f;
 
 	f = fopen(DEBUGFS_DMB "/audit", "r");
 	ASSERT_NE(NULL, f);
 	for (i = 0; i < nr; i++) {
 		ASSERT_NE(NULL, fgets(line, sizeof(line), f));
-		fields = sscanf(line, "%31s free %lu used %lu pcp %lu violations %lu",
+		fields = sscanf(line, "%63s free %lu used %lu pcp %lu violations %lu",
 				name, &free, &used, &pcp, &violations);
 		ASSERT_EQ(5, fields);
 		EXPECT_STREQ(blocks[i].name, name);

@@ -65,7 +65,7 @@ int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS])
 
 		if (entry->d_name[0] == '.' || entry->d_type != DT_DIR)
 			continue;
-		snprintf(block->name, sizeof(block->name), "%.31s", entry->d_name);
+		snprintf(block->name, sizeof(block->name), "%.63s", entry->d_name);
 		block->base = read_block_value(block->name, "base");
 		block->size = read_block_value(block->name, "size");
 		block->free = read_block_value(block->name, "free");
@@ -455,12 +455,12 @@ size_t dmb_unused(const struct dmb_block *block)
 	FILE *f = fopen(DEBUGFS_DMB "/audit", "r");
 	size_t page = sysconf(_SC_PAGESIZE), unused = 0;
 	unsigned long free, pcp;
-	char line[256], name[32];
+	char line[256], name[64];
 
 	if (!f)
 		ksft_exit_fail_msg("cannot read " DEBUGFS_DMB "/audit\n");
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%31s free %lu used %*u pcp %lu", name, &free, &pcp) == 3 &&
+		if (sscanf(line, "%63s free %lu used %*u pcp %lu", name, &free, &pcp) == 3 &&
 		    !strcmp(name, block->name))
 			unused = (free + pcp) * page;
 	fclose(f);

@@ -19,7 +19,7 @@
 #define DMB_NOISE	((long)(2 * MB))
 
 struct dmb_block {
-	char name[32];
+	char name[64];
 	unsigned long base;	/* bytes, like all that follow */
 	unsigned long size;
 	unsigned long free;

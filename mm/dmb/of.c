@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Blocks from the devicetree. A node below /reserved-memory asks for one as the
+ * command line does, with its name as the block's:
+ *
+ *	"designated-movable-block"
+ *		that is all there is to it;
+ *	"shared-dmb-pool", and reusable
+ *		the block has a CMA area for all of it, which devices find through
+ *		memory-region;
+ *	what DMB_OWNER_DECLARE() names, and reusable
+ *		a driver will claim the memory when it needs it.
+ *
+ * What others want to have reserved stays reserved, wherever it is. A node of
+ * these is not: its range is noted like any other request, and from then on two
+ * things are the same as for movablecore=. Early memory keeps out, and what can
+ * be designated is seen in the end. If nothing can, it is ordinary memory.
+ */
+
+#define pr_fmt(fmt) "dmb: " fmt
+
+#include <linux/dma-map-ops.h>
+#include <linux/dmb.h>
+#include <linux/memblock.h>
+#include <linux/of.h>
+#include <linux/of_fdt.h>
+#include <linux/of_reserved_mem.h>
+
+#include "boot.h"
+#include "internal.h"
+
+/* What DMB_OWNER_DECLARE() declares: there is nothing to do, all is noted. */
+int __init dmb_setup_owned(struct reserved_mem *rmem)
+{
+	return 0;
+}
+
+static bool __init dmb_node_is_pool(unsigned long node)
+{
+	return of_flat_dt_is_compatible(node, "shared-dmb-pool");
+}
+
+static bool __init dmb_node_is_reusable(unsigned long node)
+{
+	return of_get_flat_dt_prop(node, "reusable", NULL);
+}
+
+/* May the node's range be a part of a block that somebody else has asked for? */
+static bool __init dmb_node_shares(unsigned long node)
+{
+	return !of_flat_dt_is_compatible(node, "designated-movable-block");
+}
+
+/**
+ * dmb_is_node - does a node ask for a block?
+ * @node: offset in the flat devicetree, of a child of /reserved-memory
+ *
+ * Context: Boot.
+ * Return: true if it does, whether or not there is anything wrong with it.
+ */
+bool __init dmb_is_node(unsigned long node)
+{
+	if (!dmb_node_shares(node) || dmb_node_is_pool(node))
+		return true;
+	return dmb_node_is_reusable(node) &&
+	       of_reserved_mem_handled_by(node, dmb_setup_owned);
+}
+
+/* What is wrong with a node, wherever its memory is; NULL if nothing is */
+static const char * __init dmb_node_fault(unsigned long node)
+{
+	if (of_get_flat_dt_prop(node, "no-map", NULL))
+		return "no-map keeps the kernel out of it";
+	if (!dmb_node_is_pool(node))
+		return NULL;
+	if (!IS_ENABLED(CONFIG_DMA_CMA))
+		return "this kernel has no pools, for want of CONFIG_DMA_CMA";
+	if (of_get_flat_dt_prop(node, "linux,cma-default", NULL))
+		return "a pool in a block cannot be linux,cma-default";
+	if (!dmb_node_is_reusable(node))
+		return "a pool in a block has to be reusable";
+	return NULL;
+}
+
+/* Notes a node's range; the log says so if it is refused. */
+static int __init dmb_note_node(unsigned long node, const char *name,
+				phys_addr_t base, phys_addr_t size)
+{
+	int err = 0;
+
+	if (!dmb_node_shares(node) || !dmb_holds_area(base, size))
+		err = dmb_reserve(base, size, name);
+	if (!err && dmb_node_is_pool(node))
+		dma_contiguous_early_fixup(base, size);
+	return err;
+}
+
+/**
+ * dmb_request_node - ask for a block for a node that has an address
+ * @node: offset in the flat devicetree, of a child of /reserved-memory
+ * @name: the node's name
+ *
+ * Context: early_init_fdt_scan_reserved_mem(), before the node is reserved.
+ * Return: 0 if its first range is noted, and not to be reserved.  -EINVAL if it
+ * is refused, and not to be reserved either: it is memory like any other.
+ * -ENOENT if the node is to be treated as if there were no blocks, because it
+ * has none, has no address, or must not be mapped.
+ */
+int __init dmb_request_node(unsigned long node, const char *name)
+{
+	const int cells = dt_root_addr_cells + dt_root_size_cells;
+	phys_addr_t base, size;
+	const __be32 *reg;
+	const char *fault;
+	int len;
+
+	if (!dmb_is_node(node))
+		return -ENOENT;
+	reg = of_get_flat_dt_prop(node, "reg", &len);
+	if (!reg || len < cells * sizeof(*reg) || len % (cells * sizeof(*reg)))
+		return -ENOENT;
+
+	fault = dmb_node_fault(node);
+	if (fault) {
+		pr_warn("%s refused: %s\n", name, fault);
+		/* Whoever forbids to map it may have a reason to. */
+		return of_get_flat_dt_prop(node, "no-map", NULL) ? -ENOENT : -EINVAL;
+	}
+
+	base = dt_mem_next_cell(dt_root_addr_cells, &reg);
+	size = dt_mem_next_cell(dt_root_size_cells, &reg);
+	return dmb_note_node(node, name, base, size);
+}
+
+/**
+ * dmb_prepare_node - before memory is allocated for a node without address
+ * @node: offset in the flat devicetree, of a child of /reserved-memory
+ * @name: the node's name
+ * @align: alignment to be, in bytes; raised to what a block needs
+ *
+ * Context: early_init_fdt_scan_reserved_mem().
+ * Return: 0, or -EINVAL if the node asks for a block and is refused.
+ */
+int __init dmb_prepare_node(unsigned long node, const char *name,
+			    phys_addr_t *align)
+{
+	const char *fault;
+
+	if (!dmb_is_node(node))
+		return 0;
+	fault = dmb_node_fault(node);
+	if (fault) {
+		pr_warn("%s refused: %s\n", name, fault);
+		return -EINVAL;
+	}
+	*align = max_t(phys_addr_t, *align, DMB_MIN_ALIGNMENT_BYTES);
+	return 0;
+}
+
+/**
+ * dmb_adopt_node - ask for a block for a node that memory was allocated for
+ * @node: offset in the flat devicetree, of a child of /reserved-memory
+ * @name: the node's name
+ * @base: of the memory, which memblock has reserved for this node alone
+ * @size: its bytes
+ *
+ * Context: early_init_fdt_scan_reserved_mem().
+ * Return: 0 if the node does not ask for a block, or the range is noted and
+ * reserved no more.  -EINVAL if it is refused and freed.
+ */
+int __init dmb_adopt_node(unsigned long node, const char *name, phys_addr_t base,
+			  phys_addr_t size)
+{
+	if (!dmb_is_node(node))
+		return 0;
+	memblock_phys_free(base, size);
+	return dmb_note_node(node, name, base, size);
+}
+
+/**
+ * dmb_skip_node - is there nothing to set up for a node with an address?
+ * @node: offset in the flat devicetree, of a child of /reserved-memory
+ * @name: the node's name
+ * @base: its first byte
+ * @size: its bytes
+ *
+ * Context: fdt_scan_reserved_mem_reg_nodes(), when all nodes are reserved that
+ * are to be.
+ * Return: true if the node is for a block that was refused, or for a pool that
+ * cannot be because somebody else has a part of its memory.
+ */
+bool __init dmb_skip_node(unsigned long node, const char *name, phys_addr_t base,
+			  phys_addr_t size)
+{
+	if (!dmb_is_node(node))
+		return false;
+	if (dmb_node_fault(node) || !dmb_holds_area(base, size))
+		return true;
+	if (!dmb_node_is_pool(node) || !memblock_is_region_reserved(base, size))
+		return false;
+	pr_warn("%s is no pool: a part of it is reserved, see below\n", name);
+	return true;
+}
+
+/**
+ * dmb_node_holding - what other node has reserved memory in a range?
+ * @base: first byte of the range
+ * @size: its bytes
+ *
+ * Context: Boot, once the devicetree is unflattened.
+ * Return: the name of a child of /reserved-memory that does not ask for a block
+ * and overlaps the range, or NULL.
+ */
+const char * __init dmb_node_holding(phys_addr_t base, phys_addr_t size)
+{
+	struct device_node *root, *node;
+	const char *name = NULL;
+
+	root = of_find_node_by_path("/reserved-memory");
+	for_each_available_child_of_node(root, node) {
+		struct reserved_mem *rmem = of_reserved_mem_lookup(node);
+
+		if (!rmem || dmb_is_node(rmem->fdt_node) ||
+		    !memblock_addrs_overlap(base, size, rmem->base, rmem->size))
+			continue;
+		name = rmem->name;
+		of_node_put(node);
+		break;
+	}
+	of_node_put(root);
+	return name;
+}
+
+/**
+ * dmb_usable_range_given - does the devicetree say which memory to use?
+ *
+ * Context: Boot, once the devicetree is unflattened.
+ * Return: true if it has linux,usable-memory-range, as for a crash kernel.
+ */
+bool __init dmb_usable_range_given(void)
+{
+	return of_property_present(of_chosen, "linux,usable-memory-range");
+}

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Devices with memory in blocks, as the devicetree describes them: one that
+ * allocates from a pool, and one that takes all of its memory while it is bound
+ * to its driver. See test_modules/dmb_device.c.
+ */
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "load.h"
+
+#define DRIVER		"test_modules/dmb_device.ko"
+#define DRIVERS		"/sys/bus/platform/drivers"
+#define DEVICES		"/sys/bus/platform/devices"
+#define CMA		"/sys/kernel/mm/cma"
+
+#define BUFFER		(1 * MB)
+#define MAX_BUFFERS	64
+
+#define TAINT_WARN	0x200
+
+static int nr_rounds = 200;
+
+static bool load_driver(void)
+{
+	int fd = open(DRIVER, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return false;
+	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	close(fd);
+	return !err || err == EEXIST;
+}
+
+struct device {
+	char name[64];
+	const char *driver;
+	struct dmb_block block;		/* which memory-region points to */
+};
+
+/* The block that is called as the node with this phandle is */
+static bool find_block(const unsigned char phandle[4], struct dmb_block *block)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, nr = dmb_read_blocks(blocks);
+
+	for (i = 0; i < nr; i++) {
+		unsigned char found[4] = "";
+		char path[PATH_MAX];
+		int fd;
+
+		snprintf(path, sizeof(path),
+			 "/proc/device-tree/reserved-memory/%s/phandle", blocks[i].name);
+		fd = open(path, O_RDONLY);
+		if (fd < 0)
+			continue;
+		if (read(fd, found, sizeof(found)) == sizeof(found) &&
+		    !memcmp(found, phandle, sizeof(found))) {
+			close(fd);
+			*block = blocks[i];
+			return true;
+		}
+		close(fd);
+	}
+	return false;
+}
+
+/* The first bytes of a property of a device's node; false if it has none */
+static bool read_property(const char *device, const char *property, void *value,
+			  size_t size)
+{
+	char path[PATH_MAX];
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/of_node/%s", device, property);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	len = read(fd, value, size);
+	close(fd);
+	return len == (ssize_t)size;
+}
+
+/* Is there a device of this kind, and a driver? */
+static bool find_device(const char *kind, struct device *device)
+{
+	char compatible[64], found[64];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(compatible, sizeof(compatible), "linux,%s", kind);
+	device->driver = kind;
+	device->name[0] = '\0';
+	dir = opendir(DEVICES);
+	while (dir && (entry = readdir(dir)))
+		if (read_property(entry->d_name, "compatible", found,
+				  strlen(compatible) + 1) &&
+		    !strcmp(found, compatible))
+			snprintf(device->name, sizeof(device->name), "%.63s", entry->d_name);
+	if (dir)
+		closedir(dir);
+	return device->name[0] && load_driver();
+}
+
+/* Has the driver got the device, and the device a block? */
+static bool device_works(struct device *device)
+{
+	unsigned char phandle[4];
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), DRIVERS "/%s/%s", device->driver, device->name);
+	return !access(path, F_OK) &&
+	       read_property(device->name, "memory-region", phandle, sizeof(phandle)) &&
+	       find_block(phandle, &device->block);
+}
+
+static unsigned long claimed_bytes(const struct dmb_block *block)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), SYSFS_DMB "/%s/claimed", block->name);
+	return dmb_read_number(path);
+}
+
+struct buffer {
+	uint64_t base;
+	uint64_t size;
+};
+
+static int add_buffer(const struct device *device, size_t size)
+{
+	char path[PATH_MAX], number[32];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/buffers", device->name);
+	snprintf(number, sizeof(number), "%zu", size);
+	return dmb_write(path, number);
+}
+
+static int free_buffers(const struct device *device)
+{
+	return add_buffer(device, 0);
+}
+
+static int read_buffers(const struct device *device, struct buffer buffers[MAX_BUFFERS])
+{
+	unsigned long long base, size;
+	char path[PATH_MAX];
+	FILE *f;
+	int nr = 0;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/buffers", device->name);
+	f = fopen(path, "r");
+	while (f && nr < MAX_BUFFERS && fscanf(f, "%llx@%llx\n", &size, &base) == 2) {
+		buffers[nr].base = base;
+		buffers[nr++].size = size;
+	}
+	if (f)
+		fclose(f);
+	return nr;
+}
+
+static bool inside(uint64_t base, uint64_t size, uint64_t start, uint64_t end)
+{
+	return base >= start && base + size <= end;
+}
+
+FIXTURE(pool)
+{
+	struct device device;
+	struct dmb_state before;
+};
+
+FIXTURE_SETUP(pool)
+{
+	load_begin();
+	if (!find_device("dmb-test-device", &self->device))
+		SKIP(return, "needs a device with a shared-dmb-pool, and " DRIVER);
+	ASSERT_TRUE(device_works(&self->device));
+	self->before = dmb_note_state();
+	ASSERT_EQ(0, claimed_bytes(&self->device.block));
+}
+
+FIXTURE_TEARDOWN(pool)
+{
+	free_buffers(&self->device);
+	load_end();
+	EXPECT_UNCHANGED(&self->before);
+	EXPECT_EQ(0, claimed_bytes(&self->device.block));
+}
+
+/* While nobody wants a buffer the memory is everybody's. */
+TEST_F_TIMEOUT(pool, is_a_block_like_any_other, DMB_LONG_TEST)
+{
+	const struct dmb_block *block = &self->device.block;
+	size_t size = load_area_free() / 10 * 9;
+	char path[PATH_MAX];
+	void *memory;
+
+	snprintf(path, sizeof(path), CMA "/%s", block->name);
+	EXPECT_EQ(0, access(path, F_OK));
+
+	memory = dmb_touch(size, false);
+	ASSERT_NE(NULL, memory);
+	EXPECT_LE(dmb_unused(block), block->size / 4);
+	munmap(memory, size);
+}
+
+/* A buffer is found in a pool that is full of others' pages, which lose nothing. */
+TEST_F_TIMEOUT(pool, serves_its_device_under_load, DMB_LONG_TEST)
+{
+	const struct dmb_block *block = &self->device.block;
+	struct buffer buffers[MAX_BUFFERS];
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t size, i, others = 0;
+	uint64_t *frames;
+	void *memory;
+	int n, nr;
+
+	/* More than the other blocks could take */
+	size = load_area_free() - block->size / 4;
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+
+	nr = block->size / 2 / BUFFER;
+	if (nr > MAX_BUFFERS)
+		nr = MAX_BUFFERS;
+	for (n = 0; n < nr; n++)
+		EXPECT_EQ(0, add_buffer(&self->device, BUFFER));
+	EXPECT_EQ(nr * BUFFER, claimed_bytes(block));
+
+	ASSERT_EQ(nr, read_buffers(&self->device, buffers));
+	for (n = 0; n < nr; n++) {
+		EXPECT_EQ(BUFFER, buffers[n].size);
+		EXPECT_TRUE(inside(buffers[n].base, buffers[n].size, block->base,
+				   block->base + block->size))
+			TH_LOG("buffer at %#llx", (unsigned long long)buffers[n].base);
+	}
+
+	/* The page allocator has the rest, and nothing of what the device has. */
+	frames = dmb_frames(memory, size);
+	for (i = 0; i < size / page; i++) {
+		if (dmb_find_block(block, 1, frames[i]) < 0)
+			continue;
+		others++;
+		for (n = 0; n < nr; n++)
+			EXPECT_FALSE(inside(frames[i] * page, page, buffers[n].base,
+					    buffers[n].base + buffers[n].size));
+	}
+	TH_LOG("%d buffers of %lu MiB, %zu MiB of others' pages beside them", nr,
+	       BUFFER / MB, others * page / MB);
+	EXPECT_NE(0, others);
+	free(frames);
+
+	EXPECT_EQ(0, free_buffers(&self->device));
+	EXPECT_EQ(0, claimed_bytes(block));
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+}
+
+/* All of it, when it comes to that */
+TEST_F_TIMEOUT(pool, can_be_used_up, DMB_LONG_TEST)
+{
+	const struct dmb_block *block = &self->device.block;
+	struct buffer buffers[MAX_BUFFERS];
+
+	ASSERT_EQ(0, add_buffer(&self->device, block->size));
+	EXPECT_EQ(block->size, claimed_bytes(block));
+	ASSERT_EQ(1, read_buffers(&self->device, buffers));
+	EXPECT_EQ(block->base, buffers[0].base);
+	EXPECT_EQ(0, dmb_unused(block));
+}
+
+FIXTURE(owned)
+{
+	struct device device;
+	struct dmb_state before;
+	pid_t churn;
+};
+
+static int bind_device(const struct device *device, const char *what)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), DRIVERS "/%s/%s", device->driver, what);
+	return dmb_write(path, device->name);
+}
+
+/* Memory comes and goes, in the block as well while that is not the owner's. */
+static pid_t start_churn(int cpu)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dmb_run_on(cpu);
+	for (;;) {
+		void *memory = dmb_touch(8 * MB, false);
+
+		if (memory)
+			munmap(memory, 8 * MB);
+	}
+}
+
+FIXTURE_SETUP(owned)
+{
+	load_begin();
+	if (!find_device("dmb-test-master", &self->device))
+		SKIP(return, "needs the owner of a reusable node, and " DRIVER);
+	ASSERT_TRUE(device_works(&self->device));
+	ASSERT_EQ(self->device.block.size, claimed_bytes(&self->device.block));
+	ASSERT_EQ(0, bind_device(&self->device, "unbind"));
+	self->before = dmb_note_state();
+	dmb_run_on(0);
+	self->churn = start_churn(1);
+}
+
+FIXTURE_TEARDOWN(owned)
+{
+	kill(self->churn, SIGKILL);
+	waitpid(self->churn, NULL, 0);
+	load_end();
+	EXPECT_UNCHANGED(&self->before);
+	/* As it was found */
+	EXPECT_EQ(0, bind_device(&self->device, "bind"));
+}
+
+TEST_F_TIMEOUT(owned, driver_takes_its_memory_hundreds_of_times, LOAD_LONG_TEST)
+{
+	const struct dmb_block *block = &self->device.block;
+	unsigned long kills = load_vmstat("oom_kill");
+	size_t size = load_area_free() / 10 * 9;
+	int round, err, failed = 0;
+	void *memory;
+
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+	for (round = 0; round < nr_rounds; round++) {
+		err = bind_device(&self->device, "bind");
+		if (err) {
+			TH_LOG("round %d: %s", round, strerror(-err));
+			failed++;
+			continue;
+		}
+		EXPECT_EQ(block->size, claimed_bytes(block));
+		EXPECT_EQ(0, bind_device(&self->device, "unbind"));
+		EXPECT_EQ(0, claimed_bytes(block));
+	}
+	TH_LOG("%d times %lu MiB, %d failed", nr_rounds, block->size / MB, failed);
+	EXPECT_EQ(0, failed);
+	EXPECT_EQ(kills, load_vmstat("oom_kill"));
+	/* The driver warns if somebody has written to what it had. */
+	EXPECT_EQ(0, dmb_read_number("/proc/sys/kernel/tainted") & TAINT_WARN);
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	/* How often the owner's driver is bound to its device */
+	if (argc > 1 && atoi(argv[1]) > 0) {
+		nr_rounds = atoi(argv[1]);
+		argv[1] = argv[0];
+		argv++;
+		argc--;
+	}
+	return test_harness_run(argc, argv);
+}
