@@ -34,10 +34,12 @@ static void dmb_test_add_sorts(struct kunit *test)
 static void dmb_test_add_cuts_name(struct kunit *test)
 {
 	struct dmb_table *table = dmb_test_table(test);
+	char name[DMB_NAME_LEN + 1];
 	struct dmb *dmb;
 
-	dmb = dmb_table_add(table, 700, 800,
-			    "a-name-that-is-longer-than-any-name-may-be");
+	memset(name, 'n', DMB_NAME_LEN);
+	name[DMB_NAME_LEN] = '\0';
+	dmb = dmb_table_add(table, 700, 800, name);
 	KUNIT_ASSERT_NOT_NULL(test, dmb);
 	KUNIT_EXPECT_EQ(test, strlen(dmb->name), DMB_NAME_LEN - 1);
 }

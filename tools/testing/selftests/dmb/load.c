@@ -2,8 +2,11 @@
 /* Load on memory, and what reclaim, compaction and the OOM killer do about it. */
 
 #define _GNU_SOURCE
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -449,15 +452,46 @@ size_t load_hog(size_t size, int order, const char *how)
 	return dmb_read_value(LOAD "/result", "hog_got") * page_size();
 }
 
+/* Is there a kswapd that has something to do, whether or not it gets to run? */
+static bool kswapd_awake(void)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	bool awake = false;
+
+	while (dir && (entry = readdir(dir))) {
+		char path[PATH_MAX], name[32], state;
+		FILE *f;
+
+		if (!isdigit(entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		if (fscanf(f, "%*d (%31[^)]) %c", name, &state) == 2 &&
+		    !strncmp(name, "kswapd", 6))
+			awake |= state != 'S';
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return awake;
+}
+
 size_t load_hog_slowly(size_t size, int order, const char *how)
 {
+	int tries;
+
 	size_t bite = 1 * MB, got, done;
 
 	for (done = 0; done < size; done += got) {
 		got = load_hog(bite, order, how);
 		if (got < bite)
 			return done + got;
-		usleep(5000);
+		/* However slow the machine is: kswapd may finish, if it has begun. */
+		for (tries = 0; !tries || (kswapd_awake() && tries < 2000); tries++)
+			usleep(5000);
 	}
 	return done;
 }
