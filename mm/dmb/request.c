@@ -48,8 +48,9 @@ const char * __init dmb_check_request(struct dmb_table *requests, u64 base,
 
 	if (!size)
 		return "size is zero";
+	/* The last page frame has a number, which is shorter than its address. */
 	if (check_add_overflow(base, size - 1, &last) ||
-	    last > PHYS_ADDR_MAX - align)
+	    last > PFN_PHYS(ULONG_MAX) - align)
 		return "runs past the end of the address space";
 
 	if (!IS_ALIGNED(base | size, align)) {
