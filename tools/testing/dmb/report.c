@@ -92,11 +92,14 @@ static unsigned long pageblock_bytes(void)
 	return pages_to_bytes(pages);
 }
 
-static void check_accounts(const struct dmb_block *blocks, int nr)
+static void check_accounts(void)
 {
 	unsigned long typed = dmb_pageblocks() * pageblock_bytes();
 	unsigned long total = dmb_meminfo("DmbTotal");
+	/* One right after the other: per-cpu lists are drained behind the scenes. */
 	unsigned long free = dmb_meminfo("DmbFree");
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks);
 	unsigned long sizes = 0, frees = 0;
 	struct dmb_audit audit = dmb_audit();
 
@@ -187,7 +190,7 @@ int main(void)
 		check(false, "this kernel knows nothing of designated movable blocks");
 		return 1;
 	}
-	check_accounts(blocks, nr);
+	check_accounts();
 	check_user_memory(dmb_meminfo("DmbFree"), false);
 	check_user_memory(room_for_huge_pages(), true);
 	check_kernel_memory();
