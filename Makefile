@@ -21,6 +21,8 @@ deps:
 image tree series check: deps
 	@scripts/$@
 
+check: export CHECK = 1
+
 save apply:
 	@scripts/$@
 

@@ -170,11 +170,12 @@ with_devicetree()
 
 # boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
 #
-# The options may have a "-devicetree NAME" among them, see above. Runs a guest to its end; ARCHIVE is empty when its root is a disk. Succeeds
-# when its program did and the kernel complained about nothing (but ALLOWED, a
-# regular expression); otherwise says on standard output what went wrong, and
-# returns the program's exit status if it had one. The time limit is for guests
-# that hang and so has room for a slow host.
+# Runs a guest to its end. The options may have a "-devicetree NAME" among them,
+# see above; ARCHIVE is empty when the guest's root is a disk. Succeeds when its
+# program did and the kernel complained about nothing (but ALLOWED, a regular
+# expression); otherwise says on standard output what went wrong, and returns the
+# program's exit status if it had one. The time limit is for guests that hang and
+# so has room for a slow host.
 boot()
 {
 	local name=$1 image=$2 archive=$3 options=$4 cmdline=$5 allowed=${6:-}
