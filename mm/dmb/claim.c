@@ -149,8 +149,8 @@ int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner)
 
 	if (!size || !PAGE_ALIGNED(base | size) || base + size < base)
 		return -EINVAL;
-	dmb = dmb_table_first(&dmb_blocks, start_pfn, end_pfn);
-	if (!dmb || start_pfn < dmb->start_pfn || end_pfn > dmb->end_pfn)
+	dmb = dmb_table_holding(&dmb_blocks, start_pfn, end_pfn);
+	if (!dmb)
 		return -EINVAL;
 
 	claim = kzalloc(sizeof(*claim), GFP_KERNEL);

@@ -82,14 +82,9 @@ void __init dmb_note_area(struct cma *cma)
  */
 bool __init dmb_activate_area(struct cma *cma)
 {
-	unsigned long end_pfn = cma->base_pfn + cma->count;
-	const struct dmb *dmb;
-
-	if (!cma->designated)
-		return true;
-
-	dmb = dmb_table_first(&dmb_blocks, cma->base_pfn, end_pfn);
-	if (dmb && cma->base_pfn >= dmb->start_pfn && end_pfn <= dmb->end_pfn)
+	if (!cma->designated ||
+	    dmb_table_holding(&dmb_blocks, cma->base_pfn,
+			      cma->base_pfn + cma->count))
 		return true;
 
 	pr_warn("dmb: the memory of CMA area %s is not in a block\n", cma->name);

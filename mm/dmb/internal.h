@@ -83,6 +83,8 @@ struct dmb *dmb_table_add(struct dmb_table *table, unsigned long start_pfn,
 void dmb_table_remove(struct dmb_table *table, struct dmb *dmb);
 struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
 			    unsigned long end_pfn);
+struct dmb *dmb_table_holding(struct dmb_table *table, unsigned long start_pfn,
+			      unsigned long end_pfn);
 enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);

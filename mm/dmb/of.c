@@ -45,10 +45,9 @@ static bool __init dmb_node_is_reusable(unsigned long node)
 	return of_get_flat_dt_prop(node, "reusable", NULL);
 }
 
-/* May the node's range be a part of a block that somebody else has asked for? */
-static bool __init dmb_node_shares(unsigned long node)
+static bool __init dmb_node_is_block(unsigned long node)
 {
-	return !of_flat_dt_is_compatible(node, "designated-movable-block");
+	return of_flat_dt_is_compatible(node, "designated-movable-block");
 }
 
 /**
@@ -60,7 +59,7 @@ static bool __init dmb_node_shares(unsigned long node)
  */
 bool __init dmb_is_node(unsigned long node)
 {
-	if (!dmb_node_shares(node) || dmb_node_is_pool(node))
+	if (dmb_node_is_block(node) || dmb_node_is_pool(node))
 		return true;
 	return dmb_node_is_reusable(node) &&
 	       of_reserved_mem_handled_by(node, dmb_setup_owned);
@@ -82,13 +81,24 @@ static const char * __init dmb_node_fault(unsigned long node)
 	return NULL;
 }
 
+/* Is there anything wrong with it? The log says what. */
+static bool __init dmb_node_refused(unsigned long node, const char *name)
+{
+	const char *fault = dmb_node_fault(node);
+
+	if (fault)
+		pr_warn("%s refused: %s\n", name, fault);
+	return fault;
+}
+
 /* Notes a node's range; the log says so if it is refused. */
 static int __init dmb_note_node(unsigned long node, const char *name,
 				phys_addr_t base, phys_addr_t size)
 {
 	int err = 0;
 
-	if (!dmb_node_shares(node) || !dmb_holds_area(base, size))
+	/* The others may be a part of a block that somebody else has asked for. */
+	if (dmb_node_is_block(node) || !dmb_holds_area(base, size))
 		err = dmb_reserve(base, size, name);
 	if (!err && dmb_node_is_pool(node))
 		dma_contiguous_early_fixup(base, size);
@@ -111,7 +121,6 @@ int __init dmb_request_node(unsigned long node, const char *name)
 	const int cells = dt_root_addr_cells + dt_root_size_cells;
 	phys_addr_t base, size;
 	const __be32 *reg;
-	const char *fault;
 	int len;
 
 	if (!dmb_is_node(node))
@@ -120,12 +129,9 @@ int __init dmb_request_node(unsigned long node, const char *name)
 	if (!reg || len < cells * sizeof(*reg) || len % (cells * sizeof(*reg)))
 		return -ENOENT;
 
-	fault = dmb_node_fault(node);
-	if (fault) {
-		pr_warn("%s refused: %s\n", name, fault);
-		/* Whoever forbids to map it may have a reason to. */
+	/* Whoever forbids to map it may have a reason to. */
+	if (dmb_node_refused(node, name))
 		return of_get_flat_dt_prop(node, "no-map", NULL) ? -ENOENT : -EINVAL;
-	}
 
 	base = dt_mem_next_cell(dt_root_addr_cells, &reg);
 	size = dt_mem_next_cell(dt_root_size_cells, &reg);
@@ -144,15 +150,10 @@ int __init dmb_request_node(unsigned long node, const char *name)
 int __init dmb_prepare_node(unsigned long node, const char *name,
 			    phys_addr_t *align)
 {
-	const char *fault;
-
 	if (!dmb_is_node(node))
 		return 0;
-	fault = dmb_node_fault(node);
-	if (fault) {
-		pr_warn("%s refused: %s\n", name, fault);
+	if (dmb_node_refused(node, name))
 		return -EINVAL;
-	}
 	*align = max_t(phys_addr_t, *align, DMB_MIN_ALIGNMENT_BYTES);
 	return 0;
 }

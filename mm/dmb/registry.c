@@ -95,6 +95,25 @@ struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
 }
 
 /**
+ * dmb_table_holding - find the entry that has all of a range
+ * @table: the table
+ * @start_pfn: first page frame of the range
+ * @end_pfn: one past its last page frame
+ *
+ * Context: Any.
+ * Return: the entry, or NULL if the range is not within a single one.
+ */
+struct dmb *dmb_table_holding(struct dmb_table *table, unsigned long start_pfn,
+			      unsigned long end_pfn)
+{
+	struct dmb *dmb = dmb_table_first(table, start_pfn, end_pfn);
+
+	if (dmb && start_pfn >= dmb->start_pfn && end_pfn <= dmb->end_pfn)
+		return dmb;
+	return NULL;
+}
+
+/**
  * dmb_table_intersects - compare a range with all entries of a table
  * @table: the table
  * @start_pfn: first page frame of the range

@@ -133,7 +133,7 @@ phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 		}
 	}
 	pr_warn("no block on node %d has room for a CMA area of %llu MiB\n", nid,
-		(u64)size >> 20);
+		(u64)size / SZ_1M);
 	return 0;
 }
 

@@ -16,15 +16,9 @@
 #include <linux/sched/mm.h>
 
 #include "../internal.h"
+#include "tests.h"
 
 #define DMB_TEST_PAGES	PAGEVEC_SIZE
-
-static int dmb_alloc_test_init(struct kunit *test)
-{
-	if (!dmb_blocks.nr)
-		kunit_skip(test, "booted without blocks");
-	return 0;
-}
 
 static bool dmb_test_in_block(struct page *page)
 {
@@ -165,7 +159,7 @@ static struct kunit_case dmb_alloc_cases[] = {
 
 static struct kunit_suite dmb_alloc_suite = {
 	.name = "dmb_alloc",
-	.init = dmb_alloc_test_init,
+	.init = dmb_test_need_blocks,
 	.test_cases = dmb_alloc_cases,
 };
 

@@ -14,18 +14,12 @@
 #include <linux/page-isolation.h>
 
 #include "../internal.h"
+#include "tests.h"
 
 #define DMB_TEST_OWNER	"dmb_contig_test"
 
 /* More of them would be a machine that is too large to fill. */
 #define DMB_TEST_RANGES	64
-
-static int dmb_contig_test_init(struct kunit *test)
-{
-	if (!dmb_blocks.nr)
-		kunit_skip(test, "booted without blocks");
-	return 0;
-}
 
 /* The third pageblock of the first block, and its neighbour */
 static phys_addr_t dmb_test_base(void)
@@ -191,7 +185,7 @@ static struct kunit_case dmb_contig_cases[] = {
 
 static struct kunit_suite dmb_contig_suite = {
 	.name = "dmb_contig",
-	.init = dmb_contig_test_init,
+	.init = dmb_test_need_blocks,
 	.test_cases = dmb_contig_cases,
 };
 

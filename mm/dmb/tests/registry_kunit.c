@@ -6,6 +6,7 @@
 #include <linux/mm.h>
 
 #include "../internal.h"
+#include "tests.h"
 
 /* A table with blocks at 100-200, 200-300 and 500-600. */
 static struct dmb_table *dmb_test_table(struct kunit *test)
@@ -111,8 +112,7 @@ static void dmb_test_live_lookup(struct kunit *test)
 {
 	struct dmb *dmb = NULL, *last = &dmb_blocks.block[dmb_blocks.nr - 1];
 
-	if (!dmb_blocks.nr)
-		kunit_skip(test, "booted without blocks");
+	dmb_test_need_blocks(test);
 
 	while ((dmb = dmb_next(dmb))) {
 		KUNIT_EXPECT_TRUE(test, dmb_contains_pfn(dmb->start_pfn));
@@ -128,8 +128,7 @@ static void dmb_test_live_sticky(struct kunit *test)
 {
 	unsigned long pfn = dmb_blocks.block->start_pfn;
 
-	if (!dmb_blocks.nr)
-		kunit_skip(test, "booted without blocks");
+	dmb_test_need_blocks(test);
 
 	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE),
 			MIGRATE_DMB);
@@ -143,8 +142,7 @@ static void dmb_test_live_sticky(struct kunit *test)
 
 static void dmb_test_live_eligible(struct kunit *test)
 {
-	if (!dmb_blocks.nr)
-		kunit_skip(test, "booted without blocks");
+	dmb_test_need_blocks(test);
 
 	KUNIT_EXPECT_TRUE(test, dmb_eligible(gfp_zone(GFP_HIGHUSER_MOVABLE)));
 	KUNIT_EXPECT_FALSE(test, dmb_eligible(gfp_zone(GFP_HIGHUSER)));

@@ -7,14 +7,11 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -252,28 +249,6 @@ static void move_out(struct tenants *tenants)
 }
 
 /* Memory comes and goes meanwhile, on all CPUs, into the ranges and out of them. */
-static pid_t start_churn_on(int cpu)
-{
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dmb_run_on(cpu);
-	for (;;) {
-		char *memory = mmap(NULL, 8 * MB, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		size_t i;
-
-		if (memory == MAP_FAILED)
-			_exit(1);
-		madvise(memory, 8 * MB, MADV_NOHUGEPAGE);
-		for (i = 0; i < 8 * MB; i += sysconf(_SC_PAGESIZE))
-			memory[i] = 1;
-		munmap(memory, 8 * MB);
-	}
-}
-
 struct churn {
 	pid_t pids[MAX_CPUS];
 	int nr;
@@ -287,7 +262,7 @@ static struct churn start_churn(void)
 	if (churn.nr > MAX_CPUS)
 		churn.nr = MAX_CPUS;
 	for (i = 0; i < churn.nr; i++)
-		churn.pids[i] = start_churn_on(i);
+		churn.pids[i] = load_start_churn(i);
 	return churn;
 }
 
@@ -295,10 +270,8 @@ static void stop_churn(struct churn *churn)
 {
 	int i;
 
-	for (i = 0; i < churn->nr; i++) {
-		kill(churn->pids[i], SIGKILL);
-		waitpid(churn->pids[i], NULL, 0);
-	}
+	for (i = 0; i < churn->nr; i++)
+		load_stop_churn(churn->pids[i]);
 }
 
 FIXTURE_VARIANT(owner)
@@ -905,14 +878,11 @@ TEST_F(range, iomem_shows_blocks_and_owners)
 
 static int load_driver(uint64_t base, uint64_t size)
 {
-	int fd = open(DRIVER, O_RDONLY | O_CLOEXEC), err;
 	char params[64];
 
 	snprintf(params, sizeof(params), "base=%#llx size=%#llx",
 		 (unsigned long long)base, (unsigned long long)size);
-	err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
-	close(fd);
-	return err;
+	return dmb_load_module(DRIVER, params);
 }
 
 /* Again and again, with the block full each time */
@@ -1060,11 +1030,6 @@ TEST_F_TIMEOUT(area, gigantic_pages, CLAIMS_TEST)
 int main(int argc, char **argv)
 {
 	dmb_need_blocks();
-	if (argc > 1 && atoi(argv[1]) > 0) {
-		nr_claims = atoi(argv[1]);
-		argv[1] = argv[0];
-		argv++;
-		argc--;
-	}
+	nr_claims = dmb_number_argument(&argc, &argv, nr_claims);
 	return test_harness_run(argc, argv);
 }

@@ -265,13 +265,15 @@ static bool scatter(char *at, size_t bytes)
 {
 	size_t i, nr = bytes / page;
 	int *nodes = malloc(nr * sizeof(*nodes));
+	bool able = nr_nodes > 1 && nodes;
 
-	for (i = 0; i < nr; i++)
-		nodes[i] = random_number(nr_nodes);
-	if (nr_nodes > 1)
+	if (able) {
+		for (i = 0; i < nr; i++)
+			nodes[i] = random_number(nr_nodes);
 		dmb_move_pages(at, bytes, nodes);
+	}
 	free(nodes);
-	return nr_nodes > 1;
+	return able;
 }
 
 /* Read and mapped, as only mapped ones are moved to another node. */

@@ -10,14 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -37,13 +33,9 @@ static int nr_rounds = 200;
 
 static bool load_driver(void)
 {
-	int fd = open(DRIVER, O_RDONLY | O_CLOEXEC), err;
+	int err = dmb_load_module(DRIVER, "");
 
-	if (fd < 0)
-		return false;
-	err = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
-	close(fd);
-	return !err || err == EEXIST;
+	return !err || err == -EEXIST;
 }
 
 struct device {
@@ -300,23 +292,6 @@ static int bind_device(const struct device *device, const char *what)
 	return dmb_write(path, device->name);
 }
 
-/* Memory comes and goes, in the block as well while that is not the owner's. */
-static pid_t start_churn(int cpu)
-{
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dmb_run_on(cpu);
-	for (;;) {
-		void *memory = dmb_touch(8 * MB, false);
-
-		if (memory)
-			munmap(memory, 8 * MB);
-	}
-}
-
 FIXTURE_SETUP(owned)
 {
 	load_begin();
@@ -327,13 +302,13 @@ FIXTURE_SETUP(owned)
 	ASSERT_EQ(0, bind_device(&self->device, "unbind"));
 	self->before = dmb_note_state();
 	dmb_run_on(0);
-	self->churn = start_churn(1);
+	/* In the block as well, while that is not the owner's */
+	self->churn = load_start_churn(1);
 }
 
 FIXTURE_TEARDOWN(owned)
 {
-	kill(self->churn, SIGKILL);
-	waitpid(self->churn, NULL, 0);
+	load_stop_churn(self->churn);
 	load_end();
 	EXPECT_UNCHANGED(&self->before);
 	/* As it was found */
@@ -374,11 +349,6 @@ int main(int argc, char **argv)
 {
 	dmb_need_blocks();
 	/* How often the owner's driver is bound to its device */
-	if (argc > 1 && atoi(argv[1]) > 0) {
-		nr_rounds = atoi(argv[1]);
-		argv[1] = argv[0];
-		argv++;
-		argc--;
-	}
+	nr_rounds = dmb_number_argument(&argc, &argv, nr_rounds);
 	return test_harness_run(argc, argv);
 }

@@ -269,6 +269,29 @@ int dmb_write(const char *path, const char *text)
 	return err;
 }
 
+int dmb_load_module(const char *path, const char *params)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+int dmb_number_argument(int *argc, char ***argv, int otherwise)
+{
+	int number = *argc > 1 ? atoi((*argv)[1]) : 0;
+
+	if (number <= 0)
+		return otherwise;
+	(*argv)[1] = (*argv)[0];
+	(*argv)++;
+	(*argc)--;
+	return number;
+}
+
 static int write_range(const char *path, uint64_t base, uint64_t size)
 {
 	char text[64];

@@ -93,6 +93,15 @@ unsigned long dmb_memory_block_size(void);
 /* Writes text to a file.  Returns 0 or -errno. */
 int dmb_write(const char *path, const char *text);
 
+/* Loads a module. Returns 0 or -errno. */
+int dmb_load_module(const char *path, const char *params);
+
+/*
+ * For main(): takes a first argument that is a number away from the others, and
+ * returns it, or @otherwise if there is none.
+ */
+int dmb_number_argument(int *argc, char ***argv, int otherwise);
+
 /* Plays the owner of a range, in bytes.  Return 0 or -errno. */
 int dmb_claim(uint64_t base, uint64_t size);
 int dmb_release(uint64_t base, uint64_t size);

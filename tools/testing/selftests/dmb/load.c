@@ -15,7 +15,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -428,17 +427,16 @@ static unsigned long longest_skip(void)
 
 bool load_have_module(void)
 {
-	int fd;
+	int err;
 
 	if (!access(LOAD "/command", W_OK))
 		return true;
-	fd = open(MODULE, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (access(MODULE, R_OK))
 		return false;
 	/* To skip would hide that the module was built for another kernel. */
-	if (syscall(SYS_finit_module, fd, "", 0))
-		ksft_exit_fail_msg("cannot load %s: %s\n", MODULE, strerror(errno));
-	close(fd);
+	err = dmb_load_module(MODULE, "");
+	if (err)
+		ksft_exit_fail_msg("cannot load %s: %s\n", MODULE, strerror(-err));
 	return !access(LOAD "/command", W_OK);
 }
 
@@ -450,6 +448,28 @@ size_t load_hog(size_t size, int order, const char *how)
 	if (dmb_write(LOAD "/command", text))
 		return 0;
 	return dmb_read_value(LOAD "/result", "hog_got") * page_size();
+}
+
+pid_t load_start_churn(int cpu)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dmb_run_on(cpu);
+	for (;;) {
+		void *memory = dmb_touch(8 * MB, false);
+
+		if (memory)
+			munmap(memory, 8 * MB);
+	}
+}
+
+void load_stop_churn(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
 }
 
 /* Is there a kswapd that has something to do, whether or not it gets to run? */
@@ -481,9 +501,8 @@ static bool kswapd_awake(void)
 
 size_t load_hog_slowly(size_t size, int order, const char *how)
 {
-	int tries;
-
 	size_t bite = 1 * MB, got, done;
+	int tries;
 
 	for (done = 0; done < size; done += got) {
 		got = load_hog(bite, order, how);

@@ -92,6 +92,10 @@ size_t load_hog(size_t size, int order, const char *how);
 size_t load_hog_slowly(size_t size, int order, const char *how);
 void load_free_hogs(void);
 
+/* A process that has memory come and go, on one CPU. To be ended by the other one. */
+pid_t load_start_churn(int cpu);
+void load_stop_churn(pid_t pid);
+
 /* What becomes of page cache in areas, in pages */
 struct load_cache {
 	unsigned char *map;
