@@ -35,7 +35,7 @@ spread compare kselftest: deps
 
 bench: export EXTRA = bench
 bench: deps
-	@benchmarks/bench
+	@benchmarks/bench $(PARTS)
 
 clean:
 	rm -rf out

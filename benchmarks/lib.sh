@@ -8,32 +8,31 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=../tools/testing/dmb/lib.sh
 . "$bench/../tools/testing/dmb/lib.sh"
 
-only_on x86_64
 export EXTRA=bench DEBUG=
 work=$guest_dir/bench
-results_dir=${BENCH_RESULTS:-$DMB_OUT/bench}
+results_dir=${BENCH_RESULTS:-$DMB_OUT/bench/$ARCH}
 csv=$results_dir/results.csv
 # How often each measurement is repeated
 rounds=3
 
-# In all guests the same memory. Of 6 GiB the movable part or the area is 1 GiB, in
-# two blocks where there can be two. Under pressure, which is slow, of 2 GiB it
-# is 512 MiB, and who has none gets 1536 MiB in all.
+# In all guests the same memory: two controllers, with a movable part or an area
+# that is in two blocks where there can be two. Under pressure, which is slow, of
+# 2 GiB it is 512 MiB, and who has none gets 1536 MiB in all.
 columns=(stock stock-movable stock-cma zone sticky-none sticky)
 declare -A designs=([stock]=stock [stock-movable]=stock [stock-cma]=stock
 		    [zone]=zone [sticky-none]=sticky [sticky]=sticky)
-declare -A areas=([stock]='' [stock-movable]=movablecore=1G [stock-cma]=cma=1G
-		  [zone]=movablecore=512M@1G,512M@4G
-		  [sticky-none]='' [sticky]=movablecore=512M@1G,512M@4G)
+declare -A areas=([stock]='' [stock-movable]=movablecore=$two_size
+		  [stock-cma]=cma=$two_size [zone]=movablecore=$two_blocks
+		  [sticky-none]='' [sticky]=movablecore=$two_blocks)
 declare -A small_areas=([stock]='' [stock-movable]=movablecore=512M
-			[stock-cma]=cma=512M@512M [zone]=movablecore=512M@512M
-			[sticky-none]='' [sticky]=movablecore=512M@512M)
+			[stock-cma]=cma=$one_block [zone]=movablecore=$one_block
+			[sticky-none]='' [sticky]=movablecore=$one_block)
 declare -A images archives
 
-machine='-machine pc -m 6G'
 # An instruction takes a nanosecond, of all CPUs together, and nothing else takes
-# any time.
+# any time. QEMU can count only if one thread has all CPUs.
 icount='-icount shift=0,sleep=off'
+qemu=("${qemu[@]/%thread=multi/thread=single}")
 
 # build DESIGN: sets images[DESIGN], and the archives[DESIGN] of its guests
 build()
@@ -49,7 +48,8 @@ build_archive()
 
 	object=$(build_dir "$2")
 	base=$(guest_archive "$2" initramfs.cpio) || return
-	if ! { make -s -C "$bench" "O=$work" "KBUILD=$object" "BASE=$base" "$work/bench.cpio" &&
+	if ! { make -s -C "$bench" "O=$work" "KBUILD=$object" "BASE=$base" \
+		    "GUEST_ROOT=$guest_root" "$work/bench.cpio" &&
 	       guest_modules "$2" "$dir/modules" "$bench/micro/dmb_micro.c" \
 			     "$DMB_TOP/tools/testing/selftests/dmb/test_modules/dmb_load.c"; } \
 	     >"$log" 2>&1; then
