@@ -32,12 +32,12 @@ static void count(bool ok)
 
 #define check(ok, ...) (count(ok), printf(__VA_ARGS__), putchar('\n'))
 
-static bool close_to(unsigned long a, unsigned long b)
+static bool close_to(unsigned long long a, unsigned long long b)
 {
-	return labs((long)(a - b)) <= (long)PCP_BYTES;
+	return llabs((long long)(a - b)) <= (long long)PCP_BYTES;
 }
 
-static unsigned long pages_to_bytes(unsigned long pages)
+static unsigned long long pages_to_bytes(unsigned long long pages)
 {
 	return pages * sysconf(_SC_PAGESIZE);
 }
@@ -61,7 +61,7 @@ static const char *attribute(const struct dmb_block *block, const char *name)
 }
 
 /* What is present in all movable zones together. */
-static unsigned long zone_movable_bytes(void)
+static unsigned long long zone_movable_bytes(void)
 {
 	FILE *file = fopen("/proc/zoneinfo", "r");
 	unsigned long pages = 0, present;
@@ -94,25 +94,25 @@ static unsigned long pageblock_bytes(void)
 
 static void check_accounts(void)
 {
-	unsigned long typed = dmb_pageblocks() * pageblock_bytes();
-	unsigned long total = dmb_meminfo("DmbTotal");
+	unsigned long long typed = (unsigned long long)dmb_pageblocks() * pageblock_bytes();
+	unsigned long long total = dmb_meminfo("DmbTotal");
 	/* One right after the other: per-cpu lists are drained behind the scenes. */
-	unsigned long free = dmb_meminfo("DmbFree");
+	unsigned long long free = dmb_meminfo("DmbFree");
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	int nr = dmb_read_blocks(blocks);
-	unsigned long sizes = 0, frees = 0;
+	unsigned long long sizes = 0, frees = 0;
 	struct dmb_audit audit = dmb_audit();
 
 	for (int i = 0; i < nr; i++) {
 		sizes += blocks[i].size;
 		frees += blocks[i].free;
 	}
-	check(sizes == total, "sizes in sysfs %lu, DmbTotal %lu", sizes, total);
-	check(typed == total, "designated pageblocks %lu, DmbTotal %lu", typed, total);
-	check(free <= total, "DmbFree %lu, DmbTotal %lu", free, total);
-	check(audit.used + audit.unused == (long)total, "the audit saw %ld used, %ld unused",
+	check(sizes == total, "sizes in sysfs %llu, DmbTotal %llu", sizes, total);
+	check(typed == total, "designated pageblocks %llu, DmbTotal %llu", typed, total);
+	check(free <= total, "DmbFree %llu, DmbTotal %llu", free, total);
+	check(audit.used + audit.unused == (long long)total, "the audit saw %lld used, %lld unused",
 	      audit.used, audit.unused);
-	check(close_to(frees, free), "free in sysfs %lu, DmbFree %lu", frees, free);
+	check(close_to(frees, free), "free in sysfs %llu, DmbFree %llu", frees, free);
 	check(close_to(pages_to_bytes(dmb_read_value("/proc/vmstat", "nr_free_dmb")), free),
 	      "nr_free_dmb in /proc/vmstat agrees with DmbFree");
 	check(close_to(pages_to_bytes(dmb_read_value("/proc/zoneinfo", "nr_free_dmb")), free),
@@ -167,7 +167,7 @@ static void check_kernel_memory(void)
 	dmb_close_pipes();
 	check(filled >= LOAD_BYTES, "%zu bytes of kernel memory", filled);
 	check(during.used - before.used <= DMB_NOISE,
-	      "%ld bytes used in blocks before, %ld with the kernel memory",
+	      "%lld bytes used in blocks before, %lld with the kernel memory",
 	      before.used, during.used);
 	check(!during.violations, "%ld violations", during.violations);
 }
@@ -179,9 +179,9 @@ int main(void)
 
 	setlinebuf(stdout);
 	printf("memory %lu kB\n", dmb_read_value("/proc/meminfo", "MemTotal"));
-	printf("movable %luM\n", zone_movable_bytes() / MB);
+	printf("movable %lluM\n", zone_movable_bytes() / MB);
 	for (int i = 0; i < nr; i++) {
-		printf("block 0x%lx %luM", blocks[i].base, blocks[i].size / MB);
+		printf("block 0x%llx %lluM", blocks[i].base, blocks[i].size / MB);
 		printf(" node %s", attribute(&blocks[i], "node"));
 		printf(" zone %s\n", attribute(&blocks[i], "zone"));
 	}

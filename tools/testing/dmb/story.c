@@ -69,14 +69,14 @@ static void print_cell(enum kind kind)
 static int find_memory(bool *memory)
 {
 	FILE *file = fopen("/proc/iomem", "r");
-	unsigned long first, last;
+	unsigned long long first, last;
 	char line[256];
 	int cells = 0;
 
 	if (!file)
 		die("/proc/iomem");
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx : System RAM", &first, &last) != 2 ||
+		if (sscanf(line, "%llx-%llx : System RAM", &first, &last) != 2 ||
 		    !strstr(line, "System RAM"))
 			continue;
 		cells = last / CELL_BYTES + 1;
@@ -92,8 +92,8 @@ static int find_memory(bool *memory)
 /* A cell is shown as used when at least half of it is. */
 static enum kind cell_kind(int kpageflags, int cell)
 {
-	static unsigned long flags[CELL_BYTES / 4096];
-	unsigned long address = cell * CELL_BYTES;
+	static uint64_t flags[CELL_BYTES / 4096];
+	unsigned long long address = (unsigned long long)cell * CELL_BYTES;
 	size_t page = sysconf(_SC_PAGESIZE);
 	size_t pages = CELL_BYTES / page, free = 0;
 	bool designated = false;
@@ -142,7 +142,7 @@ static void print_legend(void)
 
 static void tell_user_memory(void)
 {
-	unsigned long before = dmb_meminfo("DmbFree"), after;
+	unsigned long long before = dmb_meminfo("DmbFree"), after;
 	size_t inside, expected;
 	void *memory;
 
@@ -153,7 +153,7 @@ static void tell_user_memory(void)
 	inside = dmb_bytes_in_blocks(memory, USER_BYTES);
 	expected = before < USER_BYTES ? before : USER_BYTES;
 
-	printf("A program fills %lu MiB, %lu MiB of it in blocks. DmbFree: %lu -> %lu MiB.\n",
+	printf("A program fills %zu MiB, %zu MiB of it in blocks. DmbFree: %llu -> %llu MiB.\n",
 	       USER_BYTES / MB, inside / MB, before / MB, after / MB);
 	print_picture();
 	printf("  The blocks fill first: %s\n",
@@ -163,12 +163,12 @@ static void tell_user_memory(void)
 
 static void tell_kernel_memory(void)
 {
-	unsigned long before = dmb_meminfo("DmbFree");
-	long used = dmb_audit().used;
+	unsigned long long before = dmb_meminfo("DmbFree");
+	long long used = dmb_audit().used;
 	size_t filled = dmb_fill_pipes(KERNEL_BYTES);
 
 	used = dmb_audit().used - used;
-	printf("It ends, and the kernel takes %lu MiB for pipe buffers. DmbFree: %lu -> %lu MiB.\n",
+	printf("It ends, and the kernel takes %zu MiB for pipe buffers. DmbFree: %llu -> %llu MiB.\n",
 	       filled / MB, before / MB, dmb_meminfo("DmbFree") / MB);
 	print_picture();
 	printf("  The kernel stays out of the empty blocks: %s\n",
@@ -179,7 +179,7 @@ static void tell_audit(void)
 {
 	struct dmb_audit audit = dmb_audit();
 
-	printf("The audit looks at all %lu MiB of the blocks: %ld violations.\n",
+	printf("The audit looks at all %lld MiB of the blocks: %ld violations.\n",
 	       (audit.used + audit.unused) / MB, audit.violations);
 	printf("  Nothing that cannot move is in a block: %s\n",
 	       verdict(nr_blocks && !audit.violations));
@@ -192,7 +192,7 @@ int main(int argc, char **argv)
 	setlinebuf(stdout);
 
 	for (int i = 0; i < nr_blocks; i++)
-		printf("  " SYSFS_DMB "/%s: base 0x%lx, %lu MiB, %lu MiB free\n", blocks[i].name,
+		printf("  " SYSFS_DMB "/%s: base 0x%llx, %llu MiB, %llu MiB free\n", blocks[i].name,
 		       blocks[i].base, blocks[i].size / MB, blocks[i].free / MB);
 	print_legend();
 	print_picture();

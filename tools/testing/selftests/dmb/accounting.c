@@ -38,7 +38,7 @@ FIXTURE_TEARDOWN(accounting)
 
 TEST_F(accounting, blocks_are_apart_and_aligned)
 {
-	unsigned long align = pageblock_size(), end = 0;
+	unsigned long long align = pageblock_size(), end = 0;
 	int i;
 
 	for (i = 0; i < self->nr; i++) {
@@ -69,50 +69,51 @@ TEST_F(accounting, names_follow_addresses)
 
 TEST_F(accounting, total_is_the_sum)
 {
-	unsigned long sum = 0;
+	unsigned long long page = sysconf(_SC_PAGESIZE), sum = 0;
 	int i;
 
 	for (i = 0; i < self->nr; i++)
 		sum += self->blocks[i].size;
 	EXPECT_EQ(sum, dmb_meminfo("DmbTotal"));
-	EXPECT_EQ(sum, dmb_read_value("/proc/zoneinfo", "dmb") *
-		  sysconf(_SC_PAGESIZE));
+	EXPECT_EQ(sum, dmb_read_value("/proc/zoneinfo", "dmb") * page);
 }
 
 TEST_F(accounting, pageblocks_have_the_type)
 {
-	EXPECT_EQ(dmb_pageblocks() * pageblock_size(), dmb_meminfo("DmbTotal"));
+	unsigned long long size = pageblock_size();
+
+	EXPECT_EQ(dmb_pageblocks() * size, dmb_meminfo("DmbTotal"));
 }
 
 TEST_F(accounting, free_is_the_sum)
 {
-	unsigned long sum = 0;
+	long long sum = 0;
 	int i;
 
 	for (i = 0; i < self->nr; i++)
 		sum += self->blocks[i].free;
-	EXPECT_LT(labs((long)(sum - dmb_meminfo("DmbFree"))), DMB_NOISE);
+	EXPECT_LT(llabs(sum - (long long)dmb_meminfo("DmbFree")), DMB_NOISE);
 	EXPECT_LE(dmb_meminfo("DmbFree"), dmb_meminfo("DmbTotal"));
 }
 
 TEST_F(accounting, vmstat_and_meminfo_agree)
 {
-	unsigned long page = sysconf(_SC_PAGESIZE);
-	long dmb, all;
+	unsigned long long page = sysconf(_SC_PAGESIZE);
+	long long dmb, all;
 
 	dmb = dmb_read_value("/proc/vmstat", "nr_free_dmb") * page -
 	      dmb_meminfo("DmbFree");
-	EXPECT_LT(labs(dmb), DMB_NOISE);
+	EXPECT_LT(llabs(dmb), DMB_NOISE);
 	all = dmb_read_value("/proc/vmstat", "nr_free_pages") * page -
 	      dmb_meminfo("MemFree");
-	EXPECT_LT(labs(all), DMB_NOISE);
+	EXPECT_LT(llabs(all), DMB_NOISE);
 }
 
 /* Free designated memory is free memory to whoever looks at all of it. */
 TEST_F(accounting, memfree_and_memavailable_include_it)
 {
-	long dmb = dmb_meminfo("DmbFree"), all = dmb_meminfo("MemFree");
-	long available = dmb_meminfo("MemAvailable");
+	long long dmb = dmb_meminfo("DmbFree"), all = dmb_meminfo("MemFree");
+	long long available = dmb_meminfo("MemAvailable");
 	/* Enough for what per-cpu lists hold not to matter */
 	long size = dmb / 2;
 	void *memory;

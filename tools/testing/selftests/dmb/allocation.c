@@ -39,7 +39,7 @@ static bool free_one_by_one(void)
 
 FIXTURE(allocation)
 {
-	long used;
+	long long used;
 };
 
 FIXTURE_SETUP(allocation)
@@ -57,7 +57,7 @@ FIXTURE_TEARDOWN(allocation)
 	struct dmb_audit audit = dmb_audit();
 
 	EXPECT_EQ(0, audit.violations);
-	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	EXPECT_LT(llabs(audit.used - self->used), DMB_NOISE);
 }
 
 FIXTURE_VARIANT(allocation)
@@ -104,7 +104,7 @@ TEST_F(allocation, block_device_buffers_stay_out)
 
 	audit = dmb_audit();
 	EXPECT_EQ(0, audit.violations);
-	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	EXPECT_LT(llabs(audit.used - self->used), DMB_NOISE);
 
 	dmb_close_device(fd);
 }
@@ -122,7 +122,7 @@ TEST_F(allocation, kernel_memory_stays_out)
 	EXPECT_GE(filled, SIZE / 2);
 	audit = dmb_audit();
 	EXPECT_EQ(0, audit.violations);
-	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	EXPECT_LT(llabs(audit.used - self->used), DMB_NOISE);
 	dmb_close_pipes();
 }
 
@@ -146,7 +146,7 @@ TEST_F(allocation, slab_stays_out)
 	}
 	audit = dmb_audit();
 	EXPECT_EQ(0, audit.violations);
-	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	EXPECT_LT(llabs(audit.used - self->used), DMB_NOISE);
 	EXPECT_EQ(0, umount(dir));
 	rmdir(dir);
 }
@@ -164,7 +164,7 @@ TEST_F(allocation, page_cache_comes_from_blocks)
 	ASSERT_GE(fd, 0);
 	for (done = 0; done < SIZE; done += sizeof(buf))
 		ASSERT_EQ(sizeof(buf), write(fd, buf, sizeof(buf)));
-	EXPECT_LT(labs(dmb_audit().used - self->used - SIZE), DMB_NOISE);
+	EXPECT_LT(llabs(dmb_audit().used - self->used - SIZE), DMB_NOISE);
 	close(fd);
 }
 

@@ -58,7 +58,7 @@ TEST_F(violation, page_that_nobody_could_move)
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	int i, nr = dmb_read_blocks(blocks);
 	struct dmb_audit audit;
-	unsigned long address;
+	unsigned long long address;
 	bool inside = false;
 
 	ASSERT_EQ(0, dmb_write(VIOLATE, "page"));
@@ -66,7 +66,7 @@ TEST_F(violation, page_that_nobody_could_move)
 	EXPECT_EQ(1, audit.violations);
 	EXPECT_STREQ("neither in a mapping, on the LRU nor movable",
 		     audit.reason);
-	address = audit.pfn * sysconf(_SC_PAGESIZE);
+	address = (unsigned long long)audit.pfn * sysconf(_SC_PAGESIZE);
 	for (i = 0; i < nr; i++)
 		if (address - blocks[i].base < blocks[i].size)
 			inside = true;

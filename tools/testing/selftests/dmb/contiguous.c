@@ -784,7 +784,7 @@ TEST_F_TIMEOUT(full, dirty_page_cache_is_written_back, DMB_LONG_TEST)
 		    &self->block, &base, &size);
 	/* Whoever filled the memory has had some of it written back. */
 	write_stamps(&self->tenants);
-	TH_LOG("%llu KiB in a row, %lu MiB dirty", (unsigned long long)size / 1024,
+	TH_LOG("%llu KiB in a row, %llu MiB dirty", (unsigned long long)size / 1024,
 	       dmb_meminfo("Dirty") / MB);
 	ASSERT_GT(size, 0);
 	ASSERT_GT(dmb_meminfo("Dirty"), self->tenants.size / 2);
@@ -1017,7 +1017,7 @@ TEST_F(area, serves_others_meanwhile)
 		inside += frames[i] >= self->base / page &&
 			  frames[i] < (self->base + self->size) / page;
 	free(frames);
-	TH_LOG("%zu of %llu MiB of the area in use", inside * page / MB,
+	TH_LOG("%zu of %llu MiB of the area in use", inside * (size_t)page / MB,
 	       (unsigned long long)self->size / MB);
 	EXPECT_GT(inside * page, self->size / 4);
 }
@@ -1027,7 +1027,8 @@ TEST_F(area, alloc_and_release)
 	uint64_t size = 16 * MB;
 	char pages[32];
 
-	snprintf(pages, sizeof(pages), "%lu", size / sysconf(_SC_PAGESIZE));
+	snprintf(pages, sizeof(pages), "%llu",
+		 (unsigned long long)size / sysconf(_SC_PAGESIZE));
 	ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
 	EXPECT_EQ(size, claimed());
 	EXPECT_EQ(0, dmb_audit().violations);
@@ -1046,7 +1047,7 @@ TEST_F(area, other_areas_stay_apart)
 	if (!total)
 		SKIP(return, "needs cma=");
 	EXPECT_EQ(total, dmb_meminfo("CmaTotal"));
-	snprintf(pages, sizeof(pages), "%lu", size / page);
+	snprintf(pages, sizeof(pages), "%llu", (unsigned long long)(size / page));
 	ASSERT_EQ(0, dmb_write(OTHER_AREA "/alloc", pages));
 	ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
 	EXPECT_EQ(size, claimed());

@@ -460,7 +460,7 @@ static bool add_zram(char device[32])
 	id = atoi(text);
 	snprintf(path, sizeof(path), "/sys/block/zram%d/disksize", id);
 	snprintf(device, 32, "/dev/zram%d", id);
-	snprintf(text, sizeof(text), "%lu", dmb_meminfo("MemTotal") / 4);
+	snprintf(text, sizeof(text), "%llu", dmb_meminfo("MemTotal") / 4);
 	return !dmb_write(path, text);
 }
 

@@ -253,7 +253,7 @@ TEST_F_TIMEOUT(pool, serves_its_device_under_load, DMB_LONG_TEST)
 			EXPECT_FALSE(inside(frames[i] * page, page, buffers[n].base,
 					    buffers[n].base + buffers[n].size));
 	}
-	TH_LOG("%d buffers of %lu MiB, %zu MiB of others' pages beside them", nr,
+	TH_LOG("%d buffers of %zu MiB, %zu MiB of others' pages beside them", nr,
 	       BUFFER / MB, others * page / MB);
 	EXPECT_NE(0, others);
 	free(frames);
@@ -336,7 +336,7 @@ TEST_F_TIMEOUT(owned, driver_takes_its_memory_hundreds_of_times, LOAD_LONG_TEST)
 		EXPECT_EQ(0, bind_device(&self->device, "unbind"));
 		EXPECT_EQ(0, claimed_bytes(block));
 	}
-	TH_LOG("%d times %lu MiB, %d failed", nr_rounds, block->size / MB, failed);
+	TH_LOG("%d times %llu MiB, %d failed", nr_rounds, block->size / MB, failed);
 	EXPECT_EQ(0, failed);
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
 	/* The driver warns if somebody has written to what it had. */

@@ -32,7 +32,7 @@
 static int pipes[MAX_PIPES][2];
 static int nr_pipes;
 
-static unsigned long read_block_value(const char *name, const char *file)
+static unsigned long long read_block_value(const char *name, const char *file)
 {
 	char path[PATH_MAX], text[64] = "";
 	FILE *f;
@@ -42,7 +42,7 @@ static unsigned long read_block_value(const char *name, const char *file)
 	if (!f || !fgets(text, sizeof(text), f))
 		ksft_exit_fail_msg("cannot read %s\n", path);
 	fclose(f);
-	return strtoul(text, NULL, 0);
+	return strtoull(text, NULL, 0);
 }
 
 static int compare_base(const void *a, const void *b)
@@ -112,9 +112,9 @@ unsigned long dmb_read_value(const char *path, const char *word)
 	return value;
 }
 
-unsigned long dmb_meminfo(const char *field)
+unsigned long long dmb_meminfo(const char *field)
 {
-	return dmb_read_value("/proc/meminfo", field) * 1024;
+	return dmb_read_value("/proc/meminfo", field) * 1024ULL;
 }
 
 unsigned long dmb_read_number(const char *path)
@@ -170,7 +170,7 @@ unsigned long dmb_pageblocks(void)
 struct dmb_audit dmb_audit(void)
 {
 	FILE *f = fopen(DEBUGFS_DMB "/audit", "r");
-	long page = sysconf(_SC_PAGESIZE);
+	long long page = sysconf(_SC_PAGESIZE);
 	struct dmb_audit audit = { };
 	long free, used, pcp, violations;
 	char line[256];
@@ -194,7 +194,7 @@ struct dmb_audit dmb_audit(void)
 }
 
 /* DmbFree with what each CPU has counted for itself, in bytes. */
-static long free_account(void)
+static long long free_account(void)
 {
 	dmb_write("/proc/sys/vm/stat_refresh", "1");
 	return dmb_meminfo("DmbFree");
@@ -213,9 +213,9 @@ struct dmb_state dmb_note_state(void)
 
 const char *dmb_changed(const struct dmb_state *state)
 {
-	long before = free_account();
+	long long before = free_account();
 	struct dmb_audit audit = dmb_audit();
-	long after = free_account();
+	long long after = free_account();
 	static char text[160];
 
 	/*
@@ -224,17 +224,17 @@ const char *dmb_changed(const struct dmb_state *state)
 	 */
 	if (audit.free <= (before < after ? before : after) - DMB_NOISE ||
 	    audit.free >= (before < after ? after : before) + DMB_NOISE)
-		snprintf(text, sizeof(text), "DmbFree %ld and %ld, %ld found free",
+		snprintf(text, sizeof(text), "DmbFree %lld and %lld, %lld found free",
 			 before, after, audit.free);
 	else if (state->pageblocks != dmb_pageblocks())
 		snprintf(text, sizeof(text), "%lu pageblocks, now %lu",
 			 state->pageblocks, dmb_pageblocks());
 	else if (state->total != dmb_meminfo("DmbTotal") ||
-		 state->total != (unsigned long)(audit.used + audit.unused))
-		snprintf(text, sizeof(text), "%lu in all, now %lu, %ld found", state->total,
+		 state->total != (unsigned long long)(audit.used + audit.unused))
+		snprintf(text, sizeof(text), "%llu in all, now %llu, %lld found", state->total,
 			 dmb_meminfo("DmbTotal"), audit.used + audit.unused);
-	else if (labs(audit.used - state->used) >= DMB_NOISE)
-		snprintf(text, sizeof(text), "%ld used, now %ld", state->used, audit.used);
+	else if (llabs(audit.used - state->used) >= DMB_NOISE)
+		snprintf(text, sizeof(text), "%lld used, now %lld", state->used, audit.used);
 	else if (audit.violations)
 		snprintf(text, sizeof(text), "%ld violations: %s", audit.violations,
 			 audit.reason);
@@ -464,7 +464,7 @@ int dmb_move_pages(void *memory, size_t size, const int *nodes)
 
 int dmb_find_block(const struct dmb_block *blocks, int nr, uint64_t frame)
 {
-	unsigned long address = frame * sysconf(_SC_PAGESIZE);
+	unsigned long long address = frame * sysconf(_SC_PAGESIZE);
 	int i;
 
 	for (i = 0; frame && i < nr; i++)

@@ -13,17 +13,17 @@
 #define SYSFS_THP	"/sys/kernel/mm/transparent_hugepage"
 
 #define DMB_MAX_BLOCKS	32
-#define MB		(1024UL * 1024)
+#define MB		((size_t)1024 * 1024)
 
 /* Other processes do not stand still: what two readings may differ by. */
 #define DMB_NOISE	((long)(2 * MB))
 
 struct dmb_block {
 	char name[64];
-	unsigned long base;	/* bytes, like all that follow */
-	unsigned long size;
-	unsigned long free;
-	unsigned long claimed;
+	unsigned long long base;	/* bytes, like all that follow */
+	unsigned long long size;
+	unsigned long long free;
+	unsigned long long claimed;
 	int node;
 };
 
@@ -38,7 +38,7 @@ void dmb_need_blocks(void);
 
 /* A number from a file such as /proc/meminfo, by the word it follows. */
 unsigned long dmb_read_value(const char *path, const char *word);
-unsigned long dmb_meminfo(const char *field);	/* bytes */
+unsigned long long dmb_meminfo(const char *field);	/* bytes */
 
 /* The number that a file consists of; 0 if it cannot be read. */
 unsigned long dmb_read_number(const char *path);
@@ -51,9 +51,9 @@ unsigned long dmb_pageblocks(void);
  * DmbFree is not: free pages in per-cpu lists are in neither.
  */
 struct dmb_audit {
-	long used;		/* bytes */
-	long free;		/* bytes in the buddy allocator */
-	long unused;		/* bytes: free, or in per-cpu lists */
+	long long used;		/* bytes */
+	long long free;		/* bytes in the buddy allocator */
+	long long unused;	/* bytes: free, or in per-cpu lists */
 	long violations;
 	unsigned long pfn;	/* of the last violation reported */
 	char reason[128];	/* of that */
@@ -64,8 +64,8 @@ struct dmb_audit dmb_audit(void);
 /* What must be as it was when a test is over */
 struct dmb_state {
 	unsigned long pageblocks;
-	unsigned long total;	/* bytes */
-	long used;		/* bytes */
+	unsigned long long total;	/* bytes */
+	long long used;			/* bytes */
 };
 
 struct dmb_state dmb_note_state(void);

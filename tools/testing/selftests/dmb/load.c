@@ -41,7 +41,7 @@
 #define SCATTERED	(64 * MB)
 
 /* Of atomic requests, for each order */
-#define BURST		(256 * 1024UL)
+#define BURST		((size_t)256 * 1024)
 
 #define BATCH		8192	/* pages to look at in one go */
 
@@ -57,6 +57,7 @@ static size_t page_size(void)
 static int read_movable_zones(struct dmb_block areas[DMB_MAX_BLOCKS], size_t *nr_free)
 {
 	FILE *f = fopen("/proc/zoneinfo", "r");
+	unsigned long long page = page_size();
 	unsigned long value, spanned = 0;
 	bool movable = false;
 	char line[256];
@@ -76,8 +77,8 @@ static int read_movable_zones(struct dmb_block areas[DMB_MAX_BLOCKS], size_t *nr
 			spanned = value;
 		} else if (sscanf(line, " start_pfn: %lu", &value) == 1 &&
 			   spanned && nr < DMB_MAX_BLOCKS) {
-			areas[nr].base = value * page_size();
-			areas[nr++].size = spanned * page_size();
+			areas[nr].base = value * page;
+			areas[nr++].size = spanned * page;
 		}
 	}
 	fclose(f);
@@ -86,6 +87,7 @@ static int read_movable_zones(struct dmb_block areas[DMB_MAX_BLOCKS], size_t *nr
 
 int load_areas(struct dmb_block areas[DMB_MAX_BLOCKS])
 {
+	unsigned long long page = page_size();
 	int nr = dmb_read_blocks(areas);
 	size_t nr_free;
 
@@ -93,8 +95,8 @@ int load_areas(struct dmb_block areas[DMB_MAX_BLOCKS])
 		return nr;
 	if (access(CMA, R_OK))
 		return read_movable_zones(areas, &nr_free);
-	areas[0].base = dmb_read_number(CMA "/base_pfn") * page_size();
-	areas[0].size = dmb_read_number(CMA "/count") * page_size();
+	areas[0].base = dmb_read_number(CMA "/base_pfn") * page;
+	areas[0].size = dmb_read_number(CMA "/count") * page;
 	return 1;
 }
 

@@ -277,7 +277,7 @@ FIXTURE(placement)
 {
 	struct area area;
 	size_t room;
-	long used;
+	long long used;
 };
 
 FIXTURE_VARIANT(placement)
@@ -336,7 +336,7 @@ FIXTURE_TEARDOWN(placement)
 	close_area(&self->area);
 	audit = dmb_audit();
 	EXPECT_EQ(0, audit.violations);
-	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	EXPECT_LT(llabs(audit.used - self->used), DMB_NOISE);
 }
 
 static double percent(size_t part, size_t whole)
@@ -376,7 +376,7 @@ TEST_F_TIMEOUT(placement, blocks_before_ordinary_memory, DMB_LONG_TEST)
 
 FIXTURE(others)
 {
-	long used;
+	long long used;
 };
 
 FIXTURE_SETUP(others)
@@ -393,7 +393,7 @@ FIXTURE_TEARDOWN(others)
 	struct dmb_audit audit = dmb_audit();
 
 	EXPECT_EQ(0, audit.violations);
-	EXPECT_LT(labs(audit.used - self->used), DMB_NOISE);
+	EXPECT_LT(llabs(audit.used - self->used), DMB_NOISE);
 }
 
 /* Free pages in the lists of another CPU are free all the same. */
@@ -408,7 +408,7 @@ TEST_F_TIMEOUT(others, lists_of_another_cpu, DMB_LONG_TEST)
 	memory = dmb_touch(size / 2, false);
 	ASSERT_NE(NULL, memory);
 	munmap(memory, size / 2);
-	TH_LOG("%lu kB in per-cpu lists", (size - dmb_free_of_order(0, -1)) / 1024);
+	TH_LOG("%zu kB in per-cpu lists", (size - dmb_free_of_order(0, -1)) / 1024);
 
 	ASSERT_EQ(0, dmb_run_on(0));
 	ASSERT_TRUE(open_area(&area, ANONYMOUS, (size + SPILL) / STEP * STEP));
