@@ -23,8 +23,15 @@ arm64)
 	qemu_program=qemu-system-aarch64
 	qemu_package=qemu-system-arm
 	;;
+arm)
+	boot=arch/arm/boot/zImage
+	triplet=arm-linux-gnueabihf
+	debian=armhf
+	qemu_program=qemu-system-arm
+	qemu_package=qemu-system-arm
+	;;
 *)
-	echo "ARCH=$ARCH is unknown; there are x86_64 and arm64" >&2
+	echo "ARCH=$ARCH is unknown; there are x86_64, arm64 and arm" >&2
 	exit 1
 	;;
 esac

@@ -25,6 +25,7 @@ complaints='WARNING:|BUG:|BUG at|Oops|KASAN|UBSAN|possible recursive locking|cir
 complaints+='|suspicious RCU|Call Trace|page allocation failure|Kernel panic|dmb: dmb[0-9]+: BUG'
 
 console='panic=-1 oops=panic'
+cpu=max
 
 # The usual machine, to be given its memory with -m, and one block in 2 GiB of it.
 # Another one with two memory controllers, each in a zone of its own, and a block
@@ -61,8 +62,23 @@ arm64)
 	two_size=600M
 	two_load=540M
 	;;
+arm)
+	threads=multi
+	# To QEMU 7.2, "max" has 32 address bits.
+	cpu=cortex-a15
+	machine='-machine virt'
+	one_block=512M@2G
+	console+=' console=ttyAMA0'
+	# QEMU's virt has one piece of memory, from 1 GiB on. All beyond the first 768
+	# MiB is ZONE_HIGHMEM, so that each of these is in a zone of its own.
+	two_controllers='-machine virt -m 6G'
+	controllers=2G@1G,4G@3G
+	two_blocks=300M@0x50000000,300M@4G
+	two_size=600M
+	two_load=540M
+	;;
 esac
-qemu=("$qemu_program" -accel "tcg,thread=$threads" -cpu max -smp 2 -nodefaults
+qemu=("$qemu_program" -accel "tcg,thread=$threads" -cpu "$cpu" -smp 2 -nodefaults
       -nographic -no-reboot)
 
 # only_on ARCH: ends a script that is for this one only
