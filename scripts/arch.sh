@@ -8,6 +8,11 @@
 : "${ARCH:=x86_64}"
 export ARCH
 
+# What the kernel calls the architecture
+kernel_arch=$ARCH
+# Whether Debian has a busybox for the guests
+busybox=1
+
 case $ARCH in
 x86_64)
 	boot=arch/x86/boot/bzImage
@@ -30,8 +35,18 @@ arm)
 	qemu_program=qemu-system-arm
 	qemu_package=qemu-system-arm
 	;;
+riscv64)
+	kernel_arch=riscv
+	boot=arch/riscv/boot/Image
+	triplet=riscv64-linux-gnu
+	debian=riscv64
+	qemu_program=qemu-system-riscv64
+	qemu_package=qemu-system-misc
+	# Debian 12 has a compiler for it, but no packages.
+	busybox=
+	;;
 *)
-	echo "ARCH=$ARCH is unknown; there are x86_64, arm64 and arm" >&2
+	echo "ARCH=$ARCH is unknown; there are x86_64, arm64, arm and riscv64" >&2
 	exit 1
 	;;
 esac
