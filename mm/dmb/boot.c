@@ -37,7 +37,7 @@
 void __init dmb_adjust_core(unsigned long *kernelcore,
 			    unsigned long *movablecore)
 {
-	unsigned long pages = dmb_all_usable_pages();
+	unsigned long pages = dmb_all_usable_pages(ULONG_MAX);
 
 	*movablecore -= min(*movablecore, pages);
 	if (*kernelcore)

@@ -253,61 +253,83 @@ static const char * __init dmb_describe(const struct dmb *request)
 	return text;
 }
 
-/* Pages of a range that can be designated. */
-static unsigned long __init dmb_usable_pages(const struct dmb *dmb)
+/* Pages of a range that can be designated, as far as they are below @limit_pfn. */
+static unsigned long __init dmb_usable_pages(const struct dmb *dmb,
+					     unsigned long limit_pfn)
 {
+	unsigned long end_pfn = min(dmb->end_pfn, limit_pfn);
 	unsigned long pages = 0;
 	unsigned long pfn;
 
-	for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn += pageblock_nr_pages)
+	for (pfn = dmb->start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages)
 		if (!dmb_unusable(pfn))
-			pages += pageblock_nr_pages;
+			pages += min(pageblock_nr_pages, end_pfn - pfn);
 	return pages;
 }
 
 /**
  * dmb_all_usable_pages - count the pages of all requests that can be designated
+ * @limit_pfn: only those below this page frame
  *
  * Context: As dmb_unusable().
  * Return: their number.
  */
-unsigned long __init dmb_all_usable_pages(void)
+unsigned long __init dmb_all_usable_pages(unsigned long limit_pfn)
 {
 	unsigned long pages = 0;
 	unsigned int i;
 
 	for (i = 0; i < dmb_requests.nr; i++)
-		pages += dmb_usable_pages(&dmb_requests.block[i]);
+		pages += dmb_usable_pages(&dmb_requests.block[i], limit_pfn);
 	return pages;
+}
+
+/* Page frames from @start to @end that the kernel itself can use. */
+static unsigned long __init dmb_low_pages(phys_addr_t start, phys_addr_t end)
+{
+	unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end), max_low_pfn);
+
+	return end_pfn - min_t(phys_addr_t, PFN_UP(start), end_pfn);
+}
+
+static unsigned long __init dmb_low_part(const struct dmb *dmb)
+{
+	return dmb_low_pages(PFN_PHYS(dmb->start_pfn), PFN_PHYS(dmb->end_pfn));
 }
 
 /*
  * Refuse what would leave the kernel too little to run: the largest range
- * first, so that a slip in one of several takes the fewest of them along.
+ * first, so that a slip in one of several takes the fewest of them along. What
+ * counts is lowmem, for highmem is of no use to the kernel; without highmem, all
+ * memory is lowmem.
  */
 static void __init dmb_refuse_excess(void)
 {
-	unsigned long need, avail = 0;
+	unsigned long need, avail = 0, all = 0;
 	phys_addr_t start, end;
 	u64 i;
 
-	need = PHYS_PFN(max_t(phys_addr_t, DMB_KERNEL_MIN_BYTES,
-			      memblock_phys_mem_size() / DMB_KERNEL_MIN_SHARE));
+	for_each_mem_range(i, &start, &end)
+		all += dmb_low_pages(start, end);
+	need = max_t(unsigned long, PHYS_PFN(DMB_KERNEL_MIN_BYTES),
+		     all / DMB_KERNEL_MIN_SHARE);
 
 	/* MEMBLOCK_HOTPLUG: even with movable_node, leave no region out. */
 	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
 				NULL)
-		avail += PFN_DOWN(end) - min(PFN_DOWN(end), PFN_UP(start));
+		avail += dmb_low_pages(start, end);
 
 	while (dmb_requests.nr) {
-		unsigned long left = avail - min(avail, dmb_all_usable_pages());
+		unsigned long taken = dmb_all_usable_pages(max_low_pfn);
+		unsigned long left = avail - min(avail, taken);
 		struct dmb *dmb, *largest = dmb_requests.block;
 
-		if (left >= need)
+		/* There may be too little already, and nothing of it in a block. */
+		if (left >= need || !taken)
 			break;
 
 		for (dmb = largest; dmb < &dmb_requests.block[dmb_requests.nr]; dmb++)
-			if (dmb_nr_pages(dmb) > dmb_nr_pages(largest))
+			if (dmb_low_part(dmb) > dmb_low_part(largest))
 				largest = dmb;
 
 		pr_warn("%s refused: would leave %llu MiB to the kernel, which needs %llu MiB\n",
@@ -352,7 +374,7 @@ bool __init dmb_next_run(struct dmb_run *run, unsigned long end_pfn,
 static void __init dmb_settle_request(const struct dmb *request,
 				      dmb_judge_fn judge, dmb_add_fn add)
 {
-	const char *verdict = dmb_usable_pages(request) ? "trimmed" : "refused";
+	const char *verdict = dmb_usable_pages(request, ULONG_MAX) ? "trimmed" : "refused";
 	struct dmb_run run = { .end_pfn = request->start_pfn };
 
 	while (dmb_next_run(&run, request->end_pfn, judge)) {
