@@ -64,14 +64,15 @@ bool dmb_folio_may_enter(struct folio *folio)
  * like that of the folio's zone.
  *
  * Context: Any that may take a folio lock with folio_trylock().
- * Return: @gfp, with __GFP_HIGHMEM if @src is in a block, and without it if @src
- * may not move into one.
+ * Return: @gfp, with __GFP_HIGHMEM if @src is in a block, and not eligible if @src
+ * may not move into one. What is in highmem may stay there.
  */
 gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp)
 {
 	if (folio_is_designated(src))
 		return gfp | __GFP_HIGHMEM;
 	if (dmb_eligible_gfp(gfp) && !dmb_folio_may_enter(src))
-		return gfp & ~__GFP_HIGHMEM;
+		return gfp & ~(is_highmem(folio_zone(src)) ? __GFP_MOVABLE :
+							     __GFP_HIGHMEM);
 	return gfp;
 }

@@ -148,12 +148,33 @@ static void dmb_test_bulk(struct kunit *test)
 	}
 }
 
+/* What is moved, and must not be in a block, stays out of lowmem if it was. */
+static void dmb_test_migration(struct kunit *test)
+{
+	static const gfp_t homes[] = { GFP_USER, GFP_HIGHUSER, };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(homes); i++) {
+		struct page *page = alloc_page(homes[i]);
+		gfp_t gfp;
+
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		gfp = dmb_migration_gfp(page_folio(page), GFP_HIGHUSER_MOVABLE);
+		KUNIT_EXPECT_FALSE_MSG(test, dmb_eligible(gfp_zone(gfp)),
+				       "gfp %pGg", &gfp);
+		KUNIT_EXPECT_GE_MSG(test, gfp_zone(gfp), page_zonenum(page),
+				    "gfp %pGg", &gfp);
+		__free_page(page);
+	}
+}
+
 static struct kunit_case dmb_alloc_cases[] = {
 	KUNIT_CASE(dmb_test_lists_singly),
 	KUNIT_CASE(dmb_test_lists_batch),
 	KUNIT_CASE(dmb_test_orders),
 	KUNIT_CASE(dmb_test_pin_scope),
 	KUNIT_CASE(dmb_test_bulk),
+	KUNIT_CASE(dmb_test_migration),
 	{}
 };
 
