@@ -164,6 +164,52 @@ TEST_F(accounting, memory_report_knows_blocks)
 	EXPECT_TRUE(letter);
 }
 
+/* The number that follows a word in a line, or 0 */
+static unsigned long number_after(const char *line, const char *word)
+{
+	const char *found = strstr(line, word);
+
+	return found ? strtoul(found + strlen(word), NULL, 10) : 0;
+}
+
+/*
+ * Where the kernel cannot use all memory for itself, user memory has to leave it
+ * something of the rest. Blocks in highmem do not change how much.
+ */
+TEST_F(accounting, lowmem_is_kept_as_without_blocks)
+{
+	FILE *zones = fopen("/proc/zoneinfo", "r");
+	FILE *ratios = fopen("/proc/sys/vm/lowmem_reserve_ratio", "r");
+	unsigned long managed = 0, lowest = 0, high = 0, reserve = 0, ratio = 0;
+	bool highmem = false;
+	char line[256];
+
+	ASSERT_NE(NULL, zones);
+	ASSERT_NE(NULL, ratios);
+	while (!highmem && fgets(line, sizeof(line), zones)) {
+		highmem = strstr(line, "HighMem");
+		/* Zones that are empty come in the list as well. */
+		if (strstr(line, "zone ") && !lowest)
+			ASSERT_EQ(1, fscanf(ratios, "%lu", &ratio));
+		if (strstr(line, " managed"))
+			managed = number_after(line, " managed");
+		if (!lowest && managed && strstr(line, "protection: (")) {
+			lowest = managed;
+			reserve = strtoul(strrchr(line, ',') + 1, NULL, 10);
+		}
+	}
+	while (highmem && !high && fgets(line, sizeof(line), zones))
+		high = number_after(line, " managed");
+	fclose(ratios);
+	fclose(zones);
+	if (!high)
+		SKIP(return, "this machine has no highmem");
+
+	TH_LOG("of %lu pages %lu are kept from those who have %lu pages of highmem",
+	       lowest, reserve, high);
+	EXPECT_GE(reserve, high / ratio);
+}
+
 int main(int argc, char **argv)
 {
 	dmb_need_blocks();
