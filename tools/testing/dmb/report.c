@@ -18,7 +18,10 @@
 #define PROBE_BYTES	(64 * MB)
 #define LOAD_BYTES	(32 * MB)
 
-/* Two CPUs refill their lists between two readings, with 2016 pages at most. */
+/*
+ * Two CPUs refill their lists between two readings, with 8 MiB each at most: 2016
+ * pages of 4 KiB, 480 of 16 KiB, 96 of 64 KiB.
+ */
 #define PCP_BYTES	(16 * MB)
 
 static int failures;
@@ -79,22 +82,9 @@ static unsigned long long zone_movable_bytes(void)
 	return pages_to_bytes(pages);
 }
 
-static unsigned long pageblock_bytes(void)
-{
-	FILE *file = fopen("/proc/pagetypeinfo", "r");
-	unsigned long pages = 0;
-
-	if (!file)
-		return 0;
-	if (fscanf(file, "Page block order: %*d Pages per block: %lu", &pages) != 1)
-		pages = 0;
-	fclose(file);
-	return pages_to_bytes(pages);
-}
-
 static void check_accounts(void)
 {
-	unsigned long long typed = (unsigned long long)dmb_pageblocks() * pageblock_bytes();
+	unsigned long long typed = (unsigned long long)dmb_pageblocks() * dmb_pageblock_size();
 	unsigned long long total = dmb_meminfo("DmbTotal");
 	/* One right after the other: per-cpu lists are drained behind the scenes. */
 	unsigned long long free = dmb_meminfo("DmbFree");

@@ -9,15 +9,6 @@
 #include "../kselftest_harness.h"
 #include "dmb.h"
 
-/* x86 and arm64 with 4 KiB pages; /proc/pagetypeinfo tells the order. */
-static unsigned long pageblock_size(void)
-{
-	unsigned long order = dmb_read_value("/proc/pagetypeinfo",
-					     "Page block order");
-
-	return sysconf(_SC_PAGESIZE) << order;
-}
-
 FIXTURE(accounting)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -38,7 +29,7 @@ FIXTURE_TEARDOWN(accounting)
 
 TEST_F(accounting, blocks_are_apart_and_aligned)
 {
-	unsigned long long align = pageblock_size(), end = 0;
+	unsigned long long align = dmb_pageblock_size(), end = 0;
 	int i;
 
 	for (i = 0; i < self->nr; i++) {
@@ -80,7 +71,7 @@ TEST_F(accounting, total_is_the_sum)
 
 TEST_F(accounting, pageblocks_have_the_type)
 {
-	unsigned long long size = pageblock_size();
+	unsigned long long size = dmb_pageblock_size();
 
 	EXPECT_EQ(dmb_pageblocks() * size, dmb_meminfo("DmbTotal"));
 }

@@ -167,6 +167,18 @@ unsigned long dmb_pageblocks(void)
 	return count;
 }
 
+unsigned long dmb_pageblock_size(void)
+{
+	FILE *f = fopen("/proc/pagetypeinfo", "r");
+	int order;
+
+	/* Each node says so, in the same way. */
+	if (!f || fscanf(f, "Page block order: %d", &order) != 1)
+		ksft_exit_fail_msg("cannot read /proc/pagetypeinfo\n");
+	fclose(f);
+	return sysconf(_SC_PAGESIZE) << order;
+}
+
 struct dmb_audit dmb_audit(void)
 {
 	FILE *f = fopen(DEBUGFS_DMB "/audit", "r");

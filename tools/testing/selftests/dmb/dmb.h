@@ -43,8 +43,9 @@ unsigned long long dmb_meminfo(const char *field);	/* bytes */
 /* The number that a file consists of; 0 if it cannot be read. */
 unsigned long dmb_read_number(const char *path);
 
-/* Pageblocks of the type DMB, from /proc/pagetypeinfo. */
+/* Pageblocks of the type DMB, from /proc/pagetypeinfo, and bytes in one of any type. */
 unsigned long dmb_pageblocks(void);
+unsigned long dmb_pageblock_size(void);
 
 /*
  * What the audit says of all blocks together. Used bytes are exact where
