@@ -2,11 +2,12 @@
 # shellcheck shell=bash disable=SC2034 # for those who source this
 #
 # What is called differently for each architecture: the kernel's image, the
-# compiler, Debian's packages, QEMU. What its guests are like is in
-# tools/testing/dmb/lib.sh.
+# compiler, Debian's packages, QEMU, and the sizes that pages can have. What its
+# guests are like is in tools/testing/dmb/lib.sh.
 
-: "${ARCH:=x86_64}"
-export ARCH
+: "${ARCH:=x86_64}" "${PAGES:=4K}"
+export ARCH PAGES
+page_sizes=4K
 
 # What the kernel calls the architecture
 kernel_arch=$ARCH
@@ -27,6 +28,7 @@ arm64)
 	debian=arm64
 	qemu_program=qemu-system-aarch64
 	qemu_package=qemu-system-arm
+	page_sizes='4K 16K 64K'
 	;;
 arm)
 	boot=arch/arm/boot/zImage
@@ -47,6 +49,14 @@ riscv64)
 	;;
 *)
 	echo "ARCH=$ARCH is unknown; there are x86_64, arm64, arm and riscv64" >&2
+	exit 1
+	;;
+esac
+
+case " $page_sizes " in
+*" $PAGES "*) ;;
+*)
+	echo "PAGES=$PAGES is unknown; ARCH=$ARCH has $page_sizes" >&2
 	exit 1
 	;;
 esac

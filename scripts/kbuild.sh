@@ -22,7 +22,7 @@ kmake()
 # obj_folder WHAT: where it is built.
 obj_folder()
 {
-	echo "$out/build/$name-$ARCH-$1${debug:+-$debug}${EXTRA:+-$EXTRA}"
+	echo "$out/build/$name-$ARCH-$1${pages:+-$pages}${debug:+-$debug}${EXTRA:+-$EXTRA}"
 }
 
 # The guest's configuration.
@@ -30,7 +30,7 @@ fragments()
 {
 	local fragment
 
-	for fragment in common "$ARCH" $debug $EXTRA; do
+	for fragment in common "$ARCH" $pages $debug $EXTRA; do
 		cat "$top/tools/testing/dmb/config/$fragment.config"
 	done
 }

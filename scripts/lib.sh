@@ -24,6 +24,10 @@ case ${DEBUG:=} in
 *) echo "DEBUG=$DEBUG: it is 1 or nothing" >&2; exit 1 ;;
 esac
 
+# The size of pages, where it is not the usual one
+pages=$PAGES
+[ "$pages" != 4K ] || pages=
+
 # Whatever carries a date carries this one, so that two builds of the same
 # source are the same: the day 6.12 was released.
 epoch='2024-11-17T00:00:00Z'

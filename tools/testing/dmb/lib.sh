@@ -61,6 +61,11 @@ arm64)
 	two_blocks=300M@0x60000000,300M@0x320000000
 	two_size=600M
 	two_load=540M
+	# Blocks are of whole pageblocks.
+	case $PAGES in
+	16K)	two_blocks=${two_blocks//300M/320M} two_size=640M ;;
+	64K)	two_blocks=${two_blocks//300M/512M} two_size=1G two_load=900M ;;
+	esac
 	;;
 arm)
 	threads=multi
