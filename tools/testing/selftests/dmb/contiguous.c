@@ -514,13 +514,13 @@ FIXTURE(folio)
 FIXTURE_VARIANT(folio)
 {
 	enum tenant kind;
-	size_t size;		/* 0: a huge page */
+	size_t pages;		/* 0: a huge page */
 };
 
-FIXTURE_VARIANT_ADD(folio, of_64_kib)
+FIXTURE_VARIANT_ADD(folio, of_16_pages)
 {
 	.kind = HUGE,
-	.size = 64 * 1024,
+	.pages = 16,
 };
 
 FIXTURE_VARIANT_ADD(folio, huge)
@@ -536,16 +536,23 @@ FIXTURE_VARIANT_ADD(folio, hugetlb)
 FIXTURE_SETUP(folio)
 {
 	struct dmb_block block;
+	size_t room;
 
 	self->tenants.fd = -1;
-	self->size = variant->size ?: dmb_huge_page_size();
+	self->size = variant->pages * sysconf(_SC_PAGESIZE) ?: dmb_huge_page_size();
 	if (!choose_block(&block, &self->before))
 		SKIP(return, "needs " DMB_CLAIM);
 	if (!self->size)
 		SKIP(return, "no huge pages here");
+	/* Not much is left of blocks that are hardly larger than a huge page. */
+	room = load_area_free() / dmb_huge_page_size() * dmb_huge_page_size();
+	if (room < 2 * dmb_huge_page_size())
+		SKIP(return, "blocks have no room for huge pages");
+	if (room > 16 * dmb_huge_page_size())
+		room = 16 * dmb_huge_page_size();
 	dmb_folio_size(self->size);
 	/* move_in() gives hugetlb pages half of the room. */
-	ASSERT_TRUE(move_in(variant->kind, &self->tenants, 16 * dmb_huge_page_size()));
+	ASSERT_TRUE(move_in(variant->kind, &self->tenants, room));
 }
 
 FIXTURE_TEARDOWN(folio)
@@ -776,7 +783,9 @@ TEST_F_TIMEOUT(full, dirty_page_cache_is_written_back, DMB_LONG_TEST)
 	ASSERT_TRUE(move_in(ANONYMOUS, &others, load_area_free() + 64 * MB));
 	/* Huge pages have the kernel keep much more in reserve than the range is. */
 	reserve = dmb_read_number(MIN_FREE);
-	dmb_write(MIN_FREE, "4096");
+	/* 1024 pages: as many KiB as a page has bytes */
+	snprintf(text, sizeof(text), "%ld", sysconf(_SC_PAGESIZE));
+	dmb_write(MIN_FREE, text);
 	fill_ordinary_memory(2);
 
 	self->frames = dmb_frames(self->tenants.memory, self->tenants.size);

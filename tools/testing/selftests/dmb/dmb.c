@@ -32,6 +32,13 @@
 static int pipes[MAX_PIPES][2];
 static int nr_pipes;
 
+long dmb_noise(void)
+{
+	long batches = 128 * sysconf(_SC_PAGESIZE), least = 2 * MB;
+
+	return batches > least ? batches : least;
+}
+
 static unsigned long long read_block_value(const char *name, const char *file)
 {
 	char path[PATH_MAX], text[64] = "";

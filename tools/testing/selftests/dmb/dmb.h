@@ -15,8 +15,11 @@
 #define DMB_MAX_BLOCKS	32
 #define MB		((size_t)1024 * 1024)
 
-/* Other processes do not stand still: what two readings may differ by. */
-#define DMB_NOISE	((long)(2 * MB))
+/*
+ * Other processes do not stand still: what two readings may differ by. Where pages
+ * are large, it is what CPUs have in batches and have not counted yet: 128 pages.
+ */
+#define DMB_NOISE	dmb_noise()
 
 struct dmb_block {
 	char name[64];
@@ -29,6 +32,8 @@ struct dmb_block {
 
 /* For tests that touch most of the memory, on a slow machine: seconds. */
 #define DMB_LONG_TEST	300
+
+long dmb_noise(void);
 
 /* Blocks of this machine, by address.  Returns how many; 0 without CONFIG_DMB. */
 int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS]);

@@ -96,7 +96,8 @@ TEST_F_TIMEOUT(fragmented, compaction_for_the_kernel_leaves_blocks_alone,
 /* Huge pages in blocks: what compaction inside is good for. */
 static size_t huge_pages_in_blocks(const struct load_memory *memory)
 {
-	size_t i, j, count = 0, page = sysconf(_SC_PAGESIZE), nr = 2 * MB / page;
+	size_t i, j, count = 0, page = sysconf(_SC_PAGESIZE);
+	size_t nr = dmb_huge_page_size() / page;
 
 	for (i = 0; i + nr <= memory->size / page; i += nr) {
 		const uint64_t *frame = memory->frames + i;
@@ -112,40 +113,43 @@ static size_t huge_pages_in_blocks(const struct load_memory *memory)
 
 static void take_huge_pages(char *start, size_t size, bool collapse)
 {
-	size_t page = sysconf(_SC_PAGESIZE), i;
+	size_t page = sysconf(_SC_PAGESIZE), one = dmb_huge_page_size(), i;
 
 	madvise(start, size, collapse ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
 	for (i = 0; i < size; i += page)
 		start[i] = 1;
 	if (collapse) {
 		madvise(start, size, MADV_HUGEPAGE);
-		for (i = 0; i < size; i += 2 * MB)
-			madvise(start + i, 2 * MB, MADV_COLLAPSE);
+		for (i = 0; i < size; i += one)
+			madvise(start + i, one, MADV_COLLAPSE);
 	}
 }
 
 TEST_F_TIMEOUT(fragmented, compaction_for_huge_pages_works_in_blocks, LOAD_LONG_TEST)
 {
 	struct load_memory *huge = &self->huge;
+	size_t count, one = dmb_huge_page_size();
 	struct load_travel travel;
-	size_t count;
 	char *start;
 
 	if (variant->order == 3)
 		SKIP(return, "same as with order 9");
+	/* Compaction does not begin where less than two of them are free. */
+	if (!one || load_area_free() < 4 * one)
+		SKIP(return, "blocks have no room for huge pages");
 
 	/* mmap() does not align to huge pages by itself. */
-	huge->size = self->wanted;
-	start = mmap(NULL, huge->size + 2 * MB, PROT_READ | PROT_WRITE,
+	huge->size = (self->wanted + one - 1) / one * one;
+	start = mmap(NULL, huge->size + one, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, start);
-	huge->start = (char *)(((uintptr_t)start + 2 * MB - 1) / (2 * MB) * (2 * MB));
+	huge->start = (char *)(((uintptr_t)start + one - 1) / one * one);
 	take_huge_pages(huge->start, huge->size, variant->collapse);
 	huge->frames = dmb_frames(huge->start, huge->size);
 
 	count = huge_pages_in_blocks(huge);
 	travel = load_travel_since(&self->memory);
-	TH_LOG("%zu of %zu huge pages are in blocks", count, huge->size / (2 * MB));
+	TH_LOG("%zu of %zu huge pages are in blocks", count, huge->size / one);
 	TH_LOG("moved: %zu pages into blocks, %zu out of, %zu within",
 	       travel.in, travel.out, travel.within);
 	EXPECT_GT(count, 0);
