@@ -169,7 +169,7 @@ TEST_F(allocation, page_cache_comes_from_blocks)
 }
 
 /* The blocks are used up before ordinary memory is, and to the last page. */
-TEST_F_TIMEOUT(allocation, blocks_fill_up_then_spill, DMB_LONG_TEST)
+TEST_F(allocation, blocks_fill_up_then_spill)
 {
 	long size = dmb_audit().unused + SIZE;
 	int cpu, cpus = sysconf(_SC_NPROCESSORS_ONLN);

@@ -423,7 +423,7 @@ TEST_F(range, overlapping_claims_are_refused)
 }
 
 /* Of several who want the same at the same time, one has it. */
-TEST_F_TIMEOUT(range, one_claim_wins, DMB_LONG_TEST)
+TEST_F(range, one_claim_wins)
 {
 	int i, round, err, status, wrong = 0;
 	struct { int owners, claims; } *shared;
@@ -475,7 +475,7 @@ TEST_F(range, neighbours_share_a_pageblock)
 }
 
 /* What one of them gives back merges with what the other one is about to take. */
-TEST_F_TIMEOUT(range, neighbours_come_and_go, DMB_LONG_TEST)
+TEST_F(range, neighbours_come_and_go)
 {
 	uint64_t base = self->block.base + 4 * PAGEBLOCK;
 	int i, round, failed, status;
@@ -595,7 +595,7 @@ TEST_F(folio, part_of_it_is_claimed)
 }
 
 /* Owners do not wait for one another, nor fail because of one another. */
-TEST_F_TIMEOUT(range, claims_in_parallel, DMB_LONG_TEST)
+TEST_F(range, claims_in_parallel)
 {
 	struct tenants tenants = { };
 	int i, round, status, failed = 0;
@@ -700,7 +700,7 @@ static size_t disturbed(const uint64_t *then, const uint64_t *now, size_t nr,
 	return sum;
 }
 
-TEST_F_TIMEOUT(full, anonymous_memory_is_swapped_out, DMB_LONG_TEST)
+TEST_F(full, anonymous_memory_is_swapped_out)
 {
 	uint64_t base = self->block.base + 64 * MB, size, *now;
 	unsigned long direct, kswapd;
@@ -768,7 +768,7 @@ static void longest_run(uint64_t *frames, size_t nr, const struct dmb_block *blo
 	}
 }
 
-TEST_F_TIMEOUT(full, dirty_page_cache_is_written_back, DMB_LONG_TEST)
+TEST_F(full, dirty_page_cache_is_written_back)
 {
 	struct tenants others = { .fd = -1 };
 	unsigned long reserve;
@@ -859,7 +859,7 @@ TEST_F(range, poisoned_memory_is_not_claimed)
 }
 
 /* Somebody has a reference for a moment: data in a pipe, that is not copied */
-TEST_F_TIMEOUT(range, short_references_are_waited_for, DMB_LONG_TEST)
+TEST_F(range, short_references_are_waited_for)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	uint64_t *frame, base;
@@ -941,7 +941,7 @@ static int load_driver(uint64_t base, uint64_t size)
 }
 
 /* Again and again, with the block full each time */
-TEST_F_TIMEOUT(range, driver_takes_its_memory, DMB_LONG_TEST)
+TEST_F(range, driver_takes_its_memory)
 {
 	uint64_t base = self->block.base + 16 * MB, size = 16 * MB;
 	unsigned long taint = dmb_read_number("/proc/sys/kernel/tainted");

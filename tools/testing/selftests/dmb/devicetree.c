@@ -196,7 +196,7 @@ FIXTURE_TEARDOWN(pool)
 }
 
 /* While nobody wants a buffer the memory is everybody's. */
-TEST_F_TIMEOUT(pool, is_a_block_like_any_other, DMB_LONG_TEST)
+TEST_F(pool, is_a_block_like_any_other)
 {
 	const struct dmb_block *block = &self->device.block;
 	/* Whichever block is the last one to have room: blocks take turns. */
@@ -214,7 +214,7 @@ TEST_F_TIMEOUT(pool, is_a_block_like_any_other, DMB_LONG_TEST)
 }
 
 /* A buffer is found in a pool that is full of others' pages, which lose nothing. */
-TEST_F_TIMEOUT(pool, serves_its_device_under_load, DMB_LONG_TEST)
+TEST_F(pool, serves_its_device_under_load)
 {
 	const struct dmb_block *block = &self->device.block;
 	struct buffer buffers[MAX_BUFFERS];
@@ -266,7 +266,7 @@ TEST_F_TIMEOUT(pool, serves_its_device_under_load, DMB_LONG_TEST)
 }
 
 /* All of it, when it comes to that */
-TEST_F_TIMEOUT(pool, can_be_used_up, DMB_LONG_TEST)
+TEST_F(pool, can_be_used_up)
 {
 	const struct dmb_block *block = &self->device.block;
 	struct buffer buffers[MAX_BUFFERS];
@@ -316,7 +316,7 @@ FIXTURE_TEARDOWN(owned)
 	EXPECT_EQ(0, bind_device(&self->device, "bind"));
 }
 
-TEST_F_TIMEOUT(owned, driver_takes_its_memory_hundreds_of_times, LOAD_LONG_TEST)
+TEST_F(owned, driver_takes_its_memory_hundreds_of_times)
 {
 	const struct dmb_block *block = &self->device.block;
 	unsigned long kills = load_vmstat("oom_kill");

@@ -14,9 +14,6 @@
 
 #include "dmb.h"
 
-/* Of a process that takes all memory, or runs for minutes: seconds. */
-#define LOAD_LONG_TEST	900
-
 /*
  * Between these two no compaction runs that nobody has asked for, and watermarks
  * stay where they are. Whatever is left of a test that did not come to its end

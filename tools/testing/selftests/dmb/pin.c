@@ -151,7 +151,7 @@ static bool kernel_has_kasan(void)
 	return found;
 }
 
-TEST_F_TIMEOUT(pin, fails_without_ordinary_memory, DMB_LONG_TEST)
+TEST_F(pin, fails_without_ordinary_memory)
 {
 	struct pin_longterm_test args = {
 		.addr = (uintptr_t)self->memory,

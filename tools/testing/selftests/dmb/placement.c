@@ -344,7 +344,7 @@ static double percent(size_t part, size_t whole)
 	return whole ? 100.0 * part / whole : 0;
 }
 
-TEST_F_TIMEOUT(placement, blocks_before_ordinary_memory, DMB_LONG_TEST)
+TEST_F(placement, blocks_before_ordinary_memory)
 {
 	size_t size = self->room / 10 * 9 / STEP * STEP, inside, whole, wrong = 0, from;
 	uint64_t *frames;
@@ -397,7 +397,7 @@ FIXTURE_TEARDOWN(others)
 }
 
 /* Free pages in the lists of another CPU are free all the same. */
-TEST_F_TIMEOUT(others, lists_of_another_cpu, DMB_LONG_TEST)
+TEST_F(others, lists_of_another_cpu)
 {
 	size_t size = left_in_blocks(0, -1), wrong = 0, from;
 	struct area area;
@@ -611,7 +611,7 @@ FIXTURE_TEARDOWN(nodes)
 }
 
 /* Blocks of the node meant, then what the policy allows: blocks elsewhere, if any. */
-TEST_F_TIMEOUT(nodes, policy_is_obeyed, DMB_LONG_TEST)
+TEST_F(nodes, policy_is_obeyed)
 {
 	size_t most = self->room / 10 * 9 / STEP * STEP, stray;
 	int node = variant->node, cpu;
@@ -694,7 +694,7 @@ FIXTURE_TEARDOWN(migration)
 }
 
 /* The target is asked for with __GFP_THISNODE. */
-TEST_F_TIMEOUT(migration, move_pages, DMB_LONG_TEST)
+TEST_F(migration, move_pages)
 {
 	size_t most = self->room / 10 * 9 / STEP * STEP;
 	int node = variant->node;
@@ -709,7 +709,7 @@ TEST_F_TIMEOUT(migration, move_pages, DMB_LONG_TEST)
 	EXPECT_LE(left_in_blocks(0, node), DMB_NOISE);
 }
 
-TEST_F_TIMEOUT(migration, mbind_moves, DMB_LONG_TEST)
+TEST_F(migration, mbind_moves)
 {
 	int node = variant->node;
 	char *memory = self->area.memory;

@@ -79,7 +79,7 @@ FIXTURE_TEARDOWN(pressure)
  * The file fills blocks first, so that what reclaim looks at first, and must
  * not take, is in one long row.
  */
-TEST_F_TIMEOUT(pressure, kernel_memory_leaves_page_cache_in_blocks, LOAD_LONG_TEST)
+TEST_F(pressure, kernel_memory_leaves_page_cache_in_blocks)
 {
 	struct load_reclaim reclaim = load_reclaim_cache(variant->slowly);
 
@@ -115,7 +115,7 @@ FIXTURE_TEARDOWN(plain)
 	load_end();
 }
 
-TEST_F_TIMEOUT(plain, blocks_fill_up_before_reclaim_starts, LOAD_LONG_TEST)
+TEST_F(plain, blocks_fill_up_before_reclaim_starts)
 {
 	unsigned long effort = load_effort();
 	long total = load_area_bytes(), unused;
@@ -134,7 +134,7 @@ TEST_F_TIMEOUT(plain, blocks_fill_up_before_reclaim_starts, LOAD_LONG_TEST)
 }
 
 /* Everything is in use, by page cache that kswapd is to turn into free memory. */
-TEST_F_TIMEOUT(plain, atomic_requests_do_not_fail, LOAD_LONG_TEST)
+TEST_F(plain, atomic_requests_do_not_fail)
 {
 	struct load_atomic run;
 
@@ -152,7 +152,7 @@ TEST_F_TIMEOUT(plain, atomic_requests_do_not_fail, LOAD_LONG_TEST)
  * Ordinary memory is full of page cache and blocks are empty: if free blocks
  * made up for ordinary memory, kswapd would sleep until atomic requests fail.
  */
-TEST_F_TIMEOUT(plain, kswapd_wakes_for_ordinary_memory, LOAD_LONG_TEST)
+TEST_F(plain, kswapd_wakes_for_ordinary_memory)
 {
 	unsigned long runs, scanned;
 	size_t size, got;
@@ -179,7 +179,7 @@ TEST_F_TIMEOUT(plain, kswapd_wakes_for_ordinary_memory, LOAD_LONG_TEST)
 	EXPECT_GT(runs, 0);
 }
 
-TEST_F_TIMEOUT(plain, kswapd_sleeps_when_only_blocks_are_full, LOAD_LONG_TEST)
+TEST_F(plain, kswapd_sleeps_when_only_blocks_are_full)
 {
 	unsigned long runs;
 	size_t ordinary;
@@ -202,7 +202,7 @@ TEST_F_TIMEOUT(plain, kswapd_sleeps_when_only_blocks_are_full, LOAD_LONG_TEST)
 }
 
 /* Page cache in blocks is no help, and no reason to go on looking for help. */
-TEST_F_TIMEOUT(plain, out_of_memory_is_declared, LOAD_LONG_TEST)
+TEST_F(plain, out_of_memory_is_declared)
 {
 	struct load_cache cache;
 	struct load_oom oom;
@@ -225,7 +225,7 @@ TEST_F_TIMEOUT(plain, out_of_memory_is_declared, LOAD_LONG_TEST)
 }
 
 /* While pages can move into blocks nobody has to die. */
-TEST_F_TIMEOUT(plain, nobody_is_killed_while_pages_can_move, LOAD_LONG_TEST)
+TEST_F(plain, nobody_is_killed_while_pages_can_move)
 {
 	size_t size, inside, stay, room;
 	struct load_oom oom;

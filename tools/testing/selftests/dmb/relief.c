@@ -71,8 +71,7 @@ FIXTURE_VARIANT_ADD(fragmented, order_9)
 	.order = 9,
 };
 
-TEST_F_TIMEOUT(fragmented, compaction_for_the_kernel_leaves_blocks_alone,
-	       LOAD_LONG_TEST)
+TEST_F(fragmented, compaction_for_the_kernel_leaves_blocks_alone)
 {
 	unsigned long scanned = load_vmstat("compact_migrate_scanned");
 	struct load_travel travel;
@@ -125,7 +124,7 @@ static void take_huge_pages(char *start, size_t size, bool collapse)
 	}
 }
 
-TEST_F_TIMEOUT(fragmented, compaction_for_huge_pages_works_in_blocks, LOAD_LONG_TEST)
+TEST_F(fragmented, compaction_for_huge_pages_works_in_blocks)
 {
 	struct load_memory *huge = &self->huge;
 	size_t count, one = dmb_huge_page_size();
@@ -156,7 +155,7 @@ TEST_F_TIMEOUT(fragmented, compaction_for_huge_pages_works_in_blocks, LOAD_LONG_
 	EXPECT_GT(travel.within, 0);
 }
 
-TEST_F_TIMEOUT(fragmented, compact_memory_empties_no_block, LOAD_LONG_TEST)
+TEST_F(fragmented, compact_memory_empties_no_block)
 {
 	unsigned long migrate = load_vmstat("compact_migrate_scanned");
 	unsigned long free = load_vmstat("compact_free_scanned");
@@ -287,7 +286,7 @@ static size_t take(size_t (*hog)(size_t size, int order, const char *how),
 	return got;
 }
 
-TEST_F_TIMEOUT(spilled, kernel_memory_on_demand, LOAD_LONG_TEST)
+TEST_F(spilled, kernel_memory_on_demand)
 {
 	unsigned long page = sysconf(_SC_PAGESIZE), kills = load_vmstat("oom_kill");
 	/* So that the low watermarks are as far away as they should be */

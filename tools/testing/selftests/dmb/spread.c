@@ -85,7 +85,7 @@ FIXTURE_TEARDOWN(boot)
 {
 }
 
-TEST_F_TIMEOUT(boot, spread, DMB_LONG_TEST)
+TEST_F(boot, spread)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	char cmdline[4096] = "", *word;
@@ -137,7 +137,7 @@ FIXTURE_TEARDOWN(spread)
 		dmb_write(SWITCH, at_boot ? "1" : "0");
 }
 
-TEST_F_TIMEOUT(spread, base_pages, DMB_LONG_TEST)
+TEST_F(spread, base_pages)
 {
 	char *memory = turns_map(self->size, false);
 	struct turns turns;
@@ -150,7 +150,7 @@ TEST_F_TIMEOUT(spread, base_pages, DMB_LONG_TEST)
 	munmap(memory, self->size);
 }
 
-TEST_F_TIMEOUT(spread, huge_pages, DMB_LONG_TEST)
+TEST_F(spread, huge_pages)
 {
 	size_t huge = dmb_huge_page_size(), size;
 	struct turns turns;
@@ -191,7 +191,7 @@ static void check_folios(struct __test_metadata *_metadata, const struct dmb_blo
 }
 
 /* Folios of a size that per-cpu lists hold, and of one that they do not. */
-TEST_F_TIMEOUT(spread, folios, DMB_LONG_TEST)
+TEST_F(spread, folios)
 {
 	size_t huge = dmb_huge_page_size();
 
@@ -202,7 +202,7 @@ TEST_F_TIMEOUT(spread, folios, DMB_LONG_TEST)
 	dmb_folio_size(huge);
 }
 
-TEST_F_TIMEOUT(spread, after_churn, 2 * DMB_LONG_TEST)
+TEST_F(spread, after_churn)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE), freed;
 	char *memory = turns_map(self->size, false), *fresh;
@@ -232,7 +232,7 @@ TEST_F_TIMEOUT(spread, after_churn, 2 * DMB_LONG_TEST)
 }
 
 /* What a CPU's lists hold after this is of one block only. */
-TEST_F_TIMEOUT(spread, after_one_block_was_freed, DMB_LONG_TEST)
+TEST_F(spread, after_one_block_was_freed)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE), size = self->size / 2 / page_size * page_size;
 	char *memory = turns_map(size, false), *fresh;
@@ -258,13 +258,13 @@ TEST_F_TIMEOUT(spread, after_one_block_was_freed, DMB_LONG_TEST)
 	munmap(memory, size);
 }
 
-TEST_F_TIMEOUT(spread, switched_off, DMB_LONG_TEST)
+TEST_F(spread, switched_off)
 {
 	ASSERT_EQ(0, dmb_write(SWITCH, "0"));
 	check_address_order(_metadata, self->blocks, self->nr);
 }
 
-TEST_F_TIMEOUT(spread, switched_on_again, DMB_LONG_TEST)
+TEST_F(spread, switched_on_again)
 {
 	size_t size = self->size / 2;
 	char *memory = turns_map(size, false);
@@ -287,7 +287,7 @@ TEST_F_TIMEOUT(spread, switched_on_again, DMB_LONG_TEST)
  * Everyone takes turns, even when others do so at the same time. The last test,
  * for it leaves free pages in the lists of all CPUs.
  */
-TEST_F_TIMEOUT(spread, all_cpus_at_once, DMB_LONG_TEST)
+TEST_F(spread, all_cpus_at_once)
 {
 	int cpu, cpus = sysconf(_SC_NPROCESSORS_ONLN), status;
 	size_t size = self->size / cpus / MB * MB;

@@ -105,7 +105,7 @@ TEST_F(sticky, memory_offline_and_online)
 }
 
 /* Designated memory goes back to where it was, not to ZONE_MOVABLE. */
-TEST_F_TIMEOUT(sticky, memory_offline_and_online_movable, DMB_LONG_TEST)
+TEST_F(sticky, memory_offline_and_online_movable)
 {
 	unsigned long base = memory_block_inside(self->blocks, self->nr);
 	void *memory;
@@ -177,7 +177,7 @@ TEST_F(sticky, compaction)
  * a block at the end, and less ordinary memory behind it than there is to move,
  * that would put pages into the block that must not be there.
  */
-TEST_F_TIMEOUT(sticky, compaction_of_block_device_buffers, DMB_LONG_TEST)
+TEST_F(sticky, compaction_of_block_device_buffers)
 {
 	size_t page = sysconf(_SC_PAGESIZE), size, i;
 	int fd;
