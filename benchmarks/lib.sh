@@ -8,6 +8,7 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=../tools/testing/dmb/lib.sh
 . "$bench/../tools/testing/dmb/lib.sh"
 
+only_on x86_64 arm64
 export EXTRA=bench DEBUG=
 work=$guest_dir/bench
 results_dir=${BENCH_RESULTS:-$DMB_OUT/bench/$ARCH}

@@ -100,11 +100,11 @@ esac
 qemu=("$qemu_program" -accel "tcg,thread=$threads" -cpu "$cpu" -smp 2 -nodefaults
       -nographic -no-reboot)
 
-# only_on ARCH: ends a script that is for this one only
+# only_on ARCH...: ends a script that is for these only
 only_on()
 {
-	[ "$ARCH" = "$1" ] && return
-	echo "${0##*/} is for ARCH=$1 only" >&2
+	[[ " $* " != *" $ARCH "* ]] || return 0
+	echo "${0##*/} is for these values of ARCH only: $*" >&2
 	exit 1
 }
 
