@@ -12,7 +12,8 @@
 #define SWITCH		SYSFS_DMB "/spread"
 #define MOST		(900 * MB)
 #define LEAST		(64 * MB)
-#define CHURN		1000000L
+/* Frees and allocations of pages: as many bytes, whatever the size of pages */
+#define CHURN		(4000 * (long)MB / sysconf(_SC_PAGESIZE))
 
 /* What the switch said when this program began; -1 without one. */
 static int at_boot = -1;
