@@ -16,6 +16,7 @@
 #include <linux/page-isolation.h>
 #include <linux/psi.h>
 #include <linux/sched/mm.h>
+#include <linux/sizes.h>
 #include <linux/compaction.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
@@ -27,7 +28,14 @@
 #define RELIEF_GFP	((GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM) | __GFP_THISNODE | \
 			 __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN)
 
-/* Enough of pageblocks in a row in which there was nothing to move. */
+/*
+ * What is emptied in one go, before another look at whether that is enough:
+ * pageblocks of 2 MiB, and as much of those that are larger. They are of
+ * 512 MiB when pages are of 64 KiB, while a request may want but one page.
+ */
+#define RELIEF_PAGES	min(pageblock_nr_pages, PHYS_PFN(SZ_2M))
+
+/* Enough of these in a row in which there was nothing to move. */
 #define RELIEF_USELESS	64
 
 /**
@@ -37,7 +45,7 @@
  * @highest_zoneidx: the zones that it may use
  * @watermark: which one is to be reached
  * @mode: how to migrate
- * @useless: after how many pageblocks in a row with nothing to move to give up
+ * @useless: after how many pieces in a row with nothing to move to give up
  * @nr_moved: pages moved so far
  */
 struct relief {
@@ -120,10 +128,10 @@ static void relief_migrate(struct relief *relief, struct list_head *list)
 	relief->nr_moved += moved;
 }
 
-static void relief_pageblock(struct relief *relief, struct zone *zone,
-			     unsigned long pfn)
+static void relief_piece(struct relief *relief, struct zone *zone,
+			 unsigned long pfn)
 {
-	const unsigned long end_pfn = pfn + pageblock_nr_pages;
+	const unsigned long end_pfn = pfn + RELIEF_PAGES;
 	unsigned int isolated = 0;
 	LIST_HEAD(list);
 
@@ -164,11 +172,10 @@ static void relief_pageblock(struct relief *relief, struct zone *zone,
 	drain_local_pages(zone);
 }
 
-/* Is the pageblock one whose user pages are in the way? */
+/* Is this a piece of a pageblock whose user pages are in the way? */
 static bool relief_suits(struct zone *zone, unsigned long pfn)
 {
-	struct page *page = pageblock_pfn_to_page(pfn, pfn + pageblock_nr_pages,
-						  zone);
+	struct page *page = pageblock_pfn_to_page(pfn, pfn + RELIEF_PAGES, zone);
 
 	/* The kernel cannot have what is in a block, or in a CMA area. */
 	return page && !dmb_contains_pfn(pfn) && !is_migrate_cma_page(page) &&
@@ -181,9 +188,9 @@ static bool relief_suits(struct zone *zone, unsigned long pfn)
  */
 static void relief_zone(struct relief *relief, struct zone *zone)
 {
-	unsigned long start_pfn = pageblock_align(zone->zone_start_pfn);
-	unsigned long end_pfn = pageblock_start_pfn(zone_end_pfn(zone));
-	unsigned long left = (end_pfn - start_pfn) / pageblock_nr_pages;
+	unsigned long start_pfn = ALIGN(zone->zone_start_pfn, RELIEF_PAGES);
+	unsigned long end_pfn = ALIGN_DOWN(zone_end_pfn(zone), RELIEF_PAGES);
+	unsigned long left = (end_pfn - start_pfn) / RELIEF_PAGES;
 	unsigned long useless = 0;
 
 	while (left-- && useless < relief->useless && relief_has_room(zone) &&
@@ -193,10 +200,10 @@ static void relief_zone(struct relief *relief, struct zone *zone)
 
 		if (pfn < start_pfn || pfn >= end_pfn)
 			pfn = start_pfn;
-		WRITE_ONCE(zone->dmb.relief_pfn, pfn + pageblock_nr_pages);
+		WRITE_ONCE(zone->dmb.relief_pfn, pfn + RELIEF_PAGES);
 
 		if (relief_suits(zone, pfn)) {
-			relief_pageblock(relief, zone, pfn);
+			relief_piece(relief, zone, pfn);
 			useless = relief->nr_moved == nr_moved ? useless + 1 : 0;
 		}
 		cond_resched();
