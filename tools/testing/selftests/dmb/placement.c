@@ -112,6 +112,8 @@ static bool open_area(struct area *area, enum kind kind, size_t size)
 			return false;
 		break;
 	}
+	size = (size + area->folio_size - 1) / area->folio_size * area->folio_size;
+	area->size = size;
 	if (kind == SHMEM || kind == PAGE_CACHE) {
 		if (area->fd < 0 || ftruncate(area->fd, size))
 			return false;
@@ -144,6 +146,12 @@ static void close_area(struct area *area)
 	}
 	if (area->kind == ANONYMOUS_MTHP)
 		dmb_folio_size(dmb_huge_page_size());
+}
+
+/* Areas grow by this much, which is whole folios. */
+static size_t step_of(const struct area *area)
+{
+	return area->folio_size > STEP ? area->folio_size : STEP;
 }
 
 /* Gives an area some more memory. Returns false if there is none to have. */
@@ -346,14 +354,14 @@ static double percent(size_t part, size_t whole)
 
 TEST_F(placement, blocks_before_ordinary_memory)
 {
-	size_t size = self->room / 10 * 9 / STEP * STEP, inside, whole, wrong = 0, from;
+	size_t step = step_of(&self->area), size = self->room / 10 * 9;
+	size_t inside, whole, wrong = 0, from;
 	uint64_t *frames;
 
-	if (size > MOST)
-		size = MOST;
+	size = (size < MOST ? size : MOST) / step * step;
 
-	for (from = 0; from < size; from += STEP)
-		ASSERT_TRUE(grow_area(&self->area, from, STEP));
+	for (from = 0; from < size; from += step)
+		ASSERT_TRUE(grow_area(&self->area, from, step));
 	inside = dmb_bytes_in_blocks(self->area.memory, size);
 	frames = dmb_frames(self->area.memory, size);
 	whole = bytes_in_whole_folios(frames, size, self->area.folio_size);
@@ -365,9 +373,9 @@ TEST_F(placement, blocks_before_ordinary_memory)
 	/* Or this would be a test of something else. */
 	EXPECT_GE(percent(whole, size), 95);
 
-	while (from + STEP <= self->area.size &&
-	       grow_and_judge(&self->area, from, STEP, &wrong))
-		from += STEP;
+	while (from + step <= self->area.size &&
+	       grow_and_judge(&self->area, from, step, &wrong))
+		from += step;
 	TH_LOG("of %zu MiB, %zu kB were placed elsewhere while blocks had room, %zu kB of it left",
 	       from / MB, wrong / 1024, left_in_blocks(order_of(&self->area), -1) / 1024);
 	EXPECT_GE(from, self->room);
