@@ -9,11 +9,6 @@
 export ARCH PAGES
 page_sizes=4K
 
-# What the kernel calls the architecture
-kernel_arch=$ARCH
-# Whether Debian has a busybox for the guests
-busybox=1
-
 case $ARCH in
 x86_64)
 	boot=arch/x86/boot/bzImage
@@ -37,18 +32,8 @@ arm)
 	qemu_program=qemu-system-arm
 	qemu_package=qemu-system-arm
 	;;
-riscv64)
-	kernel_arch=riscv
-	boot=arch/riscv/boot/Image
-	triplet=riscv64-linux-gnu
-	debian=riscv64
-	qemu_program=qemu-system-riscv64
-	qemu_package=qemu-system-misc
-	# Debian 12 has a compiler for it, but no packages.
-	busybox=
-	;;
 *)
-	echo "ARCH=$ARCH is unknown; there are x86_64, arm64, arm and riscv64" >&2
+	echo "ARCH=$ARCH is unknown; there are x86_64, arm64 and arm" >&2
 	exit 1
 	;;
 esac
