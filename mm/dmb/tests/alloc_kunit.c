@@ -10,6 +10,7 @@
 #include <kunit/test.h>
 #include <linux/dmb.h>
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagevec.h>
 #include <linux/preempt.h>
@@ -168,6 +169,54 @@ static void dmb_test_migration(struct kunit *test)
 	}
 }
 
+/* In lowmem or in highmem: what blocks serve can be written and copied. */
+static void dmb_test_content(struct kunit *test)
+{
+	struct page *pages[DMB_TEST_PAGES], *copy = alloc_page(GFP_HIGHUSER);
+	unsigned int i, in_blocks;
+
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	in_blocks = dmb_test_alloc(test, GFP_HIGHUSER_MOVABLE, pages);
+	KUNIT_EXPECT_EQ(test, in_blocks, DMB_TEST_PAGES);
+	for (i = 0; i < DMB_TEST_PAGES; i++)
+		memset_page(pages[i], 0, i + 1, PAGE_SIZE);
+	for (i = 0; i < DMB_TEST_PAGES; i++) {
+		u8 *content;
+
+		KUNIT_EXPECT_EQ(test, !!PageHighMem(pages[i]),
+				!!is_highmem(page_zone(pages[i])));
+		copy_highpage(copy, pages[i]);
+		content = kmap_local_page(copy);
+		KUNIT_EXPECT_NULL(test, memchr_inv(content, i + 1, PAGE_SIZE));
+		kunmap_local(content);
+	}
+	dmb_test_free_singly(pages);
+	__free_page(copy);
+}
+
+/* While they take turns, each block of this node has its share, whatever its zone. */
+static void dmb_test_all_zones(struct kunit *test)
+{
+	struct page *pages[DMB_TEST_PAGES];
+	struct dmb *dmb = NULL;
+	unsigned int i, nr;
+
+	if (!dmb_spread_enabled())
+		kunit_skip(test, "blocks do not take turns");
+
+	dmb_test_alloc(test, GFP_HIGHUSER_MOVABLE, pages);
+	while ((dmb = dmb_next(dmb))) {
+		if (zone_to_nid(dmb->pool.zone) != page_to_nid(pages[0]))
+			continue;
+		for (i = 0, nr = 0; i < DMB_TEST_PAGES; i++)
+			nr += dmb_table_first(&dmb_blocks, page_to_pfn(pages[i]),
+					      page_to_pfn(pages[i]) + 1) == dmb;
+		KUNIT_EXPECT_GE_MSG(test, nr, 1, "none of %s, in zone %s", dmb->name,
+				    dmb->pool.zone->name);
+	}
+	dmb_test_free_singly(pages);
+}
+
 static struct kunit_case dmb_alloc_cases[] = {
 	KUNIT_CASE(dmb_test_lists_singly),
 	KUNIT_CASE(dmb_test_lists_batch),
@@ -175,6 +224,8 @@ static struct kunit_case dmb_alloc_cases[] = {
 	KUNIT_CASE(dmb_test_pin_scope),
 	KUNIT_CASE(dmb_test_bulk),
 	KUNIT_CASE(dmb_test_migration),
+	KUNIT_CASE(dmb_test_content),
+	KUNIT_CASE(dmb_test_all_zones),
 	{}
 };
 

@@ -137,6 +137,25 @@ static void dmb_test_isolated_elsewhere(struct kunit *test)
 }
 
 #ifdef CONFIG_CONTIG_ALLOC
+/* Takes all ranges that a request which may not use blocks can have. */
+static unsigned long dmb_test_take_ranges(struct kunit *test, gfp_t gfp, int nid,
+					  unsigned long nr_pages,
+					  struct page **ranges, unsigned long nr)
+{
+	while (nr < DMB_TEST_RANGES) {
+		struct page *page = alloc_contig_pages(nr_pages, gfp | __GFP_NOWARN,
+						       nid, NULL);
+
+		if (!page)
+			break;
+		KUNIT_EXPECT_EQ_MSG(test, dmb_intersects(page_to_pfn(page),
+							 page_to_pfn(page) + nr_pages),
+				    DMB_DISJOINT, "gfp %pGg", &gfp);
+		ranges[nr++] = page;
+	}
+	return nr;
+}
+
 /*
  * Of the ranges of the largest size that fits into a block there are only a few in
  * the machine, and those in blocks are among them.
@@ -144,7 +163,7 @@ static void dmb_test_isolated_elsewhere(struct kunit *test)
 static void dmb_test_contig_pages(struct kunit *test)
 {
 	const struct dmb *dmb = &dmb_blocks.block[0];
-	unsigned long nr_pages = rounddown_pow_of_two(dmb_nr_pages(dmb)), nr = 0;
+	unsigned long nr_pages = rounddown_pow_of_two(dmb_nr_pages(dmb)), nr;
 	struct page *ranges[DMB_TEST_RANGES], *page;
 	int nid = page_to_nid(pfn_to_page(dmb->start_pfn));
 
@@ -152,15 +171,9 @@ static void dmb_test_contig_pages(struct kunit *test)
 		nr_pages /= 2;
 
 	/* What cannot be moved is never in a block, whatever else it fails to get. */
-	while (nr < DMB_TEST_RANGES) {
-		page = alloc_contig_pages(nr_pages, GFP_KERNEL | __GFP_NOWARN, nid, NULL);
-		if (!page)
-			break;
-		KUNIT_EXPECT_EQ(test, dmb_intersects(page_to_pfn(page),
-						     page_to_pfn(page) + nr_pages),
-				DMB_DISJOINT);
-		ranges[nr++] = page;
-	}
+	nr = dmb_test_take_ranges(test, GFP_KERNEL, nid, nr_pages, ranges, 0);
+	/* There may be more in highmem. */
+	nr = dmb_test_take_ranges(test, GFP_HIGHUSER, nid, nr_pages, ranges, nr);
 
 	/* What can be moved may be in one: there is nothing else left. */
 	page = alloc_contig_pages(nr_pages, GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, nid, NULL);
