@@ -29,7 +29,9 @@ arm)
 	boot=arch/arm/boot/zImage
 	triplet=arm-linux-gnueabihf
 	debian=armhf
-	qemu_program=qemu-system-arm
+	# It has these processors as well, and qemu-system-arm 7.2 cuts the addresses
+	# of page tables to 32 bits.
+	qemu_program=qemu-system-aarch64
 	qemu_package=qemu-system-arm
 	;;
 *)
