@@ -83,7 +83,7 @@ int load_set_mglru(bool on);
 
 /* Memory that the kernel takes and cannot move: needs the module dmb_load. */
 bool load_have_module(void);
-/* Returns the bytes that it got; how is "kernel", "mayfail" or "atomic". */
+/* Returns the bytes that it got; how is "kernel", "mayfail", "anywhere" or "atomic". */
 size_t load_hog(size_t size, int order, const char *how);
 /* The same in small bites with pauses, in which kswapd can keep up. */
 size_t load_hog_slowly(size_t size, int order, const char *how);

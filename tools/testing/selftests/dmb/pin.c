@@ -171,7 +171,7 @@ TEST_F(pin, fails_without_ordinary_memory)
 		/* Something is left for others, and not enough for all pages. */
 		dmb_fill_pipes(SIZE / 2);
 		/* Stops where anybody else would have somebody killed. */
-		load_hog(dmb_meminfo("MemTotal"), 0, "mayfail");
+		load_hog(dmb_meminfo("MemTotal"), 0, "anywhere");
 		dmb_close_pipes();
 		_exit(ioctl(self->fd, PIN_LONGTERM_TEST_START, &args) ? errno : 0);
 	}

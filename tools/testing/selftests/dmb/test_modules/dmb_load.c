@@ -5,10 +5,11 @@
  *
  * /sys/kernel/debug/dmb_load/command takes
  *
- *	hog PAGES ORDER kernel|mayfail|atomic
+ *	hog PAGES ORDER kernel|mayfail|anywhere|atomic
  *		Takes memory that cannot be moved, and keeps it. With "kernel"
- *		the OOM killer may have a say, with "mayfail" it has none, and
- *		with "atomic" nobody waits for reclaim.
+ *		the OOM killer may have a say, with "mayfail" it has none, nor
+ *		with "anywhere", for which highmem will do as well, and with
+ *		"atomic" nobody waits for reclaim.
  *	free
  *		Gives back what all hogs have.
  *	atomic RUNS RING BURST
@@ -277,6 +278,9 @@ static int obey(const char *text)
 			return hog(nr, order, GFP_KERNEL | __GFP_NOWARN);
 		if (!strcmp(how, "mayfail"))
 			return hog(nr, order, GFP_KERNEL | __GFP_NOWARN |
+				   __GFP_RETRY_MAYFAIL);
+		if (!strcmp(how, "anywhere"))
+			return hog(nr, order, GFP_HIGHUSER | __GFP_NOWARN |
 				   __GFP_RETRY_MAYFAIL);
 		if (!strcmp(how, "atomic"))
 			return hog(nr, order, ATOMIC_GFP);
