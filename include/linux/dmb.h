@@ -351,6 +351,12 @@ static inline unsigned long dmb_eligible_share(pg_data_t *pgdat,
 	return __dmb_eligible_share(pgdat, highest_zoneidx, nr_pages);
 }
 
+/* Who is to reclaim all there is, up to this zone of the node, includes blocks. */
+static inline int dmb_reclaim_idx(pg_data_t *pgdat, int highest_zoneidx)
+{
+	return dmb_enabled() && pgdat->dmb_group ? ZONE_MOVABLE : highest_zoneidx;
+}
+
 /* Reclaim for a request that may not use blocks leaves what is in them alone. */
 static inline bool dmb_spares(struct folio *folio, int reclaim_idx)
 {
@@ -576,6 +582,11 @@ static inline unsigned long dmb_eligible_share(pg_data_t *pgdat,
 					       unsigned long nr_pages)
 {
 	return nr_pages;
+}
+
+static inline int dmb_reclaim_idx(pg_data_t *pgdat, int highest_zoneidx)
+{
+	return highest_zoneidx;
 }
 
 #define DMB_MAX_SPARED		0

@@ -309,21 +309,49 @@ static void end_cache(void)
 		dmb_write("/sys/block/zram0/reset", "1");
 }
 
-int load_open_cache(size_t size)
+/* An empty file, on a file system of its own, or -1 */
+static int make_cache(size_t disk_size)
 {
+	char text[32];
 	int fd;
 
-	if (dmb_write("/sys/block/zram0/disksize", "64M"))
+	snprintf(text, sizeof(text), "%zu", disk_size);
+	if (dmb_write("/sys/block/zram0/disksize", text))
 		return -1;
 	mkdir(CACHE_DIR, 0700);
 	if (system(MAKE_FS) ||
 	    mount("/dev/zram0", CACHE_DIR, "ext4", 0, NULL))
 		return -1;
-	/* Holes are read into the page cache like any data, and it stays clean. */
 	fd = open(CACHE_FILE, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	if (fd < 0 || ftruncate(fd, size))
+	if (fd < 0)
+		ksft_exit_fail_msg("cannot make %s\n", CACHE_FILE);
+	return fd;
+}
+
+int load_open_cache(size_t size)
+{
+	int fd = make_cache(64 * MB);
+
+	if (fd < 0)
+		return -1;
+	/* Holes are read into the page cache like any data, and it stays clean. */
+	if (ftruncate(fd, size))
 		ksft_exit_fail_msg("cannot make %s\n", CACHE_FILE);
 	read_cache(fd, size);
+	return fd;
+}
+
+int load_open_buffered(size_t size)
+{
+	static const char zeroes[1 * MB];
+	int fd = make_cache(size + size / 8);
+	size_t done;
+
+	for (done = 0; fd >= 0 && done < size; done += sizeof(zeroes))
+		if (write(fd, zeroes, sizeof(zeroes)) != sizeof(zeroes))
+			ksft_exit_fail_msg("cannot write %s\n", CACHE_FILE);
+	if (fd >= 0)
+		fsync(fd);
 	return fd;
 }
 
@@ -395,13 +423,18 @@ int load_set_mglru(bool on)
 	return dmb_write("/sys/kernel/mm/lru_gen/enabled", on ? "y" : "n");
 }
 
+static void clear_trace(void)
+{
+	close(open(TRACING "/trace", O_WRONLY | O_TRUNC));
+}
+
 static int trace_skips(void)
 {
 	int err;
 
 	/* Keep what comes first, so that nothing is lost unseen. */
 	dmb_write(TRACING "/buffer_size_kb", "4096");
-	dmb_write(TRACING "/trace", "");
+	clear_trace();
 	err = dmb_write(ISOLATE "/filter", "nr_skipped > 0");
 	return err ?: dmb_write(ISOLATE "/enable", "1");
 }
@@ -423,7 +456,7 @@ static unsigned long longest_skip(void)
 	if (f)
 		fclose(f);
 	dmb_write(ISOLATE "/filter", "0");
-	dmb_write(TRACING "/trace", "");
+	clear_trace();
 	return longest;
 }
 

@@ -78,6 +78,9 @@ void *load_fill_areas(size_t *size);
  */
 int load_open_cache(size_t size);
 
+/* The same, but written, and so with a buffer head for each block of the file system */
+int load_open_buffered(size_t size);
+
 /* The multi-generational LRU.  Returns 0, or -errno if there is none. */
 int load_set_mglru(bool on);
 

@@ -201,6 +201,66 @@ TEST_F(plain, kswapd_sleeps_when_only_blocks_are_full)
 	EXPECT_EQ(0, runs);
 }
 
+static bool in_highmem(const struct dmb_block *block)
+{
+	char path[128], zone[16] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), SYSFS_DMB "/%s/zone", block->name);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%15s", zone) != 1)
+		ksft_exit_fail_msg("cannot read %s\n", path);
+	fclose(file);
+	return !strcmp(zone, "HighMem");
+}
+
+/* What the kernel can have for itself: neither highmem nor in a block */
+static size_t kernel_bytes(void)
+{
+	size_t size = dmb_meminfo("MemTotal") - dmb_meminfo("HighTotal");
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, nr = dmb_read_blocks(blocks);
+
+	for (i = 0; i < nr; i++)
+		if (!in_highmem(&blocks[i]))
+			size -= blocks[i].size;
+	return size;
+}
+
+/*
+ * The buffer heads of page cache are the kernel's, wherever that is. Once they take
+ * more than a tenth of what the kernel can have, kswapd is to free those in blocks
+ * as well, with their page cache if need be.
+ */
+TEST_F(plain, kswapd_frees_buffers_of_page_cache_in_blocks)
+{
+	size_t slab = dmb_meminfo("SReclaimable"), buffers, lowmem, got, wanted;
+	struct load_cache cache;
+	size_t lost;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	self->cache = load_open_buffered(load_area_free() / 10 * 9 / MB * MB);
+	if (self->cache < 0)
+		SKIP(return, "needs zram, ext4 and mke2fs");
+
+	buffers = dmb_meminfo("SReclaimable") - slab;
+	lowmem = kernel_bytes();
+	TH_LOG("%zu MiB of slab with buffer heads, the kernel can have %zu MiB",
+	       buffers / MB, lowmem / MB);
+	if (buffers <= lowmem / 9)
+		SKIP(return, "blocks are too small for so many buffer heads");
+
+	cache = load_note_cache();
+	wanted = load_ordinary_free();
+	got = load_hog_slowly(wanted, 0, "kernel");
+	lost = load_cache_lost(&cache);
+	TH_LOG("%zu of %zu MiB for the kernel: %zu of %zu pages left blocks, %zu MiB of slab left",
+	       got / MB, wanted / MB, lost, cache.pages, (size_t)dmb_meminfo("SReclaimable") / MB);
+	EXPECT_GE(got, wanted);
+	EXPECT_GT(lost, cache.pages / 100);
+}
+
 /* Page cache in blocks is no help, and no reason to go on looking for help. */
 TEST_F(plain, out_of_memory_is_declared)
 {
