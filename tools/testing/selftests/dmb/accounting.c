@@ -155,12 +155,67 @@ TEST_F(accounting, memory_report_knows_blocks)
 	EXPECT_TRUE(letter);
 }
 
-/* The number that follows a word in a line, or 0 */
-static unsigned long number_after(const char *line, const char *word)
-{
-	const char *found = strstr(line, word);
+/* What /proc/zoneinfo says of a zone, in pages */
+struct zone {
+	char name[16];
+	unsigned long free;		/* without those in blocks */
+	unsigned long free_dmb;
+	unsigned long boost;
+	unsigned long min;		/* with what boost adds to it */
+	unsigned long managed;
+	unsigned long dmb;
+	unsigned long kept;		/* from those who may use all zones */
+};
 
-	return found ? strtoul(found + strlen(word), NULL, 10) : 0;
+#define MAX_ZONES	64
+
+/* The number that follows these words, if the line begins with them */
+static void read_number(const char *line, const char *words, unsigned long *number)
+{
+	line += strspn(line, " ");
+	if (!strncmp(line, words, strlen(words)))
+		*number = strtoul(line + strlen(words), NULL, 10);
+}
+
+static int read_zones(struct zone zones[MAX_ZONES])
+{
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	struct zone *zone = zones - 1;
+	char line[512], name[16];
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read /proc/zoneinfo\n");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Node %*d, zone %15s", name) == 1) {
+			if (++zone == zones + MAX_ZONES)
+				ksft_exit_fail_msg("too many zones\n");
+			memset(zone, 0, sizeof(*zone));
+			snprintf(zone->name, sizeof(zone->name), "%s", name);
+		}
+		if (zone < zones)
+			continue;
+		read_number(line, "pages free ", &zone->free);
+		read_number(line, "nr_free_dmb ", &zone->free_dmb);
+		read_number(line, "boost ", &zone->boost);
+		read_number(line, "min ", &zone->min);
+		read_number(line, "managed ", &zone->managed);
+		read_number(line, "dmb ", &zone->dmb);
+		if (strstr(line, "protection: ("))
+			zone->kept = strtoul(strrchr(line, ',') + 1, NULL, 10);
+	}
+	fclose(f);
+	return zone - zones + 1;
+}
+
+static bool is_highmem(const struct zone *zone)
+{
+	return !strcmp(zone->name, "HighMem");
+}
+
+/* What the kernel can use for itself, if not for the blocks */
+static bool is_lowmem(const struct zone *zone)
+{
+	return !is_highmem(zone) && strcmp(zone->name, "Movable");
 }
 
 /*
@@ -169,36 +224,94 @@ static unsigned long number_after(const char *line, const char *word)
  */
 TEST_F(accounting, lowmem_is_kept_as_without_blocks)
 {
-	FILE *zones = fopen("/proc/zoneinfo", "r");
 	FILE *ratios = fopen("/proc/sys/vm/lowmem_reserve_ratio", "r");
-	unsigned long managed = 0, lowest = 0, high = 0, reserve = 0, ratio = 0;
-	bool highmem = false;
-	char line[256];
+	unsigned long high = 0, ratio = 0;
+	struct zone zones[MAX_ZONES], *lowest = NULL;
+	int i, nr = read_zones(zones);
 
-	ASSERT_NE(NULL, zones);
 	ASSERT_NE(NULL, ratios);
-	while (!highmem && fgets(line, sizeof(line), zones)) {
-		highmem = strstr(line, "HighMem");
-		/* Zones that are empty come in the list as well. */
-		if (strstr(line, "zone ") && !lowest)
+	for (i = 0; i < nr; i++) {
+		/* Zones that are empty have their ratio as well. */
+		if (!lowest)
 			ASSERT_EQ(1, fscanf(ratios, "%lu", &ratio));
-		if (strstr(line, " managed"))
-			managed = number_after(line, " managed");
-		if (!lowest && managed && strstr(line, "protection: (")) {
-			lowest = managed;
-			reserve = strtoul(strrchr(line, ',') + 1, NULL, 10);
-		}
+		if (!lowest && zones[i].managed)
+			lowest = &zones[i];
+		if (is_highmem(&zones[i]))
+			high += zones[i].managed;
 	}
-	while (highmem && !high && fgets(line, sizeof(line), zones))
-		high = number_after(line, " managed");
 	fclose(ratios);
-	fclose(zones);
 	if (!high)
 		SKIP(return, "this machine has no highmem");
 
 	TH_LOG("of %lu pages %lu are kept from those who have %lu pages of highmem",
-	       lowest, reserve, high);
-	EXPECT_GE(reserve, high / ratio);
+	       lowest->managed, lowest->kept, high);
+	EXPECT_GE(lowest->kept, high / ratio);
+}
+
+/* Blocks are not what watermarks are for, and so none is larger for them. */
+TEST_F(accounting, watermarks_are_those_of_ordinary_memory)
+{
+	const char *min_free = "/proc/sys/vm/min_free_kbytes";
+	unsigned long kbytes = dmb_read_number(min_free), lowmem = 0;
+	unsigned long pages = kbytes * 1024 / sysconf(_SC_PAGESIZE);
+	struct zone zones[MAX_ZONES];
+	char text[32];
+	int i, nr;
+
+	/* Boot has given back some of what it had since they were computed. */
+	snprintf(text, sizeof(text), "%lu", kbytes);
+	ASSERT_EQ(0, dmb_write(min_free, text));
+	nr = read_zones(zones);
+	for (i = 0; i < nr; i++)
+		if (is_lowmem(&zones[i]))
+			lowmem += zones[i].managed - zones[i].dmb;
+
+	for (i = 0; i < nr; i++) {
+		struct zone *zone = &zones[i];
+		unsigned long ordinary = zone->managed - zone->dmb, want;
+
+		if (!zone->managed)
+			continue;
+		if (is_lowmem(zone))
+			want = (unsigned long long)pages * ordinary / lowmem;
+		else if (ordinary / 1024 < 32)
+			want = 32;
+		else
+			want = ordinary / 1024 < 128 ? ordinary / 1024 : 128;
+		EXPECT_EQ(want, zone->min - zone->boost)
+			TH_LOG("zone %s, with %lu pages outside of blocks", zone->name, ordinary);
+	}
+}
+
+/* A block in highmem is a part of highmem, and its free pages are free there. */
+TEST_F(accounting, highmem_includes_its_blocks)
+{
+	unsigned long long page = sysconf(_SC_PAGESIZE), free, later, total = 0;
+	long long known, sum = 0, blocks = 0;
+	struct zone zones[MAX_ZONES];
+	int i, nr;
+
+	free = dmb_meminfo("HighFree");
+	nr = read_zones(zones);
+	later = dmb_meminfo("HighFree");
+	for (i = 0; i < nr; i++) {
+		if (!is_highmem(&zones[i]))
+			continue;
+		total += zones[i].managed * page;
+		sum += (zones[i].free + zones[i].free_dmb) * page;
+		blocks += zones[i].dmb * page;
+	}
+	if (!total)
+		SKIP(return, "this machine has no highmem");
+
+	known = free < later ? free : later;
+	TH_LOG("%llu MiB of highmem, %lld MiB of them in blocks: %lld MiB free, or %lld",
+	       total / MB, blocks / MB, known / MB, sum / MB);
+	EXPECT_EQ(total, dmb_meminfo("HighTotal"));
+	EXPECT_EQ(dmb_meminfo("MemTotal"), total + dmb_meminfo("LowTotal"));
+	EXPECT_LT(llabs(sum - known), DMB_NOISE + llabs(free - later));
+	EXPECT_LT(llabs((long long)(dmb_meminfo("MemFree") - dmb_meminfo("HighFree") -
+				    dmb_meminfo("LowFree"))), DMB_NOISE);
 }
 
 int main(int argc, char **argv)
