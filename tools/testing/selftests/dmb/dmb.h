@@ -94,6 +94,13 @@ unsigned long dmb_memory_block_size(void);
 #define DMB_STAYS_ONLINE	false
 #endif
 
+/* The kernel cannot migrate huge pages of hugetlb on 32-bit ARM. */
+#ifdef __arm__
+#define DMB_HUGETLB_STAYS	true
+#else
+#define DMB_HUGETLB_STAYS	false
+#endif
+
 /* In the teardown of a fixture of the harness */
 #define EXPECT_UNCHANGED(state) do {					\
 	const char *changed = dmb_changed(state);			\

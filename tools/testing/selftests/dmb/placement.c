@@ -120,7 +120,7 @@ static bool open_area(struct area *area, enum kind kind, size_t size)
 	case HUGETLB:
 		area->folio_size = dmb_meminfo("Hugepagesize");
 		flags |= MAP_HUGETLB;
-		if (!area->folio_size || dmb_write(hugetlb_pool, "0"))
+		if (DMB_HUGETLB_STAYS || !area->folio_size || dmb_write(hugetlb_pool, "0"))
 			return false;
 		break;
 	}
