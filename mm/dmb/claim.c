@@ -128,7 +128,7 @@ static void dmb_name_resource(struct resource *resource, const char *name,
  *
  * Then all pages of the range are the caller's, each with one reference.  Their
  * content is undefined, and the pageblocks keep their type.  The kernel's
- * direct map still has them.
+ * direct map still has them, but in highmem, where it never did.
  *
  * Context: Process context, may sleep and do I/O.  No locks that memory
  * reclaim or filesystems might want.
