@@ -203,7 +203,8 @@ TEST_F(spread, folios)
 	dmb_folio_size(huge);
 }
 
-TEST_F(spread, after_churn)
+/* As many invalidations of the TLB, which emulation is slow at */
+TEST_F_TIMEOUT(spread, after_churn, 3600)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE), freed;
 	char *memory = turns_map(self->size, false), *fresh;
