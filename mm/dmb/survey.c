@@ -21,10 +21,10 @@
 /*
  * A page on its way from the allocator to its owner gets this many looks, each
  * after twice the time of the one before. A huge page that khugepaged fills may
- * need a second of that on a slow machine. Where many violations have lasted, the
- * others get half as many.
+ * need some seconds of that on a slow machine, where all others go before it.
+ * Where many violations have lasted, the others get half as many.
  */
-#define DMB_LOOKS		8
+#define DMB_LOOKS		10
 #define DMB_FIRST_INTERVAL_MS	10
 #define DMB_MANY_VIOLATIONS	16
 
