@@ -8,12 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "load.h"
 
 /* Folios that reclaim may skip while it holds the LRU lock once */
 #define MAX_SKIPPED	1024
+
+/* Bytes of a struct buffer_head, of which a page has one here */
+#define BUFFER_HEAD	(sizeof(long) == 8 ? 104 : 56)
 
 /* Pages that may leave for reasons of their own, out of 1000 */
 #define STRAYS		1
@@ -234,22 +238,23 @@ static size_t kernel_bytes(void)
  */
 TEST_F(plain, kswapd_frees_buffers_of_page_cache_in_blocks)
 {
-	size_t slab = dmb_meminfo("SReclaimable"), buffers, lowmem, got, wanted;
+	size_t slab = dmb_meminfo("SReclaimable"), lowmem = kernel_bytes();
+	size_t size = load_area_free() / 10 * 9 / MB * MB;
+	size_t buffers, got, wanted, lost;
 	struct load_cache cache;
-	size_t lost;
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
-	self->cache = load_open_buffered(load_area_free() / 10 * 9 / MB * MB);
+	if (size / sysconf(_SC_PAGESIZE) * BUFFER_HEAD <= lowmem / 9)
+		SKIP(return, "blocks are too small for so many buffer heads");
+	self->cache = load_open_buffered(size);
 	if (self->cache < 0)
 		SKIP(return, "needs zram, ext4 and mke2fs");
 
 	buffers = dmb_meminfo("SReclaimable") - slab;
-	lowmem = kernel_bytes();
 	TH_LOG("%zu MiB of slab with buffer heads, the kernel can have %zu MiB",
 	       buffers / MB, lowmem / MB);
-	if (buffers <= lowmem / 9)
-		SKIP(return, "blocks are too small for so many buffer heads");
+	ASSERT_GT(buffers, lowmem / 9);
 
 	cache = load_note_cache();
 	wanted = load_ordinary_free();
