@@ -428,6 +428,8 @@ static void __init dmb_name_block(struct dmb *dmb)
 
 	if (len && dmb_name_is_free(dmb, end))
 		return;
+	/* A long name has to end earlier, so that there is room for any number. */
+	len = min(len, sizeof(dmb->name) - sizeof(".32"));
 	do {
 		snprintf(dmb->name + len, sizeof(dmb->name) - len, "%s%u",
 			 len ? "." : "dmb", number++);
