@@ -200,6 +200,16 @@ bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 	return true;
 }
 
+#ifdef CONFIG_CRASH_RESERVE
+static bool __init dmb_resource_overlaps(const struct resource *resource,
+					 phys_addr_t base, phys_addr_t size)
+{
+	return resource->end &&
+	       memblock_addrs_overlap(base, size, resource->start,
+				      resource_size(resource));
+}
+#endif
+
 /**
  * dmb_unusable - why no block can have a pageblock
  * @pfn: first page frame of the pageblock
@@ -234,9 +244,8 @@ const char * __init dmb_unusable(unsigned long pfn)
 		return "holds the initrd";
 #endif
 #ifdef CONFIG_CRASH_RESERVE
-	if (crashk_res.end &&
-	    memblock_addrs_overlap(base, size, crashk_res.start,
-				   resource_size(&crashk_res)))
+	if (dmb_resource_overlaps(&crashk_res, base, size) ||
+	    dmb_resource_overlaps(&crashk_low_res, base, size))
 		return "holds the crash kernel";
 #endif
 	return "holds boot-time reservations";
