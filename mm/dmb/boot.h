@@ -36,6 +36,7 @@ bool dmb_next_run(struct dmb_run *run, unsigned long end_pfn,
 
 const char *dmb_check_request(struct dmb_table *requests, u64 base, u64 size);
 const char *dmb_request(u64 base, u64 size, const char *name);
+bool dmb_announce_part(phys_addr_t base, phys_addr_t size, const char *name);
 const char *dmb_unusable(unsigned long pfn);
 unsigned long dmb_all_usable_pages(unsigned long limit_pfn);
 void dmb_settle_requests(dmb_judge_fn judge, dmb_add_fn add);

@@ -97,12 +97,23 @@ static int __init dmb_note_node(unsigned long node, const char *name,
 {
 	int err = 0;
 
-	/* The others may be a part of a block that somebody else has asked for. */
-	if (dmb_node_is_block(node) || !dmb_holds_area(base, size))
+	/* It may be a part of a block that somebody else has asked for. */
+	if (!dmb_announce_part(base, size, name))
 		err = dmb_reserve(base, size, name);
 	if (!err && dmb_node_is_pool(node))
 		dma_contiguous_early_fixup(base, size);
 	return err;
+}
+
+/* Two areas cannot share memory, even where that is in a block of somebody else. */
+static bool __init dmb_pool_overlaps(unsigned long node, const char *name,
+				     phys_addr_t base, phys_addr_t size)
+{
+	if (!dmb_node_is_pool(node) ||
+	    !dmb_area_exists(PHYS_PFN(base), PHYS_PFN(base + size)))
+		return false;
+	pr_warn("%s refused: a part of it is in a pool already\n", name);
+	return true;
 }
 
 /**
@@ -175,6 +186,8 @@ int __init dmb_adopt_node(unsigned long node, const char *name, phys_addr_t base
 	if (!dmb_is_node(node))
 		return 0;
 	memblock_phys_free(base, size);
+	if (dmb_pool_overlaps(node, name, base, size))
+		return -EINVAL;
 	return dmb_note_node(node, name, base, size);
 }
 
@@ -188,14 +201,15 @@ int __init dmb_adopt_node(unsigned long node, const char *name, phys_addr_t base
  * Context: fdt_scan_reserved_mem_reg_nodes(), when all nodes are reserved that
  * are to be.
  * Return: true if the node is for a block that was refused, or for a pool that
- * cannot be because somebody else has a part of its memory.
+ * cannot be because somebody else, or another pool, has a part of its memory.
  */
 bool __init dmb_skip_node(unsigned long node, const char *name, phys_addr_t base,
 			  phys_addr_t size)
 {
 	if (!dmb_is_node(node))
 		return false;
-	if (dmb_node_fault(node) || !dmb_holds_area(base, size))
+	if (dmb_node_fault(node) || !dmb_holds_area(base, size) ||
+	    dmb_pool_overlaps(node, name, base, size))
 		return true;
 	if (!dmb_node_is_pool(node) || !memblock_is_region_reserved(base, size))
 		return false;

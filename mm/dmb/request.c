@@ -30,6 +30,12 @@ static struct dmb_table dmb_requests __initdata_memblock;
 /* Room for a refusal that has figures in it. */
 static char dmb_why[96 + DMB_NAME_LEN] __initdata;
 
+/* Who has asked for it? */
+static const char * __init dmb_source(const struct dmb *request)
+{
+	return request->name[0] ? request->name : "movablecore=";
+}
+
 /**
  * dmb_check_request - may this range become a block, as far as can be told?
  * @requests: what has been asked for already
@@ -67,7 +73,7 @@ const char * __init dmb_check_request(struct dmb_table *requests, u64 base,
 	if (dmb) {
 		snprintf(dmb_why, sizeof(dmb_why), "overlaps " DMB_RANGE_FMT " of %s",
 			 dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
-			 dmb->name[0] ? dmb->name : "movablecore=");
+			 dmb_source(dmb));
 		return dmb_why;
 	}
 
@@ -101,8 +107,31 @@ const char * __init dmb_request(u64 base, u64 size, const char *name)
 /* Is all of this range asked for? Then a CMA area in it needs no reservation. */
 bool __init dmb_holds_area(phys_addr_t base, phys_addr_t size)
 {
-	return dmb_table_intersects(&dmb_requests, PHYS_PFN(base),
+	return base + size > base &&
+	       dmb_table_intersects(&dmb_requests, PHYS_PFN(base),
 				    PHYS_PFN(base + size)) == DMB_INTERSECTS;
+}
+
+/**
+ * dmb_announce_part - is a range a part of what has been asked for already?
+ * @base: first byte of the range
+ * @size: its bytes
+ * @name: whose it is, for the log, which tells where it is if it is
+ *
+ * Context: Boot, before dmb_designate().
+ * Return: true if all of it is, so that there is nothing to ask for.
+ */
+bool __init dmb_announce_part(phys_addr_t base, phys_addr_t size, const char *name)
+{
+	const struct dmb *request;
+
+	if (!dmb_holds_area(base, size))
+		return false;
+	request = dmb_table_first(&dmb_requests, PHYS_PFN(base), PHYS_PFN(base + size));
+	pr_info("%s is a part of " DMB_RANGE_FMT " of %s\n", name,
+		dmb_first_byte(request->start_pfn), dmb_last_byte(request->end_pfn),
+		dmb_source(request));
+	return true;
 }
 
 /**
