@@ -393,6 +393,8 @@ int dmb_setup_owned(struct reserved_mem *rmem);
 bool dmb_is_node(unsigned long node);
 int dmb_request_node(unsigned long node, const char *name);
 int dmb_prepare_node(unsigned long node, const char *name, phys_addr_t *align);
+void dmb_choose_range(phys_addr_t size, phys_addr_t align, const __be32 **ranges,
+		      int *len);
 int dmb_adopt_node(unsigned long node, const char *name, phys_addr_t base,
 		   phys_addr_t size);
 bool dmb_skip_node(unsigned long node, const char *name, phys_addr_t base,
@@ -678,6 +680,11 @@ static inline int dmb_prepare_node(unsigned long node, const char *name,
 				   phys_addr_t *align)
 {
 	return 0;
+}
+
+static inline void dmb_choose_range(phys_addr_t size, phys_addr_t align,
+				    const __be32 **ranges, int *len)
+{
 }
 
 static inline int dmb_adopt_node(unsigned long node, const char *name,

@@ -137,6 +137,10 @@ int __init dmb_request_node(unsigned long node, const char *name)
 	if (!dmb_is_node(node))
 		return -ENOENT;
 	reg = of_get_flat_dt_prop(node, "reg", &len);
+	if (!(reg && len) && !of_get_flat_dt_prop(node, "size", NULL)) {
+		pr_warn("%s refused: it has neither reg nor size\n", name);
+		return -EINVAL;
+	}
 	if (!reg || len < cells * sizeof(*reg) || len % (cells * sizeof(*reg)))
 		return -ENOENT;
 
@@ -167,6 +171,47 @@ int __init dmb_prepare_node(unsigned long node, const char *name,
 		return -EINVAL;
 	*align = max_t(phys_addr_t, *align, DMB_MIN_ALIGNMENT_BYTES);
 	return 0;
+}
+
+/**
+ * dmb_choose_range - look for a range that has room beside all blocks
+ * @size: bytes that are wanted, for a block or for anything else
+ * @align: their alignment; may be 0
+ * @ranges: the value of alloc-ranges; on return, from such a range on if there
+ *	    is one
+ * @len: its bytes
+ *
+ * Without that the first range would do that has room at all, even if a block
+ * has to lose it.
+ *
+ * Context: early_init_fdt_scan_reserved_mem().
+ */
+void __init dmb_choose_range(phys_addr_t size, phys_addr_t align,
+			     const __be32 **ranges, int *len)
+{
+	const int cells = dt_root_addr_cells + dt_root_size_cells;
+	const __be32 *next, *range = *ranges;
+	phys_addr_t start, end, found;
+	int left;
+
+	if (!dmb_requested())
+		return;
+	for (left = *len; left > 0; left -= cells * sizeof(*range)) {
+		next = range;
+		start = dt_mem_next_cell(dt_root_addr_cells, &next);
+		end = start + dt_mem_next_cell(dt_root_size_cells, &next);
+		/* What is exact keeps out of blocks: they are the last resort. */
+		found = memblock_alloc_range_nid(size, align ?: SMP_CACHE_BYTES,
+						 start, end ?: MEMBLOCK_ALLOC_ANYWHERE,
+						 NUMA_NO_NODE, true);
+		if (found) {
+			memblock_phys_free(found, size);
+			*ranges = range;
+			*len = left;
+			return;
+		}
+		range = next;
+	}
 }
 
 /**
