@@ -10,10 +10,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -26,6 +28,9 @@
 
 #define BUFFER		(1 * MB)
 #define MAX_BUFFERS	64
+
+/* What does not fit into the blocks, to be sure that they are full */
+#define SPILL		(2 * MB)
 
 #define TAINT_WARN	0x200
 
@@ -303,47 +308,89 @@ FIXTURE_SETUP(owned)
 	ASSERT_EQ(0, bind_device(&self->device, "unbind"));
 	self->before = dmb_note_state();
 	dmb_run_on(0);
-	/* In the block as well, while that is not the owner's */
-	self->churn = load_start_churn(1);
 }
 
 FIXTURE_TEARDOWN(owned)
 {
-	load_stop_churn(self->churn);
+	if (self->churn)
+		load_stop_churn(self->churn);
 	load_end();
 	EXPECT_UNCHANGED(&self->before);
 	/* As it was found */
 	EXPECT_EQ(0, bind_device(&self->device, "bind"));
 }
 
+static void pause_churn(pid_t pid)
+{
+	kill(pid, SIGSTOP);
+	waitpid(pid, NULL, WUNTRACED);
+}
+
+static size_t bytes_in_block(const struct dmb_block *block, void *memory, size_t size)
+{
+	size_t i, inside = 0, page = sysconf(_SC_PAGESIZE);
+	uint64_t *frames = dmb_frames(memory, size);
+
+	for (i = 0; i < size / page; i++)
+		inside += dmb_find_block(block, 1, frames[i]) < 0 ? 0 : page;
+	free(frames);
+	return inside;
+}
+
+/*
+ * All other blocks are full, so what the owner finds in its own has to go to
+ * ordinary memory. Every other time that is full, too, else half of it is for a
+ * process that has memory come and go on the other CPU, and does so while the
+ * owner takes the block.
+ */
 TEST_F(owned, driver_takes_its_memory_hundreds_of_times)
 {
 	const struct dmb_block *block = &self->device.block;
 	unsigned long kills = load_vmstat("oom_kill");
-	size_t size = load_area_free() / 10 * 9;
-	int round, err, failed = 0;
+	size_t all, page = sysconf(_SC_PAGESIZE);
+	int round, err = 0, full = 0;
+	unsigned long moved;
 	void *memory;
 
-	memory = load_write_pattern(size);
+	ASSERT_EQ(0, bind_device(&self->device, "bind"));
+	all = load_area_free() + SPILL;
+	memory = load_write_pattern(all);
 	ASSERT_NE(NULL, memory);
-	for (round = 0; round < nr_rounds; round++) {
-		err = bind_device(&self->device, "bind");
-		if (err) {
-			TH_LOG("round %d: %s", round, strerror(-err));
-			failed++;
-			continue;
-		}
-		EXPECT_EQ(block->size, claimed_bytes(block));
+	self->churn = load_start_churn(1);
+	pause_churn(self->churn);
+	moved = load_vmstat("pgmigrate_success");
+	for (round = 0; round < nr_rounds && !err; round++) {
+		size_t size = round % 2 ? block->size / 2 : block->size + SPILL;
+		void *piece;
+
 		EXPECT_EQ(0, bind_device(&self->device, "unbind"));
 		EXPECT_EQ(0, claimed_bytes(block));
+		piece = load_write_pattern(size);
+		ASSERT_NE(NULL, piece);
+		full += bytes_in_block(block, piece, size) >= block->size - block->size / 16;
+
+		kill(self->churn, SIGCONT);
+		err = bind_device(&self->device, "bind");
+		pause_churn(self->churn);
+		if (err)
+			TH_LOG("round %d: %s", round, strerror(-err));
+		else
+			EXPECT_EQ(block->size, claimed_bytes(block));
+		EXPECT_EQ(0, load_check_pattern(piece, size));
+		munmap(piece, size);
 	}
-	TH_LOG("%d times %llu MiB, %d failed", nr_rounds, block->size / MB, failed);
-	EXPECT_EQ(0, failed);
+	moved = load_vmstat("pgmigrate_success") - moved;
+	TH_LOG("%d times %llu MiB, %d times full, %lu MiB moved", round, block->size / MB,
+	       full, moved * page / MB);
+	EXPECT_EQ(0, err);
+	EXPECT_EQ((nr_rounds + 1) / 2, full);
+	EXPECT_GE(moved * page, full * (block->size - block->size / 16));
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
+	EXPECT_EQ(0, bind_device(&self->device, "unbind"));
 	/* The driver warns if somebody has written to what it had. */
 	EXPECT_EQ(0, dmb_read_number("/proc/sys/kernel/tainted") & TAINT_WARN);
-	EXPECT_EQ(0, load_check_pattern(memory, size));
-	munmap(memory, size);
+	EXPECT_EQ(0, load_check_pattern(memory, all));
+	munmap(memory, all);
 }
 
 int main(int argc, char **argv)
