@@ -122,8 +122,9 @@ static bool __init dmb_pool_overlaps(unsigned long node, const char *name,
  * @name: the node's name
  *
  * Context: early_init_fdt_scan_reserved_mem(), before the node is reserved.
- * Return: 0 if its first range is noted, and not to be reserved.  -EINVAL if it
- * is refused, and not to be reserved either: it is memory like any other.
+ * Return: 0 if its first range is noted, or refused for what it is; a place in
+ * the table of reserved memory is to be kept for it, but nothing is to be reserved.
+ * -EINVAL if there is anything else wrong with it: it is memory like any other.
  * -ENOENT if the node is to be treated as if there were no blocks, because it
  * has none, has no address, or must not be mapped.
  */
@@ -150,7 +151,9 @@ int __init dmb_request_node(unsigned long node, const char *name)
 
 	base = dt_mem_next_cell(dt_root_addr_cells, &reg);
 	size = dt_mem_next_cell(dt_root_size_cells, &reg);
-	return dmb_note_node(node, name, base, size);
+	/* If refused, it may yet be a part of what a later node asks for. */
+	dmb_note_node(node, name, base, size);
+	return 0;
 }
 
 /**

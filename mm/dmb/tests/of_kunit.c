@@ -22,26 +22,29 @@ struct dmb_node_case {
 	const char *flags;
 	u32 size;
 	bool asks;
-	int err;	/* of dmb_request_node(); none may be noted any more */
+	int err;	/* of dmb_request_node() */
 };
 
-/* All have an address. What is not refused for another reason is for its size. */
+/*
+ * All have an address. None may be noted any more: what there is nothing else wrong
+ * with is refused for its size.
+ */
 static const struct dmb_node_case dmb_node_cases[] __initconst = {
-	{ "block", "designated-movable-block", "", 4096, true, -EINVAL },
-	{ "reusable block", "designated-movable-block", "reusable\0", 4096, true, -EINVAL },
+	{ "block", "designated-movable-block", "", 4096, true, 0 },
+	{ "reusable block", "designated-movable-block", "reusable\0", 4096, true, 0 },
 	{ "unmapped block", "designated-movable-block", "no-map\0", 4096, true, -ENOENT },
-	{ "pool", "shared-dmb-pool", "reusable\0", 4096, true, -EINVAL },
+	{ "pool", "shared-dmb-pool", "reusable\0", 4096, true, 0 },
 	{ "pool for good", "shared-dmb-pool", "", 4096, true, -EINVAL },
 	{ "default pool", "shared-dmb-pool", "reusable\0linux,cma-default\0", 4096, true, -EINVAL },
 	{ "unmapped pool", "shared-dmb-pool", "reusable\0no-map\0", 4096, true, -ENOENT },
-	{ "owned", "linux,dmb-test-owner", "reusable\0", 4096, true, -EINVAL },
+	{ "owned", "linux,dmb-test-owner", "reusable\0", 4096, true, 0 },
 	{ "unmapped and owned", "linux,dmb-test-owner", "reusable\0no-map\0", 4096, true, -ENOENT },
 	{ "owned for good", "linux,dmb-test-owner", "", 4096, false, -ENOENT },
 	{ "somebody's", "linux,dmb-test-stranger", "reusable\0", 4096, false, -ENOENT },
 	{ "pool of CMA", "shared-dma-pool", "reusable\0", 4096, false, -ENOENT },
 	{ "log of oopses", "ramoops", "", 4096, false, -ENOENT },
 	{ "nobody's", NULL, "reusable\0", 4096, false, -ENOENT },
-	{ "nothing", "designated-movable-block", "", 0, true, -EINVAL },
+	{ "nothing", "designated-movable-block", "", 0, true, 0 },
 };
 
 /* A devicetree with one node in it; its offset, or an error of libfdt */
@@ -90,6 +93,7 @@ static void __init dmb_test_nodes(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, dmb_is_node(node), c->asks, "%s", c->name);
 		KUNIT_EXPECT_EQ_MSG(test, dmb_request_node(node, c->name), c->err,
 				    "%s", c->name);
+		KUNIT_EXPECT_FALSE_MSG(test, dmb_holds_area(0, c->size), "%s", c->name);
 		initial_boot_params = machine;
 	}
 }
