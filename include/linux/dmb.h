@@ -209,6 +209,8 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) | __GFP_NOWARN;
 }
 
+void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
+		     unsigned long end_pfn);
 unsigned long __dmb_contig_first(unsigned long pfn);
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
 bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
@@ -489,6 +491,12 @@ static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
 static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 {
 	return gfp;
+}
+
+static inline void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
+				   unsigned long end_pfn)
+{
+	drain_all_pages(zone);
 }
 
 static inline unsigned long dmb_contig_first(unsigned long pfn)

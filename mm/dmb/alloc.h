@@ -101,20 +101,16 @@ static __always_inline struct page *rmqueue_block(struct zone *preferred_zone,
 	return page;
 }
 
-/* Put the designated pages in a per-cpu list back into their blocks. */
-static bool drain_designated_pcp(struct zone *zone, struct per_cpu_pages *pcp)
+/*
+ * Put designated pages in the lists of a CPU, which are locked, back into their
+ * blocks: no more at a time than drain_pages_zone() does. Returns how many.
+ */
+static int put_back_designated(struct zone *zone, struct per_cpu_pages *pcp)
 {
-	unsigned long flags, __maybe_unused UP_flags;
+	int most = pcp->batch << CONFIG_PCP_BATCH_SCALE_MAX, nr_pages = 0;
 	struct page *page, *next;
-	bool drained = false;
 	unsigned int order, i;
-
-	pcp_trylock_prepare(UP_flags);
-	if (!spin_trylock(&pcp->lock)) {
-		/* Whoever uses the list now may leave something there. */
-		dmb_note_free();
-		goto finish;
-	}
+	unsigned long flags;
 
 	for (order = 0; order < NR_PAGE_ORDERS; order++) {
 		struct list_head *list;
@@ -134,14 +130,38 @@ static bool drain_designated_pcp(struct zone *zone, struct per_cpu_pages *pcp)
 				__free_one_page(page, page_to_pfn(page), zone, order,
 						get_pageblock_migratetype(page),
 						FPI_NONE);
+				nr_pages += 1 << order;
+				if (nr_pages >= most)
+					break;
 			}
 			spin_unlock_irqrestore(&zone->lock, flags);
-			drained = true;
+			if (nr_pages >= most)
+				return nr_pages;
 		}
 	}
-	spin_unlock(&pcp->lock);
-finish:
-	pcp_trylock_finish(UP_flags);
+	return nr_pages;
+}
+
+/* All of them, unless somebody is using the lists now */
+static bool try_drain_designated(struct zone *zone, struct per_cpu_pages *pcp)
+{
+	unsigned long __maybe_unused UP_flags;
+	bool drained = false;
+	int nr_pages;
+
+	do {
+		nr_pages = 0;
+		pcp_trylock_prepare(UP_flags);
+		if (spin_trylock(&pcp->lock)) {
+			nr_pages = put_back_designated(zone, pcp);
+			spin_unlock(&pcp->lock);
+		} else {
+			/* And may leave something there. */
+			dmb_note_free();
+		}
+		pcp_trylock_finish(UP_flags);
+		drained |= nr_pages;
+	} while (nr_pages);
 	return drained;
 }
 
@@ -175,7 +195,7 @@ static bool recheck_blocks(bool served)
 			continue;
 
 		for_each_online_cpu(cpu)
-			drained |= drain_designated_pcp(zone,
+			drained |= try_drain_designated(zone,
 					per_cpu_ptr(zone->per_cpu_pageset, cpu));
 
 		spin_lock_irqsave(&zone->lock, flags);
@@ -278,6 +298,40 @@ get_page_from_blocks(gfp_t gfp_mask, unsigned int order,
 		prep_compound_page(page, order);
 	clear_page_pfmemalloc(page);
 	return page;
+}
+
+/**
+ * dmb_drain_range - see that no page of an isolated range is in a per-cpu list
+ * @zone: the zone that the range is in
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ *
+ * What is in a block can only be in the lists for designated pages. All others
+ * keep theirs, which may be a large part of the zone.
+ *
+ * Context: Process context.
+ */
+void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
+		     unsigned long end_pfn)
+{
+	unsigned long UP_flags;
+	int cpu, nr_pages;
+
+	if (!dmb_enabled() ||
+	    dmb_intersects(start_pfn, end_pfn) != DMB_INTERSECTS) {
+		drain_all_pages(zone);
+		return;
+	}
+
+	for_each_online_cpu(cpu) {
+		struct per_cpu_pages *pcp = per_cpu_ptr(zone->per_cpu_pageset, cpu);
+
+		do {
+			pcp_spin_lock_maybe_irqsave(pcp, UP_flags);
+			nr_pages = put_back_designated(zone, pcp);
+			pcp_spin_unlock_maybe_irqrestore(pcp, UP_flags);
+		} while (nr_pages);
+	}
 }
 
 #else /* !CONFIG_DMB */

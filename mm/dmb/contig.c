@@ -205,7 +205,7 @@ bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
 	} else {
 		if (*round)
 			fsleep(USEC_PER_MSEC << (*round - 1));
-		drain_all_pages(zone);
+		dmb_drain_range(zone, start_pfn, end_pfn);
 	}
 	(*round)++;
 	return true;

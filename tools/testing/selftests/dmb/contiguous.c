@@ -832,6 +832,45 @@ static bool logged(uint64_t frame, const char *reason)
 	return found;
 }
 
+/* Free pages in per-cpu lists, of all types */
+static unsigned long pages_in_lists(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	unsigned long count, sum = 0;
+	char line[256];
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read /proc/zoneinfo\n");
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, " count: %lu", &count) == 1)
+			sum += count;
+	fclose(f);
+	return sum;
+}
+
+/* Lists may hold an eighth of all memory, of which an owner has no use for any. */
+TEST_F(range, other_per_cpu_lists_stay_as_they_are)
+{
+	uint64_t base = self->block.base;
+	unsigned long before, after;
+
+	ASSERT_EQ(0, dmb_run_on(0));
+	/* After the first claim there are no designated pages in lists. */
+	ASSERT_EQ(0, dmb_claim(base, PAGEBLOCK));
+	ASSERT_LT(32 * MB, dmb_fill_pipes(64 * MB));
+	dmb_close_pipes();
+
+	before = pages_in_lists();
+	ASSERT_EQ(0, dmb_claim(base + PAGEBLOCK, PAGEBLOCK));
+	after = pages_in_lists();
+	TH_LOG("%lu pages in lists before the claim, %lu after it", before, after);
+	ASSERT_LT(256, before);
+	EXPECT_LT(before / 2, after);
+
+	ASSERT_EQ(0, dmb_release(base + PAGEBLOCK, PAGEBLOCK));
+	ASSERT_EQ(0, dmb_release(base, PAGEBLOCK));
+}
+
 /* The range has a page that is broken: nobody gets that, nor is the rest lost. */
 TEST_F(range, poisoned_memory_is_not_claimed)
 {
