@@ -10,11 +10,9 @@
  *		100 or 0
  *	KIND.SIZEM.cost: NANOSECONDS
  *		for each MiB, if there was success
- *	KIND.SIZEM.moved: NANOSECONDS
- *		for each MiB that was in use, and had to go
  *
- * The last one is what can be compared: an area of CMA is never full, and what is
- * free costs nothing.
+ * An area of CMA always has a rest that is free, at its beginning, and what is free
+ * costs nothing. So that is taken first, and the range is the one behind it.
  *
  * The kinds are anonymous memory and page cache with room for them elsewhere, and
  * both with none.
@@ -37,6 +35,10 @@
 
 /* Where there is to be any: for the largest size, and a reserve */
 #define ROOM		(320 * MB)
+
+/* For huge pages the kernel keeps three times as much free, which would be in CMA. */
+#define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
+#define MIN_FREE_KB	"16384"
 
 enum kind { ANONYMOUS, CACHE, BOTH };
 
@@ -111,8 +113,8 @@ static bool area_is_cma(void)
 	return !access(CMA_DIR, X_OK);
 }
 
-/* Where the memory is going to be: CMA begins with the first that nobody has taken. */
-static uint64_t range_base(void)
+/* CMA gives the first range that nobody has taken. */
+static uint64_t area_base(void)
 {
 	struct dmb_block areas[DMB_MAX_BLOCKS];
 
@@ -122,55 +124,77 @@ static uint64_t range_base(void)
 	return areas[0].base;
 }
 
-/* Takes so much, or gives it back.  Returns 0 or -errno. */
-static int ask(bool take, size_t size)
+/* Takes so much at this address, or gives it back.  Returns 0 or -errno. */
+static int ask(bool take, uint64_t base, size_t size)
 {
 	char text[64];
 
+	if (!size)
+		return 0;
 	if (area_is_cma()) {
 		snprintf(text, sizeof(text), "%zu", size / sysconf(_SC_PAGESIZE));
 		return dmb_write(take ? CMA_DIR "/alloc" : CMA_DIR "/free", text);
 	}
-	return take ? dmb_claim(range_base(), size) : dmb_release(range_base(), size);
+	return take ? dmb_claim(base, size) : dmb_release(base, size);
 }
 
-/* How many bytes of the range are not free, but for those in per-cpu lists */
-static size_t in_use(size_t size)
+/* A range of the area, in MiB from its beginning, and how much of it is in use */
+struct range {
+	unsigned int first;
+	unsigned long used;		/* pages, with those in per-cpu lists */
+};
+
+/* The first range of this many MiB in which the most is in use */
+static struct range fullest_range(uint64_t base, unsigned int mib)
 {
-	size_t page = sysconf(_SC_PAGESIZE), nr = size / page, used = 0, i;
+	size_t page = sysconf(_SC_PAGESIZE), per_mib = MB / page;
+	size_t nr = load_area_bytes() / MB * per_mib, i;
 	uint64_t *flags = malloc(nr * sizeof(*flags));
 	int fd = open("/proc/kpageflags", O_RDONLY);
+	struct range range = { }, best = { };
 
-	if (!flags || pread(fd, flags, nr * sizeof(*flags),
-			    range_base() / page * sizeof(*flags)) < 0)
+	if (!flags || pread(fd, flags, nr * sizeof(*flags), base / page * sizeof(*flags)) !=
+		      (ssize_t)(nr * sizeof(*flags)))
 		ksft_exit_fail_msg("cannot read /proc/kpageflags\n");
 	close(fd);
-	for (i = 0; i < nr; i++)
-		used += !(flags[i] & (1ULL << KPF_BUDDY));
+	for (i = 0; i < nr; i++) {
+		range.used += !(flags[i] & (1ULL << KPF_BUDDY));
+		if (i >= mib * per_mib)
+			range.used -= !(flags[i - mib * per_mib] & (1ULL << KPF_BUDDY));
+		if ((i + 1) % per_mib || i + 1 < mib * per_mib || range.used <= best.used)
+			continue;
+		best.first = (i + 1) / per_mib - mib;
+		best.used = range.used;
+	}
 	free(flags);
-	return used * page;
+	return best;
 }
 
 static void measure(enum kind kind, unsigned int mib)
 {
-	double start, end, used;
+	size_t page = sysconf(_SC_PAGESIZE), before, size = mib * MB;
+	uint64_t base = area_base();
+	struct range range;
+	double start, end;
 	int err;
 
 	fill(kind);
-	used = 1.0 * in_use(mib * MB) / MB;
-	printf("%s.%uM.filled: %.1f\n", kinds[kind], mib, 100 * used / mib);
+	range = fullest_range(base, mib);
+	before = range.first * MB;
+	if (ask(true, base, before))
+		ksft_exit_fail_msg("cannot take what is free\n");
+	printf("%s.%uM.filled: %.1f\n", kinds[kind], mib, 100.0 * range.used * page / size);
 
 	start = now();
-	err = ask(true, mib * MB);
+	err = ask(true, base + before, size);
 	end = now();
 
 	printf("%s.%uM.success: %d\n", kinds[kind], mib, err ? 0 : 100);
-	if (err)
-		return;
-	printf("%s.%uM.cost: %.0f\n", kinds[kind], mib, (end - start) / mib);
-	if (used > 0)
-		printf("%s.%uM.moved: %.0f\n", kinds[kind], mib, (end - start) / used);
-	ask(false, mib * MB);
+	if (!err) {
+		printf("%s.%uM.cost: %.0f\n", kinds[kind], mib, (end - start) / mib);
+		ask(false, base + before, size);
+	}
+	ask(false, base, before);
 }
 
 int main(void)
@@ -179,10 +203,13 @@ int main(void)
 
 	if (!load_area_bytes())
 		ksft_exit_skip("no area\n");
+	if (dmb_write(MIN_FREE, MIN_FREE_KB))
+		ksft_exit_fail_msg("cannot set " MIN_FREE "\n");
 	setlinebuf(stdout);
 
 	for (kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
 		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+			int status;
 			pid_t pid;
 
 			/* A process of its own: what it takes goes away with it. */
@@ -192,8 +219,8 @@ int main(void)
 				measure(kind, sizes[i]);
 				exit(0);
 			}
-			if (pid < 0 || waitpid(pid, NULL, 0) != pid)
-				ksft_exit_fail_msg("cannot fork\n");
+			if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+				ksft_exit_fail_msg("no measurement\n");
 			load_end();
 		}
 	}
