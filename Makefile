@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 
 # "make test" is for several architectures unless it is told which.
-export ARCHES := $(or $(ARCH),x86_64 arm64 $(if $(filter 1,$(FULL)),arm))
+export ARCHES := $(or $(ARCH),x86_64 arm64 $(if $(filter 1,$(FULL)),arm riscv64))
 ARCH ?= x86_64
 DESIGN ?= sticky
 export ARCH PAGES DESIGN DEBUG EXTRA KERNEL_SRC FORCE TREE SIGNOFF STEPS APPEND MEM FULL QUICK

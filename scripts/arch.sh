@@ -9,6 +9,11 @@
 export ARCH PAGES
 page_sizes=4K
 
+# What the kernel calls the architecture
+kernel_arch=$ARCH
+# Where Debian has the guests' programs, if not in the release that the host has
+suite=
+
 case $ARCH in
 x86_64)
 	boot=arch/x86/boot/bzImage
@@ -34,8 +39,18 @@ arm)
 	qemu_program=qemu-system-aarch64
 	qemu_package=qemu-system-arm
 	;;
+riscv64)
+	kernel_arch=riscv
+	boot=arch/riscv/boot/Image
+	triplet=riscv64-linux-gnu
+	debian=riscv64
+	qemu_program=qemu-system-riscv64
+	qemu_package=qemu-system-misc
+	# Debian 12 has a compiler for it, but no packages.
+	suite=trixie
+	;;
 *)
-	echo "ARCH=$ARCH is unknown; there are x86_64, arm64 and arm" >&2
+	echo "ARCH=$ARCH is unknown; there are x86_64, arm64, arm and riscv64" >&2
 	exit 1
 	;;
 esac

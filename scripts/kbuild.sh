@@ -15,7 +15,7 @@ kmake()
 	# tools/ take DEBUG for a setting of theirs.
 	env -u DEBUG KBUILD_BUILD_TIMESTAMP="$epoch" KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=dmb KBUILD_BUILD_HOST=localhost \
-		make -C "$src" O="$obj" ARCH="$ARCH" CROSS_COMPILE="$cross" LOCALVERSION= \
+		make -C "$src" O="$obj" ARCH="$kernel_arch" CROSS_COMPILE="$cross" LOCALVERSION= \
 		CC="$ccache${cross}gcc" HOSTCC="${ccache}gcc" -j"$(nproc)" "$@"
 }
 

@@ -82,6 +82,20 @@ arm)
 	two_size=600M
 	two_load=540M
 	;;
+riscv64)
+	threads=multi
+	cpu=rv64
+	machine='-machine virt'
+	one_block=512M@3G
+	console+=' console=ttyS0'
+	# One piece of memory as well, from 2 GiB on, of which what is below 4 GiB is
+	# ZONE_DMA32.
+	two_controllers='-machine virt -m 4G'
+	controllers=2G@2G,2G@4G
+	two_blocks=300M@3G,300M@5G
+	two_size=600M
+	two_load=540M
+	;;
 esac
 qemu=("$qemu_program" -accel "tcg,thread=$threads" -cpu "$cpu" -smp 2 -nodefaults
       -nographic -no-reboot)
@@ -132,7 +146,7 @@ guest_modules()
 	for source; do
 		echo "obj-m += $(basename "$source" .c).o"
 	done >"$dir/Makefile"
-	make -s -C "$object" "M=$dir" modules
+	make -s -C "$object" "ARCH=$kernel_arch" "M=$dir" modules
 }
 
 # extend_archive IMAGE ARCHIVE DIR: the path of one that has in addition what is
