@@ -72,7 +72,7 @@ FIXTURE_SETUP(owner)
 {
 	load_begin();
 	self->nr = dmb_read_blocks(self->blocks);
-	self->before = dmb_note_state();
+	self->before = dmb_note_state(true);
 	if (access(DMB_CLAIM, W_OK))
 		SKIP(return, "needs " DMB_CLAIM);
 	ASSERT_EQ(0, claimed());
@@ -371,7 +371,7 @@ static bool choose_block(struct dmb_block *block, struct dmb_state *before)
 	load_begin();
 	dmb_read_blocks(blocks);
 	*block = blocks[0];
-	*before = dmb_note_state();
+	*before = dmb_note_state(true);
 	return !access(DMB_CLAIM, W_OK);
 }
 
@@ -1047,7 +1047,7 @@ FIXTURE_SETUP(area)
 	if (!self->size)
 		SKIP(return, "needs hugetlb_cma= and hugetlb_dmb");
 	load_begin();
-	self->before = dmb_note_state();
+	self->before = dmb_note_state(true);
 	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free() * 3 / 4));
 }
 

@@ -188,7 +188,7 @@ FIXTURE_SETUP(pool)
 	if (!find_device("dmb-test-device", &self->device))
 		SKIP(return, "needs a device with a shared-dmb-pool, and " DRIVER);
 	ASSERT_TRUE(device_works(&self->device));
-	self->before = dmb_note_state();
+	self->before = dmb_note_state(true);
 	ASSERT_EQ(0, claimed_bytes(&self->device.block));
 }
 
@@ -306,7 +306,7 @@ FIXTURE_SETUP(owned)
 	ASSERT_TRUE(device_works(&self->device));
 	ASSERT_EQ(self->device.block.size, claimed_bytes(&self->device.block));
 	ASSERT_EQ(0, bind_device(&self->device, "unbind"));
-	self->before = dmb_note_state();
+	self->before = dmb_note_state(true);
 	dmb_run_on(0);
 }
 

@@ -219,12 +219,13 @@ static long long free_account(void)
 	return dmb_meminfo("DmbFree");
 }
 
-struct dmb_state dmb_note_state(void)
+struct dmb_state dmb_note_state(bool claims)
 {
 	struct dmb_state state = {
 		.pageblocks = dmb_pageblocks(),
 		.total = dmb_meminfo("DmbTotal"),
 		.used = dmb_audit().used,
+		.claims = claims,
 	};
 
 	return state;
@@ -252,7 +253,8 @@ const char *dmb_changed(const struct dmb_state *state)
 		 state->total != (unsigned long long)(audit.used + audit.unused))
 		snprintf(text, sizeof(text), "%llu in all, now %llu, %lld found", state->total,
 			 dmb_meminfo("DmbTotal"), audit.used + audit.unused);
-	else if (llabs(audit.used - state->used) >= DMB_NOISE)
+	else if (audit.used - state->used >= DMB_NOISE ||
+		 (!state->claims && state->used - audit.used >= DMB_NOISE))
 		snprintf(text, sizeof(text), "%lld used, now %lld", state->used, audit.used);
 	else if (audit.violations)
 		snprintf(text, sizeof(text), "%ld violations: %s", audit.violations,

@@ -77,9 +77,15 @@ struct dmb_state {
 	unsigned long pageblocks;
 	unsigned long long total;	/* bytes */
 	long long used;			/* bytes */
+	bool claims;
 };
 
-struct dmb_state dmb_note_state(void);
+/*
+ * With @claims, those of the test may move pages of others, the files of the root
+ * file system for one, out of blocks that have no room for them. They do not come
+ * back, so that less may be used then, and no more.
+ */
+struct dmb_state dmb_note_state(bool claims);
 
 /* What is not, in words, or NULL */
 const char *dmb_changed(const struct dmb_state *state);

@@ -31,7 +31,7 @@ FIXTURE_SETUP(sticky)
 	dmb_write(DEBUGFS_DMB "/violate", "none");
 
 	self->nr = dmb_read_blocks(self->blocks);
-	self->before = dmb_note_state();
+	self->before = dmb_note_state(false);
 	ASSERT_GT(self->before.pageblocks, 0);
 }
 
