@@ -77,6 +77,12 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	if ((gfp & (__GFP_IO | __GFP_FS)) != (__GFP_IO | __GFP_FS))
 		return false;
 
+	/*
+	 * What swap and its device need for that should not have to be reclaimed
+	 * elsewhere as long as some is free in per-cpu lists.
+	 */
+	drain_all_pages(NULL);
+
 	list_for_each_entry_safe(folio, next, folios, lru) {
 		if (folio_test_hugetlb(folio) || __folio_test_movable(folio) ||
 		    folio_test_unevictable(folio))

@@ -723,18 +723,21 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	ASSERT_LE(base + size, self->block.base + self->block.size);
 
 	self->frames = dmb_frames(self->tenants.memory, self->tenants.size);
-	direct = load_vmstat("pgscan_direct");
+	direct = load_vmstat("pgsteal_direct");
 	kswapd = load_vmstat("pgsteal_kswapd");
 	EXPECT_EQ(0, dmb_claim(base, size));
-	direct = load_vmstat("pgscan_direct") - direct;
+	direct = load_vmstat("pgsteal_direct") - direct;
 	munmap(spare, 16 * MB);
 	now = dmb_frames(self->tenants.memory, self->tenants.size);
 	kswapd = load_vmstat("pgsteal_kswapd") - kswapd;
 	others = disturbed(self->frames, now, nr, base, size);
-	TH_LOG("%llu MiB, %zu of %zu pages have moved outside of the range, kswapd took %lu",
-	       (unsigned long long)size / MB, others, nr, kswapd);
-	EXPECT_EQ(0, direct);
-	/* zram needs memory for what it is given, and has kswapd make room for that. */
+	TH_LOG("%llu MiB, %zu of %zu pages have moved outside of the range, kswapd took %lu, direct reclaim %lu",
+	       (unsigned long long)size / MB, others, nr, kswapd, direct);
+	/*
+	 * Swap and zram need memory for what they are given. They take it from the
+	 * reserves, which kswapd fills up, or now and then who comes next.
+	 */
+	EXPECT_LE(direct, nr / 1000);
 	EXPECT_LE(others, nr / 1000 + kswapd);
 	free(now);
 	EXPECT_EQ(0, dmb_release(base, size));
