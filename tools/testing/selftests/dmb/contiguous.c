@@ -835,20 +835,10 @@ static bool logged(uint64_t frame, const char *reason)
 	return found;
 }
 
-/* Free pages in per-cpu lists, of all types */
+/* Free pages in per-cpu lists, of all types, zones and CPUs */
 static unsigned long pages_in_lists(void)
 {
-	FILE *f = fopen("/proc/zoneinfo", "r");
-	unsigned long count, sum = 0;
-	char line[256];
-
-	if (!f)
-		ksft_exit_fail_msg("cannot read /proc/zoneinfo\n");
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, " count: %lu", &count) == 1)
-			sum += count;
-	fclose(f);
-	return sum;
+	return dmb_read_value("/proc/zoneinfo", "count");
 }
 
 /* Lists may hold an eighth of all memory, of which an owner has no use for any. */

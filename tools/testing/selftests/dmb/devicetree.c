@@ -326,17 +326,6 @@ static void pause_churn(pid_t pid)
 	waitpid(pid, NULL, WUNTRACED);
 }
 
-static size_t bytes_in_block(const struct dmb_block *block, void *memory, size_t size)
-{
-	size_t i, inside = 0, page = sysconf(_SC_PAGESIZE);
-	uint64_t *frames = dmb_frames(memory, size);
-
-	for (i = 0; i < size / page; i++)
-		inside += dmb_find_block(block, 1, frames[i]) < 0 ? 0 : page;
-	free(frames);
-	return inside;
-}
-
 /*
  * All other blocks are full, so what the owner finds in its own has to go to
  * ordinary memory. Every other time that is full, too, else half of it is for a
@@ -367,7 +356,7 @@ TEST_F(owned, driver_takes_its_memory_hundreds_of_times)
 		EXPECT_EQ(0, claimed_bytes(block));
 		piece = load_write_pattern(size);
 		ASSERT_NE(NULL, piece);
-		full += bytes_in_block(block, piece, size) >= block->size - block->size / 16;
+		full += dmb_bytes_in(block, 1, piece, size) >= block->size - block->size / 16;
 
 		kill(self->churn, SIGCONT);
 		err = bind_device(&self->device, "bind");

@@ -376,12 +376,11 @@ void *dmb_touch(size_t size, bool huge)
 	return memory;
 }
 
-size_t dmb_bytes_in_blocks(const void *memory, size_t size)
+size_t dmb_bytes_in(const struct dmb_block *blocks, int nr, const void *memory,
+		    size_t size)
 {
-	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	size_t page = sysconf(_SC_PAGESIZE);
 	uint64_t *frames = dmb_frames(memory, size);
-	int nr = dmb_read_blocks(blocks);
 	size_t i, bytes = 0;
 
 	for (i = 0; i < size / page; i++)
@@ -389,6 +388,14 @@ size_t dmb_bytes_in_blocks(const void *memory, size_t size)
 			bytes += page;
 	free(frames);
 	return bytes;
+}
+
+size_t dmb_bytes_in_blocks(const void *memory, size_t size)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks);
+
+	return dmb_bytes_in(blocks, nr, memory, size);
 }
 
 int dmb_read_device(size_t size)

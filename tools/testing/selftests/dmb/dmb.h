@@ -143,7 +143,9 @@ int dmb_unpoison(uint64_t frame);
 /* Anonymous memory, every page of it touched; NULL if there is no room. */
 void *dmb_touch(size_t size, bool huge);
 
-/* How many bytes of touched memory lie in blocks; needs CAP_SYS_ADMIN. */
+/* How many bytes of touched memory lie in these blocks, or in any; needs CAP_SYS_ADMIN. */
+size_t dmb_bytes_in(const struct dmb_block *blocks, int nr, const void *memory,
+		    size_t size);
 size_t dmb_bytes_in_blocks(const void *memory, size_t size);
 
 /*
