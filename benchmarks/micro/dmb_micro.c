@@ -3,8 +3,7 @@
  * What an allocation costs: guest instructions per page block allocated and
  * freed, when the guest's clock counts them (QEMU -icount shift=0).
  *
- * Loading the module measures everything and prints "ROW: VALUE" lines; it does
- * not stay. Parameters:
+ * Loading the module measures everything and prints "ROW: VALUE" lines. Parameters:
  *
  *	rounds		how often each row is measured
  *	region		bytes of the region that the states are about: with half
@@ -38,6 +37,8 @@
 #define BATCH		64
 /* Of pages, whatever the order */
 #define BULK		16384
+/* Of each order: more than a batch and the per-cpu lists take */
+#define PIECES		512
 #define MAX_THREADS	8
 
 static unsigned int rounds = 3;
@@ -105,6 +106,34 @@ static void give(struct list_head *list, unsigned int order)
 	list_for_each_entry_safe(page, next, list, lru)
 		__free_pages(page, order);
 	INIT_LIST_HEAD(list);
+}
+
+/*
+ * Leave free pieces of the order that have a neighbour in use, so that requests of
+ * that order find such a list first. What the watermark check costs depends on how
+ * many lists it has to look at, and without this that is how the boot left them.
+ */
+static int scatter(struct list_head *in_use, gfp_t gfp, unsigned int order)
+{
+	unsigned long nr = order > PAGE_ALLOC_COSTLY_ORDER ? PIECES / 16 : PIECES;
+	struct page *page, *next;
+	LIST_HEAD(pieces);
+	int err;
+
+	err = take(&pieces, gfp, order, nr);
+	list_for_each_entry_safe(page, next, &pieces, lru)
+		if (nr-- & 1)
+			list_move(&page->lru, in_use);
+	give(&pieces, order);
+	return err;
+}
+
+/* The flags of a request, which ask for a folio where user space would */
+static gfp_t request_gfp(unsigned int request, unsigned int order)
+{
+	gfp_t gfp = requests[request].gfp;
+
+	return order && (gfp & __GFP_MOVABLE) ? gfp | __GFP_COMP : gfp;
 }
 
 /* Allocates and frees as many times as it returns, or fails. */
@@ -220,7 +249,7 @@ static u64 measure_together(const struct job *job)
 }
 
 static void measure_row(const char *request, const struct job *job,
-			const char *state)
+			const char *state, bool print)
 {
 	char name[64];
 	u64 cost;
@@ -233,10 +262,11 @@ static void measure_row(const char *request, const struct job *job,
 	if (threads > 1)
 		snprintf(name + strlen(name), sizeof(name) - strlen(name),
 			 ".t%u", threads);
-	pr_info("%s: %llu.%02llu\n", name, cost / 100, cost % 100);
+	if (print)
+		pr_info("%s: %llu.%02llu\n", name, cost / 100, cost % 100);
 }
 
-static void measure_state(const char *state)
+static void measure_rows(const char *state, bool print)
 {
 	struct job job;
 	int r, o;
@@ -247,40 +277,61 @@ static void measure_state(const char *state)
 				/* Several at a time: what they contend for */
 				if (threads > 1 && (orders[o] || job.mode == BATCHES))
 					continue;
-				job.gfp = requests[r].gfp;
-				if (orders[o] && (job.gfp & __GFP_MOVABLE))
-					job.gfp |= __GFP_COMP;
 				job.order = orders[o];
-				measure_row(requests[r].name, &job, state);
+				job.gfp = request_gfp(r, job.order);
+				measure_row(requests[r].name, &job, state, print);
 			}
+}
+
+static int measure_state(const char *state)
+{
+	struct list_head in_use[ARRAY_SIZE(orders)];
+	unsigned int round;
+	int r, o, err = 0;
+
+	for (o = 0; o < ARRAY_SIZE(orders); o++) {
+		INIT_LIST_HEAD(&in_use[o]);
+		for (r = 0; r < ARRAY_SIZE(requests) && !err; r++)
+			err = scatter(&in_use[o], request_gfp(r, orders[o]),
+				      orders[o]);
+	}
+	/* The first round brings the per-cpu lists to where each other one has them. */
+	for (round = 0; round <= rounds && !err; round++)
+		measure_rows(state, round > 0);
+	for (o = 0; o < ARRAY_SIZE(orders); o++)
+		give(&in_use[o], orders[o]);
+	return err;
 }
 
 static int __init dmb_micro_init(void)
 {
 	LIST_HEAD(taken);
-	unsigned int round, i;
+	unsigned int i;
+	int err = 0;
 
 	if (threads < 1 || threads > MAX_THREADS)
 		return -EINVAL;
 
-	for (i = 0; i < ARRAY_SIZE(states); i++) {
+	for (i = 0; i < ARRAY_SIZE(states) && !err; i++) {
 		/* Full is when the next page comes from elsewhere. */
 		unsigned long nr = i ? region / PAGE_SIZE / 2 : 0;
 
 		if (i + 1 == ARRAY_SIZE(states))
 			nr += SZ_64M / PAGE_SIZE;
-		if (take(&taken, GFP_HIGHUSER_MOVABLE, 0, nr)) {
-			give(&taken, 0);
-			return -ENOMEM;
-		}
-		for (round = 0; round < rounds; round++)
-			measure_state(states[i]);
+		err = take(&taken, GFP_HIGHUSER_MOVABLE, 0, nr);
+		if (!err)
+			err = measure_state(states[i]);
 	}
 	give(&taken, 0);
-	/* Nothing to stay for */
-	return -EAGAIN;
+	return err;
+}
+
+/* Some insmod run a module that fails once more, so this one stays. */
+static void __exit dmb_micro_exit(void)
+{
 }
 module_init(dmb_micro_init);
+module_exit(dmb_micro_exit);
 
 MODULE_DESCRIPTION("What an allocation costs");
 MODULE_LICENSE("GPL");
