@@ -227,17 +227,30 @@ struct dmb_pool *dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order)
 struct page *dmb_first_free(struct dmb_pool *pool, unsigned int order,
 			    unsigned int *free_order)
 {
-	for (; order < NR_PAGE_ORDERS; order++) {
-		if (!(pool->free_orders & BIT(order)))
-			continue;
-		if (!list_empty(&pool->free_list[order])) {
-			*free_order = order;
-			return list_first_entry(&pool->free_list[order],
+	unsigned long orders;
+
+	while ((orders = pool->free_orders >> order << order)) {
+		unsigned int first = __ffs(orders);
+
+		if (!list_empty(&pool->free_list[first])) {
+			*free_order = first;
+			return list_first_entry(&pool->free_list[first],
 						struct page, buddy_list);
 		}
-		WRITE_ONCE(pool->free_orders, pool->free_orders & ~BIT(order));
+		WRITE_ONCE(pool->free_orders, pool->free_orders & ~BIT(first));
 	}
 	return NULL;
+}
+
+/* The block of a designated page, which is one of the few of its zone. */
+static struct dmb_pool *dmb_pool_of(struct page *page, struct zone *zone)
+{
+	struct dmb **dmb = zone->dmb.group->block;
+	unsigned long pfn = page_to_pfn(page);
+
+	while (pfn >= (*dmb)->end_pfn)
+		dmb++;
+	return &(*dmb)->pool;
 }
 
 /**
@@ -252,8 +265,7 @@ struct page *dmb_first_free(struct dmb_pool *pool, unsigned int order,
 void dmb_add_free(struct page *page, struct zone *zone, unsigned int order,
 		  bool tail)
 {
-	unsigned long pfn = page_to_pfn(page);
-	struct dmb_pool *pool = &dmb_table_first(&dmb_blocks, pfn, pfn + 1)->pool;
+	struct dmb_pool *pool = dmb_pool_of(page, zone);
 
 	if (tail)
 		list_add_tail(&page->buddy_list, &pool->free_list[order]);
@@ -274,9 +286,7 @@ void dmb_add_free(struct page *page, struct zone *zone, unsigned int order,
  */
 int __dmb_pcp_type(struct page *page)
 {
-	unsigned long pfn = page_to_pfn(page);
-
-	return dmb_table_first(&dmb_blocks, pfn, pfn + 1)->pool.pcp_type;
+	return dmb_pool_of(page, page_zone(page))->pcp_type;
 }
 
 /**
