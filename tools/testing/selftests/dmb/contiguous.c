@@ -30,6 +30,7 @@
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
 #define RESERVE_RATIO	"/proc/sys/vm/lowmem_reserve_ratio"
 #define DIRTY_RATIO	"/proc/sys/vm/dirty_ratio"
+#define DIRTY_BACKGROUND "/proc/sys/vm/dirty_background_ratio"
 #define DIRTY_HIGHMEM	"/proc/sys/vm/highmem_is_dirtyable"
 #define AREA		"/sys/kernel/debug/cma/hugetlb0"
 #define OTHER_AREA	"/sys/kernel/debug/cma/reserved"	/* of cma= */
@@ -784,6 +785,8 @@ TEST_F(full, dirty_page_cache_is_written_back)
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
 	dmb_write(DIRTY_RATIO, "95");
+	/* Of what is free and page cache, which is little more than this file. */
+	dmb_write(DIRTY_BACKGROUND, "94");
 	dmb_write(DIRTY_HIGHMEM, "1");
 	if (!move_in(DIRTY, &self->tenants, 0))
 		SKIP(return, "needs zram, ext4 and mke2fs");
@@ -810,6 +813,7 @@ TEST_F(full, dirty_page_cache_is_written_back)
 	EXPECT_EQ(0, wrong_stamps(&self->tenants));
 	EXPECT_EQ(0, wrong_stamps(&others));
 	move_out(&others);
+	dmb_write(DIRTY_BACKGROUND, "10");
 	dmb_write(DIRTY_RATIO, "20");
 	dmb_write(DIRTY_HIGHMEM, "0");
 	snprintf(text, sizeof(text), "%lu", reserve);
