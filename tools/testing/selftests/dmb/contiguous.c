@@ -548,10 +548,13 @@ FIXTURE_SETUP(folio)
 		SKIP(return, "no huge pages here");
 	if (variant->kind == HUGETLB && DMB_HUGETLB_STAYS)
 		SKIP(return, "hugetlb has no pages in blocks here");
-	/* Not much is left of blocks that are hardly larger than a huge page. */
-	room = load_area_free() / dmb_huge_page_size() * dmb_huge_page_size();
-	if (room < 2 * dmb_huge_page_size())
-		SKIP(return, "blocks have no room for huge pages");
+	/*
+	 * Not much is left of blocks that are hardly larger than a huge page, and
+	 * one of two may be in another block.
+	 */
+	room = load_area_free() / self->size * self->size;
+	if (room < 4 * self->size)
+		SKIP(return, "blocks have no room for such folios");
 	if (room > 16 * dmb_huge_page_size())
 		room = 16 * dmb_huge_page_size();
 	dmb_folio_size(self->size);
