@@ -68,7 +68,7 @@ build_archive()
 # the program in a guest of that column's kernel prints
 measure()
 {
-	local name="bench-$1-$2" design=${designs[$2]} details log
+	local name="bench-$ARCH-$1-$2" design=${designs[$2]} details log
 
 	log=$(guest_log "$name")
 	details=$(LIMIT=${LIMIT:-3600} boot "$name" "${kernel:-${images[$design]}}" \

@@ -17,7 +17,7 @@
 #include "../kselftest_harness.h"
 #include "load.h"
 
-#define SIZE	(16 * (long)MB)
+#define SIZE	(32 * (long)MB)
 
 FIXTURE(pin)
 {
@@ -132,10 +132,6 @@ TEST_F(pin, is_refused_when_a_page_cannot_leave)
 	EXPECT_EQ(0, ioctl(self->fd, PIN_LONGTERM_TEST_STOP));
 }
 
-/*
- * There is room in blocks, but that is not where pinned pages may be. As with
- * any other memory that cannot be had, an error or the OOM killer ends this.
- */
 /* KASAN keeps freed memory back, and so the OOM killer goes on to the parent. */
 static bool kernel_has_kasan(void)
 {
@@ -151,6 +147,10 @@ static bool kernel_has_kasan(void)
 	return found;
 }
 
+/*
+ * There is room in blocks, but that is not where pinned pages may be. As with
+ * any other memory that cannot be had, an error or the OOM killer ends this.
+ */
 TEST_F(pin, fails_without_ordinary_memory)
 {
 	struct pin_longterm_test args = {
@@ -168,8 +168,8 @@ TEST_F(pin, fails_without_ordinary_memory)
 	pid = fork();
 	if (!pid) {
 		dmb_write("/proc/self/oom_score_adj", "1000");
-		/* Something is left for others, and not enough for all pages. */
-		dmb_fill_pipes(SIZE / 2);
+		/* Something is left for others, and by far not enough for all pages. */
+		dmb_fill_pipes(SIZE / 4);
 		/* Stops where anybody else would have somebody killed. */
 		load_hog(dmb_meminfo("MemTotal"), 0, "anywhere");
 		dmb_close_pipes();
