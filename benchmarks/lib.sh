@@ -29,6 +29,8 @@ declare -A small_areas=([stock]='' [stock-movable]=movablecore=512M
 			[stock-cma]=cma=$one_block [zone]=movablecore=$one_block
 			[sticky-none]='' [sticky]=movablecore=$one_block)
 declare -A images archives
+# What fills the area or a part of it, as dmb_micro.ko has it
+region=region=$(numfmt --from=iec "$two_size")
 
 # An instruction takes a nanosecond, of all CPUs together, and nothing else takes
 # any time. QEMU can count only if one thread has all CPUs.
