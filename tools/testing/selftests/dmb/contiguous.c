@@ -735,7 +735,7 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	now = dmb_frames(self->tenants.memory, self->tenants.size);
 	kswapd = load_vmstat("pgsteal_kswapd") - kswapd;
 	others = disturbed(self->frames, now, nr, base, size);
-	TH_LOG("%llu MiB, %zu of %zu pages have moved outside of the range, kswapd took %lu, direct reclaim %lu",
+	TH_LOG("%llu MiB, %zu of %zu pages outside have moved, kswapd took %lu, others %lu",
 	       (unsigned long long)size / MB, others, nr, kswapd, direct);
 	/*
 	 * Swap and zram need memory for what they are given. They take it from the
