@@ -6,6 +6,7 @@
 
 #include <linux/dmb.h>
 #include <linux/hugetlb.h>
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/vmstat.h>
@@ -103,7 +104,8 @@ unsigned long __dmb_eligible_share(pg_data_t *pgdat, int highest_zoneidx,
 		lru += dmb_zone_lru(zone);
 		ordinary += dmb_zone_lru_ordinary(zone);
 	}
-	return lru ? mult_frac(nr_pages, ordinary, lru) : nr_pages;
+	/* The product of two numbers of pages may be too large for 32 bits. */
+	return lru ? mul_u64_u64_div_u64(nr_pages, ordinary, lru) : nr_pages;
 }
 
 /**
