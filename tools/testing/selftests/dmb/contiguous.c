@@ -121,10 +121,13 @@ struct tenants {
 	int fd;
 };
 
-/* A page is full of one number, which is its own: zram has room for many of them. */
-static uint64_t stamp(size_t offset)
+/*
+ * A page is full of one number, which is its own: zram has room for many of them. It
+ * keeps such a page as a number if that is a word of this machine.
+ */
+static unsigned long stamp(size_t offset)
 {
-	return offset / sysconf(_SC_PAGESIZE) ^ 0x0123456789abcdefULL;
+	return offset / sysconf(_SC_PAGESIZE) ^ ~0UL / 3;
 }
 
 static bool write_stamps(const struct tenants *tenants)
@@ -132,7 +135,8 @@ static bool write_stamps(const struct tenants *tenants)
 	size_t i, j, page = sysconf(_SC_PAGESIZE);
 
 	for (i = 0; i < tenants->size; i += page) {
-		uint64_t number = stamp(i), *words = (uint64_t *)(tenants->memory + i);
+		unsigned long *words = (unsigned long *)(tenants->memory + i);
+		unsigned long number = stamp(i);
 
 		for (j = 0; j < page / sizeof(number); j++)
 			words[j] = number;
@@ -146,8 +150,8 @@ static size_t wrong_stamps(const struct tenants *tenants)
 	size_t i, j, wrong = 0, page = sysconf(_SC_PAGESIZE);
 
 	for (i = 0; i < tenants->size; i += page) {
-		uint64_t number = stamp(i), *words = (uint64_t *)(tenants->memory + i);
-		uint64_t difference = 0;
+		unsigned long *words = (unsigned long *)(tenants->memory + i);
+		unsigned long number = stamp(i), difference = 0;
 
 		for (j = 0; j < page / sizeof(number); j++)
 			difference |= words[j] ^ number;
