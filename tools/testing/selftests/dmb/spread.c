@@ -13,7 +13,7 @@
 #define MOST		(900 * MB)
 #define LEAST		(64 * MB)
 /* Frees and allocations of pages: as many bytes, whatever the size of pages */
-#define CHURN		(4000 * (long)MB / sysconf(_SC_PAGESIZE))
+#define CHURN		(4000 * (long)(MB / sysconf(_SC_PAGESIZE)))
 
 /* What the switch said when this program began; -1 without one. */
 static int at_boot = -1;
