@@ -31,9 +31,9 @@ static void usage(void)
 }
 
 /* A number with a suffix of the kernel command line. */
-static unsigned long parse_bytes(const char *text, char **end)
+static unsigned long long parse_bytes(const char *text, char **end)
 {
-	unsigned long value = strtoul(text, end, 0);
+	unsigned long long value = strtoull(text, end, 0);
 	const char *suffixes = "KMGT", *suffix;
 
 	suffix = **end ? strchr(suffixes, **end) : NULL;
