@@ -171,12 +171,12 @@ void dmb_begin_turn(pg_data_t *pgdat, struct dmb_turn *turn);
 struct dmb_pool *dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order);
 struct page *dmb_first_free(struct dmb_pool *pool, unsigned int order,
 			    unsigned int *free_order);
-void dmb_add_free(struct page *page, struct zone *zone, unsigned int order,
-		  bool tail);
+struct list_head *dmb_count_free(struct page *page, struct zone *zone,
+				 unsigned int order);
 struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
 				     int migratetype, struct list_head *list);
 
-/* A free page is about to leave the list that dmb_add_free() has put it on. */
+/* A free page that dmb_count_free() has counted is about to leave its list. */
 static __always_inline void dmb_uncount_free(struct zone *zone, unsigned int order)
 {
 	if (!--zone->free_area[order].nr_free_dmb)
@@ -446,9 +446,10 @@ static inline int dmb_pcp_type(struct page *page, int migratetype)
 	return MIGRATE_MOVABLE;
 }
 
-static inline void dmb_add_free(struct page *page, struct zone *zone,
-				unsigned int order, bool tail)
+static inline struct list_head *dmb_count_free(struct page *page, struct zone *zone,
+					       unsigned int order)
 {
+	return NULL;
 }
 
 static inline void dmb_uncount_free(struct zone *zone, unsigned int order)

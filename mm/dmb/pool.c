@@ -254,27 +254,24 @@ static struct dmb_pool *dmb_pool_of(struct page *page, struct zone *zone)
 }
 
 /**
- * dmb_add_free - put a free page on the list of its block, and count it
- * @page: the first page, of a designated pageblock, and on no list
+ * dmb_count_free - count a free page that is about to get on a list of its block
+ * @page: the first page, of a designated pageblock
  * @zone: the zone
  * @order: its order
- * @tail: at the end of the list
  *
  * Context: The lock of the zone held.
+ * Return: the list.
  */
-void dmb_add_free(struct page *page, struct zone *zone, unsigned int order,
-		  bool tail)
+struct list_head *dmb_count_free(struct page *page, struct zone *zone,
+				 unsigned int order)
 {
 	struct dmb_pool *pool = dmb_pool_of(page, zone);
 
-	if (tail)
-		list_add_tail(&page->buddy_list, &pool->free_list[order]);
-	else
-		list_add(&page->buddy_list, &pool->free_list[order]);
 	WRITE_ONCE(pool->free_orders, pool->free_orders | BIT(order));
 	dmb_note_free();
 	if (!zone->free_area[order].nr_free_dmb++)
 		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders | BIT(order));
+	return &pool->free_list[order];
 }
 
 /**
