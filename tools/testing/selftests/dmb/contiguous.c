@@ -846,12 +846,6 @@ static bool logged(uint64_t frame, const char *reason)
 	return found;
 }
 
-/* Free pages in per-cpu lists, of all types, zones and CPUs */
-static unsigned long pages_in_lists(void)
-{
-	return dmb_read_value("/proc/zoneinfo", "count");
-}
-
 /* Lists may hold an eighth of all memory, of which an owner has no use for any. */
 TEST_F(range, other_per_cpu_lists_stay_as_they_are)
 {
@@ -864,9 +858,9 @@ TEST_F(range, other_per_cpu_lists_stay_as_they_are)
 	ASSERT_LT(32 * MB, dmb_fill_pipes(64 * MB));
 	dmb_close_pipes();
 
-	before = pages_in_lists();
+	before = load_pages_in_lists();
 	ASSERT_EQ(0, dmb_claim(base + PAGEBLOCK, PAGEBLOCK));
-	after = pages_in_lists();
+	after = load_pages_in_lists();
 	TH_LOG("%lu pages in lists before the claim, %lu after it", before, after);
 	ASSERT_LT(256, before);
 	EXPECT_LT(before / 2, after);

@@ -262,7 +262,7 @@ FIXTURE_TEARDOWN(spilled)
  * choose. Returns the bytes that it got, or 0 if it was killed.
  */
 static size_t take(size_t (*hog)(size_t size, int order, const char *how),
-		   int order, pid_t *taker)
+		   size_t size, int order, pid_t *taker)
 {
 	size_t got = 0;
 	int fds[2];
@@ -273,7 +273,7 @@ static size_t take(size_t (*hog)(size_t size, int order, const char *how),
 	if (!*taker) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dmb_write("/proc/self/oom_score_adj", "1000");
-		got = hog(KERNEL_NEEDS, order, "kernel");
+		got = hog(size, order, "kernel");
 		if (write(fds[1], &got, sizeof(got)) != sizeof(got))
 			_exit(1);
 		for (;;)
@@ -286,9 +286,24 @@ static size_t take(size_t (*hog)(size_t size, int order, const char *how),
 	return got;
 }
 
+/* What CPUs have in their lists, but for designated pages, in bytes */
+static size_t ordinary_in_lists(void)
+{
+	struct dmb_audit audit = dmb_audit();
+	size_t all = load_pages_in_lists() * sysconf(_SC_PAGESIZE);
+	size_t designated = audit.unused - audit.free;
+
+	return all > designated ? all - designated : 0;
+}
+
 TEST_F(spilled, kernel_memory_on_demand)
 {
 	unsigned long page = sysconf(_SC_PAGESIZE), kills = load_vmstat("oom_kill");
+	/*
+	 * The kernel gets that without anybody moving, but not before direct reclaim
+	 * if it is in the lists of another CPU: with pages of 64 KiB, 100 MiB and more.
+	 */
+	size_t in_lists = ordinary_in_lists(), wanted = KERNEL_NEEDS + in_lists / MB * MB;
 	/* So that the low watermarks are as far away as they should be */
 	unsigned long needed = (KERNEL_NEEDS + load_reserve() / 2 -
 				load_ordinary_free()) / page;
@@ -304,7 +319,7 @@ TEST_F(spilled, kernel_memory_on_demand)
 		unsigned long failed = load_vmstat("dmb_relief_failed");
 		unsigned long scanned = load_vmstat("pgscan_kswapd") +
 					load_vmstat("pgscan_direct");
-		size_t got = take(variant->hog, variant->order, &self->taker);
+		size_t got = take(variant->hog, wanted, variant->order, &self->taker);
 
 		before = moved;
 		moved = load_vmstat("dmb_relief_moved") - at_start;
@@ -316,10 +331,10 @@ TEST_F(spilled, kernel_memory_on_demand)
 		       load_vmstat("dmb_relief_direct") - direct,
 		       load_vmstat("dmb_relief_kswapd") - kswapd,
 		       load_vmstat("dmb_relief_failed") - failed);
-		TH_LOG("%lu pages moved in all, %lu were needed; now in blocks: %zu",
-		       moved, needed, travel.in);
-		EXPECT_GE(got, KERNEL_NEEDS);
-		if (got < KERNEL_NEEDS)
+		TH_LOG("%lu pages moved in all, %lu were needed, %zu in lists; now in blocks: %zu",
+		       moved, needed, in_lists / page, travel.in);
+		EXPECT_GE(got, wanted);
+		if (got < wanted)
 			break;
 		give_back(self->taker);
 		self->taker = 0;
@@ -328,7 +343,7 @@ TEST_F(spilled, kernel_memory_on_demand)
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
 	EXPECT_EQ(0, load_check_pattern(self->memory.start, self->memory.size));
 	EXPECT_GE(moved, needed / 2);
-	EXPECT_LE(moved, needed * 2);
+	EXPECT_LE(moved, (needed + in_lists / page) * 2);
 	/* Each page moves once, and then there is nothing left to do. */
 	EXPECT_GE(travel.in, moved - moved / 10);
 	EXPECT_TRUE(settled);
