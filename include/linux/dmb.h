@@ -123,6 +123,22 @@ static __always_inline unsigned int dmb_order_to_pindex(int pcp_type,
 	return NR_PCP_TYPES * order + pcp_type;
 }
 
+/* Is it a list for designated pages? */
+static __always_inline bool is_dmb_pindex(unsigned int pindex)
+{
+	return dmb_enabled() && is_dmb_pcp_type(pindex % NR_PCP_TYPES);
+}
+
+/*
+ * Designated pages that a CPU has in its lists. They are counted and limited apart
+ * from the others, as if they were of another zone: neither takes the room of the
+ * other.
+ */
+static inline int dmb_pcp_pages(const struct per_cpu_pages *pcp)
+{
+	return dmb_enabled() ? READ_ONCE(pcp->dmb_count) : 0;
+}
+
 int __dmb_pcp_type(struct page *page);
 
 /* Which list is a page for, given a migrate type that has none of its own? */
@@ -439,6 +455,16 @@ static inline bool dmb_may_serve(enum zone_type highest_zoneidx)
 static inline bool is_dmb_pcp_type(int migratetype)
 {
 	return false;
+}
+
+static inline bool is_dmb_pindex(unsigned int pindex)
+{
+	return false;
+}
+
+static inline int dmb_pcp_pages(const struct per_cpu_pages *pcp)
+{
+	return 0;
 }
 
 static inline int dmb_pcp_type(struct page *page, int migratetype)

@@ -2,7 +2,7 @@
 /*
  * Taking pages out of blocks, and out of the per-cpu lists in front of them: a
  * part of mm/page_alloc.c, whose functions this needs. Which block it is to be is
- * decided in pool.c.
+ * decided in pool.c, and how pages get into per-cpu lists in pcp.h.
  */
 
 #ifdef CONFIG_DMB
@@ -35,19 +35,46 @@ static noinline struct page *rmqueue_block_buddy(struct dmb_pool *pool,
 	return page;
 }
 
+/*
+ * How many pages of an order a CPU gets at once: the more, the longer it has not
+ * freed any. As nr_pcp_alloc() has it for others, and with the same variables.
+ */
+static int nr_pcp_refill(struct per_cpu_pages *pcp, unsigned int order)
+{
+	int high_min = READ_ONCE(pcp->high_min), high_max = READ_ONCE(pcp->high_max);
+	int batch = READ_ONCE(pcp->batch), high, most;
+
+	high = clamp(pcp->high, high_min, high_max);
+	/* Disabled, or the boot pageset */
+	if (unlikely(high < batch))
+		return 1;
+	if (order) {
+		pcp->high = min(high + batch, high_max);
+		return max(batch >> order, 2);
+	}
+
+	high = min(high + (batch << pcp->alloc_factor), high_max);
+	pcp->high = high;
+	most = max(high - pcp->dmb_count - batch, batch);
+	batch <<= pcp->alloc_factor;
+	if (batch <= most && pcp->alloc_factor < CONFIG_PCP_BATCH_SCALE_MAX)
+		pcp->alloc_factor++;
+	return min(batch, most);
+}
+
 /* Fill the list of a CPU. */
 static noinline bool rmqueue_block_bulk(struct dmb_pool *pool, unsigned int order,
 					struct per_cpu_pages *pcp,
 					struct list_head *list)
 {
-	int batch = nr_pcp_alloc(pcp, pool->zone, order);
+	int batch = nr_pcp_refill(pcp, order);
 	struct page *page;
 	unsigned long flags;
 
 	spin_lock_irqsave(&pool->zone->lock, flags);
 	while (batch-- > 0 && (page = __rmqueue_block(pool, order))) {
 		list_add_tail(&page->pcp_list, list);
-		pcp->count += 1 << order;
+		pcp->dmb_count += 1 << order;
 	}
 	spin_unlock_irqrestore(&pool->zone->lock, flags);
 	return !list_empty(list);
@@ -75,7 +102,7 @@ static __always_inline struct page *rmqueue_block_pcp(struct dmb_pool *pool,
 			break;
 		page = list_first_entry(list, struct page, pcp_list);
 		list_del(&page->pcp_list);
-		pcp->count -= 1 << order;
+		pcp->dmb_count -= 1 << order;
 	} while (check_new_pages(page, order));
 	pcp_spin_unlock(pcp);
 finish:
@@ -99,70 +126,6 @@ static __always_inline struct page *rmqueue_block(struct zone *preferred_zone,
 		zone_statistics(preferred_zone, pool->zone, 1);
 	}
 	return page;
-}
-
-/*
- * Put designated pages in the lists of a CPU, which are locked, back into their
- * blocks: no more at a time than drain_pages_zone() does. Returns how many.
- */
-static int put_back_designated(struct zone *zone, struct per_cpu_pages *pcp)
-{
-	int most = pcp->batch << CONFIG_PCP_BATCH_SCALE_MAX, nr_pages = 0;
-	struct page *page, *next;
-	unsigned int order, i;
-	unsigned long flags;
-
-	for (order = 0; order < NR_PAGE_ORDERS; order++) {
-		struct list_head *list;
-
-		if (!pcp_allowed_order(order))
-			continue;
-
-		list = &pcp->lists[dmb_order_to_pindex(MIGRATE_PCPTYPES, order)];
-		for (i = 0; i < NR_PCP_DMB; i++, list++) {
-			if (list_empty(list))
-				continue;
-
-			spin_lock_irqsave(&zone->lock, flags);
-			list_for_each_entry_safe(page, next, list, pcp_list) {
-				list_del(&page->pcp_list);
-				pcp->count -= 1 << order;
-				__free_one_page(page, page_to_pfn(page), zone, order,
-						get_pageblock_migratetype(page),
-						FPI_NONE);
-				nr_pages += 1 << order;
-				if (nr_pages >= most)
-					break;
-			}
-			spin_unlock_irqrestore(&zone->lock, flags);
-			if (nr_pages >= most)
-				return nr_pages;
-		}
-	}
-	return nr_pages;
-}
-
-/* All of them, unless somebody is using the lists now */
-static bool try_drain_designated(struct zone *zone, struct per_cpu_pages *pcp)
-{
-	unsigned long __maybe_unused UP_flags;
-	bool drained = false;
-	int nr_pages;
-
-	do {
-		nr_pages = 0;
-		pcp_trylock_prepare(UP_flags);
-		if (spin_trylock(&pcp->lock)) {
-			nr_pages = put_back_designated(zone, pcp);
-			spin_unlock(&pcp->lock);
-		} else {
-			/* And may leave something there. */
-			dmb_note_free();
-		}
-		pcp_trylock_finish(UP_flags);
-		drained |= nr_pages;
-	} while (nr_pages);
-	return drained;
 }
 
 /*
@@ -314,8 +277,7 @@ get_page_from_blocks(gfp_t gfp_mask, unsigned int order,
 void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
 		     unsigned long end_pfn)
 {
-	unsigned long UP_flags;
-	int cpu, nr_pages;
+	int cpu;
 
 	if (!dmb_enabled() ||
 	    dmb_intersects(start_pfn, end_pfn) != DMB_INTERSECTS) {
@@ -323,15 +285,9 @@ void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
 		return;
 	}
 
-	for_each_online_cpu(cpu) {
-		struct per_cpu_pages *pcp = per_cpu_ptr(zone->per_cpu_pageset, cpu);
-
-		do {
-			pcp_spin_lock_maybe_irqsave(pcp, UP_flags);
-			nr_pages = put_back_designated(zone, pcp);
-			pcp_spin_unlock_maybe_irqrestore(pcp, UP_flags);
-		} while (nr_pages);
-	}
+	for_each_online_cpu(cpu)
+		put_back_designated(zone, per_cpu_ptr(zone->per_cpu_pageset, cpu),
+				    INT_MAX);
 }
 
 #else /* !CONFIG_DMB */

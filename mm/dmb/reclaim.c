@@ -24,27 +24,10 @@ static unsigned long dmb_zone_lru(struct zone *zone)
 	return pages;
 }
 
-/* Has a CPU no designated pages in its lists of a zone? */
-static bool dmb_pcp_empty(struct per_cpu_pages *pcp)
-{
-	unsigned int order, i;
-
-	/* All orders that are costly have the same lists. */
-	for (order = 0; order <= PAGE_ALLOC_COSTLY_ORDER + 1; order++) {
-		unsigned int list = dmb_order_to_pindex(MIGRATE_PCPTYPES, order);
-
-		for (i = 0; i < NR_PCP_DMB; i++)
-			if (!list_empty(&pcp->lists[list + i]))
-				return false;
-	}
-	return true;
-}
-
 /*
  * At least so many of them are in blocks.  What is neither free there nor on a
  * list is in use by few: by owners, by hugetlb, which counts for the machine, and
- * by zsmalloc.  Or it is in per-cpu lists, as may be many other pages of the zone;
- * when blocks are used up, these lists are empty.
+ * by zsmalloc.  Or it is in per-cpu lists.
  */
 static unsigned long dmb_zone_lru_designated(struct zone *zone)
 {
@@ -59,12 +42,8 @@ static unsigned long dmb_zone_lru_designated(struct zone *zone)
 	elsewhere = hugetlb_total_pages();
 	for (i = 0; group && i < group->nr; i++)
 		elsewhere += READ_ONCE(group->block[i]->claimed);
-	for_each_online_cpu(cpu) {
-		struct per_cpu_pages *pcp = per_cpu_ptr(zone->per_cpu_pageset, cpu);
-
-		if (!dmb_pcp_empty(pcp))
-			elsewhere += READ_ONCE(pcp->count);
-	}
+	for_each_online_cpu(cpu)
+		elsewhere += dmb_pcp_pages(per_cpu_ptr(zone->per_cpu_pageset, cpu));
 #if IS_ENABLED(CONFIG_ZSMALLOC)
 	elsewhere += zone_page_state(zone, NR_ZSPAGES);
 #endif

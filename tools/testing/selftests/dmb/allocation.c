@@ -14,6 +14,8 @@
 #include "../kselftest_harness.h"
 #include "dmb.h"
 
+#define HIGH_FRACTION	"/proc/sys/vm/percpu_pagelist_high_fraction"
+
 #define SIZE	(64 * (long)MB)
 
 /*
@@ -166,6 +168,57 @@ TEST_F(allocation, page_cache_comes_from_blocks)
 		ASSERT_EQ(sizeof(buf), write(fd, buf, sizeof(buf)));
 	EXPECT_LT(llabs(dmb_audit().used - self->used - SIZE), DMB_NOISE);
 	close(fd);
+}
+
+/* Free pages in per-cpu lists: designated ones, and those of all other kinds */
+struct listed {
+	long designated;
+	long others;
+};
+
+static struct listed read_lists(void)
+{
+	struct dmb_audit audit = dmb_audit();
+	struct listed lists = {
+		.designated = (audit.unused - audit.free) / sysconf(_SC_PAGESIZE),
+	};
+
+	lists.others = dmb_read_value("/proc/zoneinfo", "count") - lists.designated;
+	return lists;
+}
+
+static void free_kernel_memory(void)
+{
+	dmb_fill_pipes(SIZE);
+	dmb_close_pipes();
+}
+
+/* Neither kind of pages takes the other's room, as if they were of two zones. */
+TEST_F(allocation, per_cpu_lists_have_room_for_both)
+{
+	struct listed first, second, third;
+	void *memory;
+
+	if (variant->huge)
+		SKIP(return, "base pages only");
+
+	/* A limit that does not adapt, and that is less than what is freed */
+	ASSERT_EQ(0, dmb_write(HIGH_FRACTION, "256"));
+	free_kernel_memory();
+	first = read_lists();
+	memory = dmb_touch(SIZE, false);
+	munmap(memory, SIZE);
+	second = read_lists();
+	free_kernel_memory();
+	third = read_lists();
+	ASSERT_EQ(0, dmb_write(HIGH_FRACTION, "0"));
+
+	TH_LOG("%ld designated and %ld other pages in lists, then %ld and %ld, then %ld and %ld",
+	       first.designated, first.others, second.designated, second.others,
+	       third.designated, third.others);
+	ASSERT_NE(NULL, memory);
+	EXPECT_LT(first.others * 3 / 4, second.others);
+	EXPECT_LT(second.designated * 3 / 4, third.designated);
 }
 
 /* The blocks are used up before ordinary memory is, and to the last page. */
