@@ -21,6 +21,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/completion.h>
+#include <linux/cpumask.h>
 #include <linux/gfp.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
@@ -30,6 +31,7 @@
 #include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/sort.h>
+#include <linux/workqueue.h>
 
 /* Each gives a figure, and the one in the middle counts: no timer ticks in it. */
 #define CHUNKS		9
@@ -303,22 +305,31 @@ static int measure_state(const char *state)
 	return err;
 }
 
+/*
+ * Full is when the next page comes from elsewhere, on each CPU: what others have in
+ * their lists is free, but not for this one.
+ */
+static long take_the_rest(void *taken)
+{
+	return take(taken, GFP_HIGHUSER_MOVABLE, 0, SZ_64M / PAGE_SIZE);
+}
+
 static int __init dmb_micro_init(void)
 {
+	unsigned int cpu, i;
 	LIST_HEAD(taken);
-	unsigned int i;
 	int err = 0;
 
 	if (threads < 1 || threads > MAX_THREADS)
 		return -EINVAL;
 
 	for (i = 0; i < ARRAY_SIZE(states) && !err; i++) {
-		/* Full is when the next page comes from elsewhere. */
-		unsigned long nr = i ? region / PAGE_SIZE / 2 : 0;
-
+		if (i)
+			err = take(&taken, GFP_HIGHUSER_MOVABLE, 0,
+				   region / PAGE_SIZE / 2);
 		if (i + 1 == ARRAY_SIZE(states))
-			nr += SZ_64M / PAGE_SIZE;
-		err = take(&taken, GFP_HIGHUSER_MOVABLE, 0, nr);
+			for_each_online_cpu(cpu)
+				err = err ?: work_on_cpu(cpu, take_the_rest, &taken);
 		if (!err)
 			err = measure_state(states[i]);
 	}
