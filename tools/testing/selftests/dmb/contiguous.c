@@ -664,12 +664,22 @@ FIXTURE_SETUP(full)
 
 FIXTURE_TEARDOWN(full)
 {
+	unsigned long swapped_in;
 	int tries;
 
 	free(self->frames);
 	dmb_write(RESERVE_RATIO, self->reserve_ratio);
 	move_out(&self->tenants);
+	/*
+	 * If kswapd has taken pages of others, they come back now, and into blocks
+	 * wherever they were before.
+	 */
+	swapped_in = load_vmstat("pswpin");
 	swapoff(SWAP);
+	swapped_in = load_vmstat("pswpin") - swapped_in;
+	if (swapped_in)
+		TH_LOG("%lu pages of others come back", swapped_in);
+	self->before.used += swapped_in * sysconf(_SC_PAGESIZE);
 	load_end();
 	dmb_write("/sys/block/zram0/reset", "1");
 	/* zram and swap free their pages behind the scenes. */
