@@ -114,9 +114,14 @@ static noinline void trim_designated(struct zone *zone, struct per_cpu_pages *pc
 		__put_back_designated(zone, pcp, batch);
 }
 
-/* What free_unref_page_commit() is to other pages. The lists are locked. */
-static void free_designated(struct zone *zone, struct per_cpu_pages *pcp,
-			    struct page *page, int pcp_type, unsigned int order)
+/*
+ * What free_unref_page_commit() is to other pages. The lists are locked. Inlined, this
+ * would use up what GCC lets mm/page_alloc.c grow by, and each ordinary request would
+ * pay for what is not inlined instead.
+ */
+static noinline void free_designated(struct zone *zone, struct per_cpu_pages *pcp,
+				     struct page *page, int pcp_type,
+				     unsigned int order)
 {
 	pcp->alloc_factor >>= 1;
 	__count_vm_events(PGFREE, 1 << order);
