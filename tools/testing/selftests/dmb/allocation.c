@@ -14,8 +14,6 @@
 #include "../kselftest_harness.h"
 #include "dmb.h"
 
-#define HIGH_FRACTION	"/proc/sys/vm/percpu_pagelist_high_fraction"
-
 #define SIZE	(64 * (long)MB)
 
 /*
@@ -170,23 +168,6 @@ TEST_F(allocation, page_cache_comes_from_blocks)
 	close(fd);
 }
 
-/* Free pages in per-cpu lists: designated ones, and those of all other kinds */
-struct listed {
-	long designated;
-	long others;
-};
-
-static struct listed read_lists(void)
-{
-	struct dmb_audit audit = dmb_audit();
-	struct listed lists = {
-		.designated = (audit.unused - audit.free) / sysconf(_SC_PAGESIZE),
-	};
-
-	lists.others = dmb_read_value("/proc/zoneinfo", "count") - lists.designated;
-	return lists;
-}
-
 static void free_kernel_memory(void)
 {
 	dmb_fill_pipes(SIZE);
@@ -205,27 +186,27 @@ static void free_user_memory(void)
 TEST_F(allocation, per_cpu_lists_have_room_for_both)
 {
 	int cpu = sysconf(_SC_NPROCESSORS_ONLN);
-	struct listed first, second, third;
+	struct dmb_lists first, second, third;
 
 	if (variant->huge)
 		SKIP(return, "base pages only");
 
 	/* A limit that does not adapt, and that is less than what is freed */
-	ASSERT_EQ(0, dmb_write(HIGH_FRACTION, "256"));
+	ASSERT_EQ(0, dmb_write(PCP_FRACTION, "256"));
 	/* No CPU is above it, so that none gives pages back by and by. */
 	while (cpu--) {
 		ASSERT_EQ(0, dmb_run_on(cpu));
 		free_user_memory();
 		free_kernel_memory();
 	}
-	first = read_lists();
+	first = dmb_read_lists();
 	free_user_memory();
-	second = read_lists();
+	second = dmb_read_lists();
 	free_kernel_memory();
-	third = read_lists();
-	ASSERT_EQ(0, dmb_write(HIGH_FRACTION, "0"));
+	third = dmb_read_lists();
+	ASSERT_EQ(0, dmb_write(PCP_FRACTION, "0"));
 
-	TH_LOG("%ld designated and %ld other pages in lists, then %ld and %ld, then %ld and %ld",
+	TH_LOG("%lu designated and %lu other pages in lists, then %lu and %lu, then %lu and %lu",
 	       first.designated, first.others, second.designated, second.others,
 	       third.designated, third.others);
 	EXPECT_LT(first.others * 3 / 4, second.others);

@@ -212,6 +212,19 @@ struct dmb_audit dmb_audit(void)
 	return audit;
 }
 
+struct dmb_lists dmb_read_lists(void)
+{
+	unsigned long all = dmb_read_value("/proc/zoneinfo", "count");
+	struct dmb_audit audit = dmb_audit();
+	struct dmb_lists lists = {
+		.designated = (audit.unused - audit.free) / sysconf(_SC_PAGESIZE),
+	};
+
+	/* They may have changed in between. */
+	lists.others = all > lists.designated ? all - lists.designated : 0;
+	return lists;
+}
+
 /* DmbFree with what each CPU has counted for itself, in bytes. */
 static long long free_account(void)
 {

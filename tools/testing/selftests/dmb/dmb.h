@@ -9,6 +9,7 @@
 
 #define SYSFS_DMB	"/sys/kernel/mm/dmb"
 #define DEBUGFS_DMB	"/sys/kernel/debug/dmb"
+#define PCP_FRACTION	"/proc/sys/vm/percpu_pagelist_high_fraction"
 #define DMB_CLAIM	DEBUGFS_DMB "/claim"
 #define SYSFS_THP	"/sys/kernel/mm/transparent_hugepage"
 
@@ -71,6 +72,14 @@ struct dmb_audit {
 };
 
 struct dmb_audit dmb_audit(void);
+
+/* Free pages in per-cpu lists, of all zones and CPUs: no counter has them. */
+struct dmb_lists {
+	unsigned long designated;
+	unsigned long others;
+};
+
+struct dmb_lists dmb_read_lists(void);
 
 /* What must be as it was when a test is over */
 struct dmb_state {

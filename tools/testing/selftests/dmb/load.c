@@ -136,11 +136,6 @@ size_t load_reserve(void)
 	return dmb_read_value("/proc/zoneinfo", "low") * page_size() * 2;
 }
 
-unsigned long load_pages_in_lists(void)
-{
-	return dmb_read_value("/proc/zoneinfo", "count");
-}
-
 unsigned long load_vmstat(const char *prefix)
 {
 	FILE *f = fopen("/proc/vmstat", "r");

@@ -30,8 +30,6 @@ size_t load_area_free(void);		/* what their counter says is free */
 size_t load_ordinary_free(void);
 /* Nearly full: with that much of ordinary memory free kswapd still sleeps. */
 size_t load_reserve(void);
-/* Free pages in per-cpu lists, of all types, zones and CPUs: no counter has them. */
-unsigned long load_pages_in_lists(void);
 
 /* Sum of the /proc/vmstat counters whose names begin so. */
 unsigned long load_vmstat(const char *prefix);

@@ -154,7 +154,7 @@ static bool kernel_has_kasan(void)
 TEST_F(pin, fails_without_ordinary_memory)
 {
 	/* The hog does not get what other CPUs have in their lists, but reclaim does. */
-	size_t size = SIZE + load_pages_in_lists() * sysconf(_SC_PAGESIZE);
+	size_t size = SIZE + dmb_read_lists().others * sysconf(_SC_PAGESIZE);
 	struct pin_longterm_test args = {
 		.size = size,
 		.flags = variant->flags,
