@@ -3,7 +3,8 @@
  * What alloc_contig_range() does for a range in a block, and nowhere else. A
  * designated page is always one that can go away, so what is in the way is there
  * for a moment: it is waited for, within bounds. And where there is no room for
- * pages to be moved to, they are reclaimed: they, and no others.
+ * pages to be moved to, they are reclaimed: they, and others only for those that
+ * cannot be.
  */
 
 #include <linux/delay.h>
@@ -11,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/hugetlb.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
@@ -59,10 +61,31 @@ static void dmb_write_back(struct folio *folio)
 	iput(inode);
 }
 
+/*
+ * Migrates what cannot be reclaimed, and makes room for that as any request would.
+ * Those that did not move stay on the list. Returns whether there were others.
+ */
+static bool dmb_migrate_for_room(struct list_head *folios, gfp_t gfp)
+{
+	struct migration_target_control mtc = {
+		.nid = NUMA_NO_NODE,
+		.gfp_mask = gfp | __GFP_RETRY_MAYFAIL | __GFP_NOWARN,
+		.reason = MR_CONTIG_RANGE,
+	};
+	unsigned int moved = 0;
+
+	if (list_empty(folios))
+		return false;
+	migrate_pages(folios, alloc_migration_target, NULL, (unsigned long)&mtc,
+		      MIGRATE_SYNC, MR_CONTIG_RANGE, &moved);
+	return moved;
+}
+
 /**
  * __dmb_reclaim_isolated - reclaim folios that there is no room for elsewhere
  * @folios: isolated folios; those that could be reclaimed leave the list, and
- *	    go back to the LRU if they were not
+ *	    go back to the LRU if they were not; others that could be moved when
+ *	    room was made leave it, too
  * @gfp: the flags of the request that needs their pages
  *
  * Context: Process context, may sleep and do I/O as far as @gfp lets it.
@@ -72,6 +95,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 {
 	struct folio *folio, *next;
 	LIST_HEAD(reclaimable);
+	bool progress;
 
 	/* Reclaim may want to write, which filesystems might not stand here. */
 	if ((gfp & (__GFP_IO | __GFP_FS)) != (__GFP_IO | __GFP_FS))
@@ -99,7 +123,8 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 				    folio_is_file_lru(folio),
 				    -folio_nr_pages(folio));
 	}
-	return reclaim_pages(&reclaimable);
+	progress = reclaim_pages(&reclaimable);
+	return dmb_migrate_for_room(folios, gfp) || progress;
 }
 
 /**

@@ -439,36 +439,63 @@ static void clear_trace(void)
 	close(open(TRACING "/trace", O_WRONLY | O_TRUNC));
 }
 
-static int trace_skips(void)
+/* The number that the kernel has for ZONE_MOVABLE: that of its zones, but for one */
+static int movable_zone_index(void)
 {
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	char line[256], name[16];
+	int node, index = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Node %d, zone %15s", &node, name) != 2)
+			continue;
+		if (!strcmp(name, "Movable"))
+			break;
+		index++;
+	}
+	if (f)
+		fclose(f);
+	return index;
+}
+
+/* Who skips folios, and who may have any */
+static int trace_isolation(void)
+{
+	char filter[64];
 	int err;
 
 	/* Keep what comes first, so that nothing is lost unseen. */
 	dmb_write(TRACING "/buffer_size_kb", "4096");
 	clear_trace();
-	err = dmb_write(ISOLATE "/filter", "nr_skipped > 0");
+	snprintf(filter, sizeof(filter), "nr_skipped > 0 || highest_zoneidx >= %d",
+		 movable_zone_index());
+	err = dmb_write(ISOLATE "/filter", filter);
 	return err ?: dmb_write(ISOLATE "/enable", "1");
 }
 
-static unsigned long longest_skip(void)
+static void read_isolation(struct load_reclaim *reclaim)
 {
-	unsigned long skipped, longest = 0;
+	int zone, movable = movable_zone_index();
+	unsigned long skipped, taken;
 	char line[512], *at;
 	FILE *f;
 
 	dmb_write(ISOLATE "/enable", "0");
 	f = fopen(TRACING "/trace", "r");
 	while (f && fgets(line, sizeof(line), f)) {
-		at = strstr(line, "nr_skipped=");
-		if (at && sscanf(at, "nr_skipped=%lu", &skipped) == 1 &&
-		    skipped > longest)
-			longest = skipped;
+		at = strstr(line, "classzone=");
+		if (!at || sscanf(at, "classzone=%d order=%*d nr_requested=%*u nr_scanned=%*u nr_skipped=%lu nr_taken=%lu",
+				  &zone, &skipped, &taken) != 3)
+			continue;
+		if (skipped > reclaim->longest_skip)
+			reclaim->longest_skip = skipped;
+		if (zone >= movable)
+			reclaim->for_users += taken;
 	}
 	if (f)
 		fclose(f);
 	dmb_write(ISOLATE "/filter", "0");
 	clear_trace();
-	return longest;
 }
 
 bool load_have_module(void)
@@ -578,11 +605,11 @@ struct load_reclaim load_reclaim_cache(bool slowly)
 	/* As much again as is free, so that half of the cache has to go. */
 	reclaim.wanted = (load_ordinary_free() + outside / 2) / MB * MB;
 	reclaim.pages = cache.pages;
-	if (trace_skips())
+	if (trace_isolation())
 		ksft_exit_fail_msg("cannot trace " ISOLATE "\n");
 	reclaim.got = slowly ? load_hog_slowly(reclaim.wanted, 0, "kernel") :
 			       load_hog(reclaim.wanted, 0, "kernel");
-	reclaim.longest_skip = longest_skip();
+	read_isolation(&reclaim);
 	reclaim.lost = load_cache_lost(&cache);
 	reclaim.kswapd = load_vmstat("pgscan_kswapd") - reclaim.kswapd;
 	reclaim.direct = load_vmstat("pgscan_direct") - reclaim.direct;

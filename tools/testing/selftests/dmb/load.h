@@ -116,6 +116,7 @@ struct load_reclaim {
 	unsigned long kswapd;		/* pages scanned */
 	unsigned long direct;
 	unsigned long longest_skip;	/* folios, under the LRU lock */
+	unsigned long for_users;	/* pages isolated for who may use areas */
 };
 
 struct load_reclaim load_reclaim_cache(bool slowly);

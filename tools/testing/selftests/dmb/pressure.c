@@ -89,10 +89,16 @@ TEST_F(pressure, kernel_memory_leaves_page_cache_in_blocks)
 
 	TH_LOG("%zu MiB for the kernel: %zu of %zu pages lost in blocks",
 	       reclaim.got / MB, reclaim.lost, reclaim.pages);
-	TH_LOG("scanned %lu pages by kswapd and %lu directly, longest skip %lu folios",
-	       reclaim.kswapd, reclaim.direct, reclaim.longest_skip);
+	TH_LOG("scanned %lu by kswapd, %lu directly, longest skip %lu, %lu for users",
+	       reclaim.kswapd, reclaim.direct, reclaim.longest_skip,
+	       reclaim.for_users);
 	EXPECT_GE(reclaim.got, reclaim.wanted);
-	EXPECT_LE(reclaim.lost, reclaim.pages * STRAYS / 1000);
+	/*
+	 * When kswapd is late, this program may have to have user memory reclaimed for
+	 * itself. That may be in blocks, but cannot be much.
+	 */
+	EXPECT_LE(reclaim.lost, reclaim.pages * STRAYS / 1000 + reclaim.for_users);
+	EXPECT_LE(reclaim.for_users, reclaim.pages / 20);
 	EXPECT_LE(reclaim.longest_skip, MAX_SKIPPED);
 	EXPECT_GT(variant->slowly ? reclaim.kswapd : reclaim.direct, 0);
 }
