@@ -763,7 +763,7 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	now = dmb_frames(self->tenants.memory, self->tenants.size);
 	kswapd = load_vmstat("pgsteal_kswapd") - kswapd;
 	others = disturbed(self->frames, now, nr, base, size);
-	TH_LOG("%llu MiB, %zu of %zu pages outside have moved, kswapd took %lu, others %lu, and zram has %zu",
+	TH_LOG("%llu MiB, %zu of %zu others moved, kswapd took %lu, others %lu, zram has %zu",
 	       (unsigned long long)size / MB, others, nr, kswapd, direct, zram_pages());
 	/*
 	 * Swap and zram need memory for what they are given. They take it from the
@@ -805,7 +805,7 @@ TEST_F(full, others_are_swapped_out_for_locked_memory)
 	ASSERT_TRUE(move_in(ANONYMOUS, &locked, load_area_free() / 4 * 3));
 	ASSERT_EQ(0, mlock(locked.memory, locked.size));
 	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free()));
-	fill_ordinary_memory(1);
+	fill_ordinary_memory(2);
 	room = load_area_free() + load_ordinary_free();
 	size = (room + 64 * MB) / PAGEBLOCK * PAGEBLOCK;
 
