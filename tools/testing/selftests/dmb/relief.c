@@ -303,6 +303,8 @@ TEST_F(spilled, kernel_memory_on_demand)
 	unsigned long needed = short_of > unused ? (short_of - unused) / page : 0;
 	unsigned long at_start = load_vmstat("dmb_relief_moved");
 	unsigned long moved = 0, before;
+	/* What the kernel gives back gets into lists, and is not free in the next round. */
+	unsigned long kept = 0, others;
 	struct load_travel travel;
 	bool settled = false;
 	int round;
@@ -325,19 +327,22 @@ TEST_F(spilled, kernel_memory_on_demand)
 		       load_vmstat("dmb_relief_direct") - direct,
 		       load_vmstat("dmb_relief_kswapd") - kswapd,
 		       load_vmstat("dmb_relief_failed") - failed);
-		TH_LOG("%lu pages moved in all, %lu were needed, %zu in lists; now in blocks: %zu",
-		       moved, needed, in_lists / page, travel.in);
+		TH_LOG("%lu pages moved, %lu needed, %zu and %lu in lists; now in blocks: %zu",
+		       moved, needed, in_lists / page, kept, travel.in);
 		EXPECT_GE(got, wanted);
 		if (got < wanted)
 			break;
 		give_back(self->taker);
 		self->taker = 0;
+		others = dmb_read_lists().others;
+		if (others > kept)
+			kept = others;
 		settled = moved - before <= moved / 20;
 	}
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
 	EXPECT_EQ(0, load_check_pattern(self->memory.start, self->memory.size));
 	EXPECT_GE(moved, needed / 2);
-	EXPECT_LE(moved, needed * 2 + in_lists / page);
+	EXPECT_LE(moved, needed * 2 + in_lists / page + kept);
 	/* Each page moves once, and then there is nothing left to do. */
 	EXPECT_GE(travel.in, moved - moved / 10);
 	EXPECT_TRUE(settled);
