@@ -473,24 +473,28 @@ static int trace_isolation(void)
 	return err ?: dmb_write(ISOLATE "/enable", "1");
 }
 
+/* The number after a name like "nr_taken=", or 0 */
+static unsigned long traced(const char *line, const char *name)
+{
+	const char *at = strstr(line, name);
+
+	return at ? strtoul(at + strlen(name), NULL, 10) : 0;
+}
+
 static void read_isolation(struct load_reclaim *reclaim)
 {
-	int zone, movable = movable_zone_index();
-	unsigned long skipped, taken;
-	char line[512], *at;
+	unsigned long skipped, movable = movable_zone_index();
+	char line[512];
 	FILE *f;
 
 	dmb_write(ISOLATE "/enable", "0");
 	f = fopen(TRACING "/trace", "r");
 	while (f && fgets(line, sizeof(line), f)) {
-		at = strstr(line, "classzone=");
-		if (!at || sscanf(at, "classzone=%d order=%*d nr_requested=%*u nr_scanned=%*u nr_skipped=%lu nr_taken=%lu",
-				  &zone, &skipped, &taken) != 3)
-			continue;
+		skipped = traced(line, "nr_skipped=");
 		if (skipped > reclaim->longest_skip)
 			reclaim->longest_skip = skipped;
-		if (zone >= movable)
-			reclaim->for_users += taken;
+		if (traced(line, "classzone=") >= movable)
+			reclaim->for_users += traced(line, "nr_taken=");
 	}
 	if (f)
 		fclose(f);
