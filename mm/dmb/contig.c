@@ -63,7 +63,7 @@ static void dmb_write_back(struct folio *folio)
 
 /*
  * Migrates what cannot be reclaimed, and makes room for that as any request would.
- * Those that did not move stay on the list. Returns whether there were others.
+ * Those that did not move stay on the list. Returns whether any did.
  */
 static bool dmb_migrate_for_room(struct list_head *folios, gfp_t gfp)
 {

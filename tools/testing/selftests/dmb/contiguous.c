@@ -577,6 +577,13 @@ FIXTURE_TEARDOWN(folio)
 	EXPECT_EQ(0, claimed());
 }
 
+static bool frame_within(uint64_t frame, uint64_t base, uint64_t size)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE);
+
+	return frame >= base / page && frame < (base + size) / page;
+}
+
 TEST_F(folio, part_of_it_is_claimed)
 {
 	size_t page = sysconf(_SC_PAGESIZE), nr = self->size / page, i;
@@ -598,8 +605,7 @@ TEST_F(folio, part_of_it_is_claimed)
 	ASSERT_EQ(0, dmb_claim(base, self->size / 4));
 	frames = dmb_frames(self->tenants.memory, self->tenants.size);
 	for (i = 0; i < all; i++)
-		moved += frames[i] < base / page ||
-			 frames[i] >= (base + self->size / 4) / page;
+		moved += !frame_within(frames[i], base, self->size / 4);
 	free(frames);
 	EXPECT_EQ(all, moved);
 	EXPECT_EQ(0, dmb_release(base, self->size / 4));
@@ -711,12 +717,10 @@ static void fill_ordinary_memory(unsigned int part)
 static size_t disturbed(const uint64_t *then, const uint64_t *now, size_t nr,
 			uint64_t base, uint64_t size)
 {
-	uint64_t page = sysconf(_SC_PAGESIZE);
 	size_t i, sum = 0;
 
 	for (i = 0; i < nr; i++)
-		if (load_frame_in_area(then[i]) &&
-		    (then[i] < base / page || then[i] >= (base + size) / page))
+		if (load_frame_in_area(then[i]) && !frame_within(then[i], base, size))
 			sum += then[i] != now[i];
 	return sum;
 }
@@ -742,7 +746,7 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 {
 	uint64_t base = self->block.base + 64 * MB, size, *now;
 	unsigned long direct, kswapd;
-	size_t nr, others;
+	size_t nr, others, compressed;
 	void *spare;
 
 	if (!load_have_module())
@@ -766,13 +770,14 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	now = dmb_frames(self->tenants.memory, self->tenants.size);
 	kswapd = load_vmstat("pgsteal_kswapd") - kswapd;
 	others = disturbed(self->frames, now, nr, base, size);
+	compressed = zram_pages();
 	TH_LOG("%llu MiB, %zu of %zu others moved, kswapd took %lu, others %lu, zram has %zu",
-	       (unsigned long long)size / MB, others, nr, kswapd, direct, zram_pages());
+	       (unsigned long long)size / MB, others, nr, kswapd, direct, compressed);
 	/*
 	 * Swap and zram need memory for what they are given. They take it from the
 	 * reserves, which kswapd fills up, or who comes next if it is late.
 	 */
-	EXPECT_LE(direct, nr / 1000 + zram_pages() + RECLAIM_BATCH);
+	EXPECT_LE(direct, nr / 1000 + compressed + RECLAIM_BATCH);
 	EXPECT_LE(others, nr / 1000 + kswapd + direct);
 	free(now);
 	EXPECT_EQ(0, dmb_release(base, size));
@@ -783,12 +788,11 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 /* How much of a range is of the memory that @frames are of, in bytes */
 static size_t bytes_within(const uint64_t *frames, size_t nr, uint64_t base, uint64_t size)
 {
-	uint64_t page = sysconf(_SC_PAGESIZE);
 	size_t i, pages = 0;
 
 	for (i = 0; i < nr; i++)
-		pages += frames[i] >= base / page && frames[i] < (base + size) / page;
-	return pages * page;
+		pages += frame_within(frames[i], base, size);
+	return pages * sysconf(_SC_PAGESIZE);
 }
 
 /*

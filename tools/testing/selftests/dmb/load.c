@@ -439,7 +439,7 @@ static void clear_trace(void)
 	close(open(TRACING "/trace", O_WRONLY | O_TRUNC));
 }
 
-/* The number that the kernel has for ZONE_MOVABLE: that of its zones, but for one */
+/* ZONE_MOVABLE in the kernel's enum zone_type: so many zones come before it */
 static int movable_zone_index(void)
 {
 	FILE *f = fopen("/proc/zoneinfo", "r");

@@ -293,8 +293,8 @@ TEST_F(spilled, kernel_memory_on_demand)
 	 * The kernel gets that without anybody moving, but not before direct reclaim
 	 * if it is in the lists of another CPU: with pages of 64 KiB, 100 MiB and more.
 	 */
-	size_t in_lists = dmb_read_lists().others * page;
-	size_t wanted = KERNEL_NEEDS + in_lists / MB * MB;
+	unsigned long in_lists = dmb_read_lists().others;
+	size_t wanted = KERNEL_NEEDS + in_lists * page / MB * MB;
 	/*
 	 * So that the low watermarks are as far away as they should be. This program's
 	 * memory may have come out of lists, and then that much more is free.
@@ -327,8 +327,8 @@ TEST_F(spilled, kernel_memory_on_demand)
 		       load_vmstat("dmb_relief_direct") - direct,
 		       load_vmstat("dmb_relief_kswapd") - kswapd,
 		       load_vmstat("dmb_relief_failed") - failed);
-		TH_LOG("%lu pages moved, %lu needed, %zu and %lu in lists; now in blocks: %zu",
-		       moved, needed, in_lists / page, kept, travel.in);
+		TH_LOG("%lu pages moved, %lu needed, %lu and %lu in lists; now in blocks: %zu",
+		       moved, needed, in_lists, kept, travel.in);
 		EXPECT_GE(got, wanted);
 		if (got < wanted)
 			break;
@@ -342,7 +342,7 @@ TEST_F(spilled, kernel_memory_on_demand)
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
 	EXPECT_EQ(0, load_check_pattern(self->memory.start, self->memory.size));
 	EXPECT_GE(moved, needed / 2);
-	EXPECT_LE(moved, needed * 2 + in_lists / page + kept);
+	EXPECT_LE(moved, needed * 2 + in_lists + kept);
 	/* Each page moves once, and then there is nothing left to do. */
 	EXPECT_GE(travel.in, moved - moved / 10);
 	EXPECT_TRUE(settled);
