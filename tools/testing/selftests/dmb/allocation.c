@@ -182,35 +182,43 @@ static void free_user_memory(void)
 		munmap(memory, SIZE);
 }
 
-/* Neither kind of pages takes the other's room, as if they were of two zones. */
+/*
+ * Neither kind of pages takes the other's room, as if they were of two zones.
+ * The kernel gives a list of other pages back as a whole when it frees two of a
+ * higher order in a row, as with slabs. Whoever has that happen in a round has
+ * another round; where one kind does take the other's room, no round is right.
+ */
 TEST_F(allocation, per_cpu_lists_have_room_for_both)
 {
-	int cpu = sysconf(_SC_NPROCESSORS_ONLN);
 	struct dmb_lists first, second, third;
+	bool have_room = false;
+	int cpu, round;
 
 	if (variant->huge)
 		SKIP(return, "base pages only");
 
 	/* A limit that does not adapt, and that is less than what is freed */
 	ASSERT_EQ(0, dmb_write(PCP_FRACTION, "256"));
-	/* No CPU is above it, so that none gives pages back by and by. */
-	while (cpu--) {
-		ASSERT_EQ(0, dmb_run_on(cpu));
+	for (round = 0; round < 5 && !have_room; round++) {
+		/* No CPU is above it, so that none gives pages back by and by. */
+		for (cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1; cpu >= 0; cpu--) {
+			ASSERT_EQ(0, dmb_run_on(cpu));
+			free_user_memory();
+			free_kernel_memory();
+		}
+		first = dmb_read_lists();
 		free_user_memory();
+		second = dmb_read_lists();
 		free_kernel_memory();
+		third = dmb_read_lists();
+		TH_LOG("designated and other pages in lists: %lu and %lu, %lu and %lu, %lu and %lu",
+		       first.designated, first.others, second.designated,
+		       second.others, third.designated, third.others);
+		have_room = first.others * 3 / 4 < second.others &&
+			    second.designated * 3 / 4 < third.designated;
 	}
-	first = dmb_read_lists();
-	free_user_memory();
-	second = dmb_read_lists();
-	free_kernel_memory();
-	third = dmb_read_lists();
 	ASSERT_EQ(0, dmb_write(PCP_FRACTION, "0"));
-
-	TH_LOG("%lu designated and %lu other pages in lists, then %lu and %lu, then %lu and %lu",
-	       first.designated, first.others, second.designated, second.others,
-	       third.designated, third.others);
-	EXPECT_LT(first.others * 3 / 4, second.others);
-	EXPECT_LT(second.designated * 3 / 4, third.designated);
+	EXPECT_TRUE(have_room);
 }
 
 /* The blocks are used up before ordinary memory is, and to the last page. */
