@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -714,6 +715,15 @@ static void fill_ordinary_memory(unsigned int part)
 	       load_area_free() / MB, load_ordinary_free() / MB);
 }
 
+/* What pages can be moved to before anybody has to reclaim */
+static size_t room_for_pages(void)
+{
+	size_t unused = load_ordinary_free();
+	size_t min = dmb_read_value("/proc/zoneinfo", "min") * sysconf(_SC_PAGESIZE);
+
+	return load_area_free() + (unused > min ? unused - min : 0);
+}
+
 /* Pages of the blocks, outside of the range, that are no longer where they were */
 static size_t disturbed(const uint64_t *then, const uint64_t *now, size_t nr,
 			uint64_t base, uint64_t size)
@@ -726,8 +736,8 @@ static size_t disturbed(const uint64_t *then, const uint64_t *now, size_t nr,
 	return sum;
 }
 
-/* Direct reclaim takes as many pages at a time. */
-#define RECLAIM_BATCH	32
+/* Direct reclaim takes no more pages at a time: 32, and what it finds beside them. */
+#define RECLAIM_BATCH	64
 
 /* Pages that zram has for what was swapped out */
 static size_t zram_pages(void)
@@ -746,6 +756,7 @@ static size_t zram_pages(void)
 TEST_F(full, anonymous_memory_is_swapped_out)
 {
 	uint64_t base = self->block.base + 64 * MB, size, *now;
+	size_t page = sysconf(_SC_PAGESIZE);
 	unsigned long direct, kswapd;
 	size_t nr, others, compressed;
 	void *spare;
@@ -757,7 +768,7 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	/* For what this test itself needs later: kswapd would make room for it. */
 	spare = dmb_touch(16 * MB, false);
 	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free()));
-	nr = self->tenants.size / sysconf(_SC_PAGESIZE);
+	nr = self->tenants.size / page;
 	fill_ordinary_memory(1);
 	size = (load_area_free() + load_ordinary_free()) / PAGEBLOCK * PAGEBLOCK + 64 * MB;
 	ASSERT_LE(base + size, self->block.base + self->block.size);
@@ -776,9 +787,10 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	       (unsigned long long)size / MB, others, nr, kswapd, direct, compressed);
 	/*
 	 * Swap and zram need memory for what they are given. They take it from the
-	 * reserves, which kswapd fills up, or who comes next if it is late.
+	 * reserves, which kswapd fills up, or who comes next if it is late. And what
+	 * zram has in the range moves, each page with reclaim if there is no room.
 	 */
-	EXPECT_LE(direct, nr / 1000 + compressed + RECLAIM_BATCH);
+	EXPECT_LE(direct, nr / 1000 + MIN((compressed + 1) * RECLAIM_BATCH, size / page / 4));
 	EXPECT_LE(others, nr / 1000 + kswapd + direct);
 	free(now);
 	EXPECT_EQ(0, dmb_release(base, size));
@@ -804,8 +816,8 @@ static size_t bytes_within(const uint64_t *frames, size_t nr, uint64_t base, uin
  */
 TEST_F(full, others_are_swapped_out_for_locked_memory)
 {
-	uint64_t base, end = self->block.base + self->block.size, best = 0, first;
-	size_t size, room, inside, most = 0, nr, others;
+	uint64_t base, end = self->block.base + self->block.size, best = 0, *others;
+	size_t size, room, inside, outside, most = 0, most_outside = 0;
 	size_t page = sysconf(_SC_PAGESIZE), isolated = dmb_pageblock_size();
 	struct tenants locked = { .fd = -1 };
 
@@ -817,29 +829,29 @@ TEST_F(full, others_are_swapped_out_for_locked_memory)
 	ASSERT_EQ(0, mlock(locked.memory, locked.size));
 	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free()));
 	fill_ordinary_memory(2);
-	room = load_area_free() + load_ordinary_free();
+	room = room_for_pages();
 	size = (room + 64 * MB) / PAGEBLOCK * PAGEBLOCK;
 
-	nr = locked.size / page;
 	self->frames = dmb_frames(locked.memory, locked.size);
+	others = dmb_frames(self->tenants.memory, self->tenants.size);
 	for (base = self->block.base; base + size <= end; base += PAGEBLOCK) {
-		inside = bytes_within(self->frames, nr, base, size);
-		if (inside > most) {
+		uint64_t first = base / isolated * isolated;
+		uint64_t last = (base + size + isolated - 1) / isolated * isolated;
+
+		inside = bytes_within(self->frames, locked.size / page, base, size);
+		outside = self->tenants.size - bytes_within(others, self->tenants.size / page,
+							    first, last - first);
+		if (MIN(inside, outside) > MIN(most, most_outside)) {
 			most = inside;
+			most_outside = outside;
 			best = base;
 		}
 	}
-	free(self->frames);
-
-	nr = self->tenants.size / page;
-	self->frames = dmb_frames(self->tenants.memory, self->tenants.size);
-	first = best / isolated * isolated;
-	end = (best + size + isolated - 1) / isolated * isolated;
-	others = self->tenants.size - bytes_within(self->frames, nr, first, end - first);
+	free(others);
 	TH_LOG("%zu MiB, %zu MiB of them locked, and room for %zu MiB and in place of %zu MiB",
-	       size / MB, most / MB, room / MB, others / MB);
+	       size / MB, most / MB, room / MB, most_outside / MB);
 	ASSERT_LT(room, most);
-	ASSERT_LT(most, others);
+	ASSERT_LE(most, most_outside);
 	EXPECT_EQ(0, dmb_claim(best, size));
 	EXPECT_EQ(0, dmb_release(best, size));
 	load_free_hogs();
