@@ -7,18 +7,20 @@
 #ifdef CONFIG_DMB
 
 /*
- * Put pages that a CPU has in its lists, which are locked, back into their blocks,
- * those first that have been there longest. Returns how many.
+ * Put pages that a CPU has in its lists, which are locked, back into their blocks.
+ * Those of high orders first, since that costs least for each page: else a few huge
+ * pages that nobody asks for again would take the room of all others. Of each order,
+ * those that have been there longest. Returns how many.
  */
 static int __put_back_designated(struct zone *zone, struct per_cpu_pages *pcp,
 				 int most)
 {
-	unsigned int order, i;
 	unsigned long flags;
 	int nr_pages = 0;
+	int order, i;
 
 	spin_lock_irqsave(&zone->lock, flags);
-	for (order = 0; order < NR_PAGE_ORDERS; order++) {
+	for (order = MAX_PAGE_ORDER; order >= 0; order--) {
 		struct list_head *list;
 
 		if (!pcp_allowed_order(order))
