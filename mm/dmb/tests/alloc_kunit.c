@@ -217,6 +217,71 @@ static void dmb_test_all_zones(struct kunit *test)
 	dmb_test_free_singly(pages);
 }
 
+static bool dmb_test_in_lists(struct per_cpu_pages *pcp, struct page *page)
+{
+	struct list_head *entry;
+	unsigned int i;
+
+	for (i = 0; i < NR_PCP_LISTS; i++)
+		list_for_each(entry, &pcp->lists[i])
+			if (entry == &page->pcp_list)
+				return true;
+	return false;
+}
+
+/* A CPU that has too many pages gives back those of high orders before others. */
+static void dmb_test_high_orders_go_first(struct kunit *test)
+{
+	struct page *large, *page, *next;
+	struct per_cpu_pages *pcp;
+	int high_min, high_max, nr;
+	LIST_HEAD(same_zone);
+	LIST_HEAD(pages);
+
+	migrate_disable();
+	large = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_COMP, PAGE_ALLOC_COSTLY_ORDER);
+	KUNIT_ASSERT_NOT_NULL(test, large);
+	pcp = raw_cpu_ptr(page_zone(large)->per_cpu_pageset);
+	/* More than are going to be given back at once */
+	for (nr = 0; nr < 2 * pcp->batch;) {
+		page = alloc_page(GFP_HIGHUSER_MOVABLE);
+		KUNIT_ASSERT_NOT_NULL(test, page);
+		if (page_zone(page) == page_zone(large) && dmb_test_in_block(page)) {
+			list_add(&page->lru, &same_zone);
+			nr++;
+		} else {
+			list_add(&page->lru, &pages);
+		}
+	}
+	drain_all_pages(page_zone(large));
+
+	high_min = pcp->high_min;
+	high_max = pcp->high_max;
+	pcp->high_min = 2 * pcp->batch + nr;
+	pcp->high_max = pcp->high_min;
+	__free_pages(large, PAGE_ALLOC_COSTLY_ORDER);
+	KUNIT_EXPECT_TRUE(test, dmb_test_in_lists(pcp, large));
+
+	/* The last one is one too many. */
+	list_for_each_entry_safe(page, next, &same_zone, lru) {
+		if (list_is_last(&page->lru, &same_zone)) {
+			pcp->high_min = pcp->dmb_count + 1;
+			pcp->high_max = pcp->high_min;
+			pcp->high = pcp->high_min;
+			pcp->free_count = 0;
+		}
+		__free_page(page);
+	}
+	KUNIT_EXPECT_FALSE(test, dmb_test_in_lists(pcp, large));
+	KUNIT_EXPECT_GT(test, pcp->dmb_count, 0);
+	pcp->high_min = high_min;
+	pcp->high_max = high_max;
+	migrate_enable();
+
+	list_for_each_entry_safe(page, next, &pages, lru)
+		__free_page(page);
+}
+
 static struct kunit_case dmb_alloc_cases[] = {
 	KUNIT_CASE(dmb_test_lists_singly),
 	KUNIT_CASE(dmb_test_lists_batch),
@@ -226,6 +291,7 @@ static struct kunit_case dmb_alloc_cases[] = {
 	KUNIT_CASE(dmb_test_migration),
 	KUNIT_CASE(dmb_test_content),
 	KUNIT_CASE(dmb_test_all_zones),
+	KUNIT_CASE(dmb_test_high_orders_go_first),
 	{}
 };
 
