@@ -257,7 +257,7 @@ static void dmb_test_high_orders_go_first(struct kunit *test)
 
 	high_min = pcp->high_min;
 	high_max = pcp->high_max;
-	pcp->high_min = 2 * pcp->batch + nr;
+	pcp->high_min = (1 << PAGE_ALLOC_COSTLY_ORDER) + nr + 1;
 	pcp->high_max = pcp->high_min;
 	__free_pages(large, PAGE_ALLOC_COSTLY_ORDER);
 	KUNIT_EXPECT_TRUE(test, dmb_test_in_lists(pcp, large));

@@ -665,6 +665,8 @@ FIXTURE_SETUP(full)
 	fclose(f);
 	/* So that what is free in a lower zone can be used, and is not left over. */
 	ASSERT_EQ(0, dmb_write(RESERVE_RATIO, "0 0 0"));
+	/* And so that per-cpu lists do not take all of what is left over. */
+	ASSERT_EQ(0, dmb_write(PCP_FRACTION, "100000"));
 	if (!choose_block(&self->block, &self->before))
 		SKIP(return, "needs " DMB_CLAIM);
 }
@@ -676,6 +678,7 @@ FIXTURE_TEARDOWN(full)
 
 	free(self->frames);
 	dmb_write(RESERVE_RATIO, self->reserve_ratio);
+	dmb_write(PCP_FRACTION, "0");
 	move_out(&self->tenants);
 	/*
 	 * If kswapd has taken pages of others, they come back now, and into blocks
