@@ -17,7 +17,9 @@ plot()
 		END
 		cat
 	} >"$scratch/$1.gp"
-	gnuplot "$scratch/$1.gp" || rm -f "$dir/plots/$1.svg"
+	# It writes the names of the files that it has read into the picture.
+	gnuplot "$scratch/$1.gp" && sed -i "s|$scratch/||" "$dir/plots/$1.svg" ||
+		rm -f "$dir/plots/$1.svg"
 }
 
 # legend Y 'TEXT|X|POINT'...: at the bottom of several plots
