@@ -18,8 +18,11 @@ plot()
 		cat
 	} >"$scratch/$1.gp"
 	# It writes the names of the files that it has read into the picture.
-	gnuplot "$scratch/$1.gp" && sed -i "s|$scratch/||" "$dir/plots/$1.svg" ||
+	if gnuplot "$scratch/$1.gp"; then
+		sed -i "s|$scratch/||" "$dir/plots/$1.svg"
+	else
 		rm -f "$dir/plots/$1.svg"
+	fi
 }
 
 # legend Y 'TEXT|X|POINT'...: at the bottom of several plots
