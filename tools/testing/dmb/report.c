@@ -45,24 +45,6 @@ static unsigned long long pages_to_bytes(unsigned long long pages)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
-/* One of the block's files in sysfs, without the end of its line. */
-static const char *attribute(const struct dmb_block *block, const char *name)
-{
-	static char text[64];
-	char path[128];
-	FILE *file;
-
-	*text = '\0';
-	snprintf(path, sizeof(path), SYSFS_DMB "/%s/%s", block->name, name);
-	file = fopen(path, "r");
-	if (file) {
-		if (fgets(text, sizeof(text), file))
-			text[strcspn(text, "\n")] = '\0';
-		fclose(file);
-	}
-	return text;
-}
-
 /* What is present in all movable zones together. */
 static unsigned long long zone_movable_bytes(void)
 {
@@ -145,7 +127,7 @@ static size_t room_for_huge_pages(void)
 
 	getcpu(&cpu, &node);
 	for (int i = 0; i < nr; i++) {
-		if (atoi(attribute(&blocks[i], "node")) == (int)node)
+		if (blocks[i].node == (int)node)
 			room += blocks[i].free;
 	}
 	return room;
@@ -197,9 +179,9 @@ int main(void)
 	printf("memory %lu kB\n", dmb_read_value("/proc/meminfo", "MemTotal"));
 	printf("movable %lluM\n", zone_movable_bytes() / MB);
 	for (int i = 0; i < nr; i++) {
-		printf("block 0x%llx %lluM", blocks[i].base, blocks[i].size / MB);
-		printf(" node %s", attribute(&blocks[i], "node"));
-		printf(" zone %s\n", attribute(&blocks[i], "zone"));
+		printf("block 0x%llx %lluM node %d zone %s\n", blocks[i].base,
+		       blocks[i].size / MB, blocks[i].node, blocks[i].zone);
+		printf("name %s 0x%llx\n", blocks[i].name, blocks[i].base);
 	}
 
 	if (access(SYSFS_DMB, F_OK)) {

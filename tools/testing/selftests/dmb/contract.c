@@ -351,13 +351,11 @@ static void wake_up(int sig)
 static enum outcome offline(void)
 {
 	struct sigaction action = { .sa_handler = wake_up };
-	unsigned long unit, blocks;
+	unsigned long unit = dmb_memory_block_size(), blocks;
 	char path[128];
-	FILE *f = fopen(MEMORY "/block_size_bytes", "r");
 
-	if (!f || fscanf(f, "%lx", &unit) != 1)
+	if (!unit)
 		return UNAVAILABLE;
-	fclose(f);
 	sigaction(SIGALRM, &action, NULL);
 	blocks = dmb_meminfo("MemTotal") / unit + 1;
 	snprintf(path, sizeof(path), MEMORY "/memory%d/state",

@@ -39,16 +39,25 @@ long dmb_noise(void)
 	return batches > least ? batches : least;
 }
 
-static unsigned long long read_block_value(const char *name, const char *file)
+/* A file of a block's, without the end of its line */
+static void read_block_text(const char *name, const char *file, char *text, int size)
 {
-	char path[PATH_MAX], text[64] = "";
+	char path[PATH_MAX];
 	FILE *f;
 
 	snprintf(path, sizeof(path), SYSFS_DMB "/%s/%s", name, file);
 	f = fopen(path, "r");
-	if (!f || !fgets(text, sizeof(text), f))
+	if (!f || !fgets(text, size, f))
 		ksft_exit_fail_msg("cannot read %s\n", path);
 	fclose(f);
+	text[strcspn(text, "\n")] = '\0';
+}
+
+static unsigned long long read_block_value(const char *name, const char *file)
+{
+	char text[64];
+
+	read_block_text(name, file, text, sizeof(text));
 	return strtoull(text, NULL, 0);
 }
 
@@ -78,6 +87,7 @@ int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS])
 		block->free = read_block_value(block->name, "free");
 		block->claimed = read_block_value(block->name, "claimed");
 		block->node = read_block_value(block->name, "node");
+		read_block_text(block->name, "zone", block->zone, sizeof(block->zone));
 		nr++;
 	}
 	closedir(dir);

@@ -29,6 +29,7 @@ struct dmb_block {
 	unsigned long long free;
 	unsigned long long claimed;
 	int node;
+	char zone[16];
 };
 
 /*

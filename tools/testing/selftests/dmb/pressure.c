@@ -212,19 +212,6 @@ TEST_F(plain, kswapd_sleeps_when_only_blocks_are_full)
 	EXPECT_EQ(0, runs);
 }
 
-static bool in_highmem(const struct dmb_block *block)
-{
-	char path[128], zone[16] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), SYSFS_DMB "/%s/zone", block->name);
-	file = fopen(path, "r");
-	if (!file || fscanf(file, "%15s", zone) != 1)
-		ksft_exit_fail_msg("cannot read %s\n", path);
-	fclose(file);
-	return !strcmp(zone, "HighMem");
-}
-
 /* What the kernel can have for itself: neither highmem nor in a block */
 static size_t kernel_bytes(void)
 {
@@ -233,7 +220,7 @@ static size_t kernel_bytes(void)
 	int i, nr = dmb_read_blocks(blocks);
 
 	for (i = 0; i < nr; i++)
-		if (!in_highmem(&blocks[i]))
+		if (strcmp(blocks[i].zone, "HighMem"))
 			size -= blocks[i].size;
 	return size;
 }
