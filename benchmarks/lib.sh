@@ -9,6 +9,7 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$bench/../tools/testing/dmb/lib.sh"
 
 only_on x86_64 arm64
+[ "$PAGES" = 4K ] || { echo "${0##*/} is for PAGES=4K only" >&2; exit 1; }
 export EXTRA=bench DEBUG=
 work=$guest_dir/bench
 results_dir=${BENCH_RESULTS:-$DMB_OUT/bench/$ARCH}

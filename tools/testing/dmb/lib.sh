@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # for those who source this
-# For run, shell, test and matrix: build a kernel, pack what its guests need,
-# boot a guest, count results.
+# For the scripts beside this one and for those of benchmarks/: build a kernel, pack
+# what its guests need, boot a guest, count results.
 
 set -u -o pipefail
 
