@@ -16,6 +16,7 @@
 #include <linux/page-isolation.h>
 #include <linux/psi.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/sysctl.h>
 #include <linux/sizes.h>
 #include <linux/compaction.h>
 #include <linux/swap.h>
@@ -100,7 +101,7 @@ static bool relief_isolate(struct relief *relief, struct folio *folio,
 	if (relief->mode == MIGRATE_ASYNC && folio_test_writeback(folio))
 		return false;
 	/* A fault on locked memory is what real time cannot bear. */
-	if (folio_test_unevictable(folio) && IS_ENABLED(CONFIG_PREEMPT_RT))
+	if (folio_test_unevictable(folio) && !sysctl_compact_unevictable_allowed)
 		return false;
 	if (!dmb_folio_may_enter(folio))
 		return false;
@@ -169,7 +170,7 @@ static void relief_piece(struct relief *relief, struct zone *zone,
 	relief_migrate(relief, &list);
 
 	/* Nobody sees what is free as long as it is in a list of this CPU. */
-	drain_local_pages(zone);
+	lru_add_drain_cpu_zone(zone);
 }
 
 /* Is this a piece of a pageblock whose user pages are in the way? */
@@ -190,9 +191,13 @@ static void relief_zone(struct relief *relief, struct zone *zone)
 {
 	unsigned long start_pfn = ALIGN(zone->zone_start_pfn, RELIEF_PAGES);
 	unsigned long end_pfn = ALIGN_DOWN(zone_end_pfn(zone), RELIEF_PAGES);
-	unsigned long left = (end_pfn - start_pfn) / RELIEF_PAGES;
-	unsigned long useless = 0;
+	unsigned long left, useless = 0;
 
+	/* A zone may be smaller than that. */
+	if (start_pfn >= end_pfn)
+		return;
+
+	left = (end_pfn - start_pfn) / RELIEF_PAGES;
 	while (left-- && useless < relief->useless && relief_has_room(zone) &&
 	       !relief_done(relief, zone) && !fatal_signal_pending(current)) {
 		unsigned long pfn = READ_ONCE(zone->dmb.relief_pfn);
@@ -267,7 +272,9 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 		/* Large pages for who may use blocks are not worth that. */
 		.order = dmb_eligible(highest_zoneidx) ? 0 : order,
 		.highest_zoneidx = highest_zoneidx,
-		.watermark = WMARK_HIGH,
+		/* What pgdat_balanced() wants */
+		.watermark = sysctl_numa_balancing_mode & NUMA_BALANCING_MEMORY_TIERING ?
+			     WMARK_PROMO : WMARK_HIGH,
 		.mode = MIGRATE_ASYNC,
 		.useless = RELIEF_USELESS,
 	};

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "load.h"
@@ -20,6 +21,8 @@
 #define MAX_ROUNDS	8
 
 #define THP		"/sys/kernel/mm/transparent_hugepage"
+#define UNEVICTABLE	"/proc/sys/vm/compact_unevictable_allowed"
+#define NUMA_BALANCING	"/proc/sys/kernel/numa_balancing"
 
 /* Added in 6.1, and not known to every C library */
 #ifndef MADV_COLLAPSE
@@ -347,6 +350,45 @@ TEST_F(spilled, kernel_memory_on_demand)
 	EXPECT_GE(travel.in, moved - moved / 10);
 	EXPECT_TRUE(settled);
 	EXPECT_EQ(0, travel.out);
+}
+
+/* Who forbids compaction to move locked memory has it moved by nobody. */
+TEST_F(spilled, locked_memory_stays)
+{
+	struct load_travel travel;
+	size_t got;
+
+	if (variant->hog != load_hog || variant->order)
+		SKIP(return, "who wants it does not matter");
+	ASSERT_EQ(0, mlock(self->memory.start, self->memory.size));
+	ASSERT_EQ(0, dmb_write(UNEVICTABLE, "0"));
+	got = take(variant->hog, KERNEL_NEEDS, 0, &self->taker);
+	dmb_write(UNEVICTABLE, "1");
+	travel = load_travel_since(&self->memory);
+	TH_LOG("%zu MiB for the kernel, %zu pages moved", got / MB, travel.in);
+	EXPECT_EQ(0, travel.in);
+}
+
+/*
+ * With tiers of memory, kswapd has a higher watermark to reach. Whether or not it does,
+ * it goes to sleep again.
+ */
+TEST_F(spilled, kswapd_sleeps_with_tiers)
+{
+	unsigned long runs;
+
+	if (variant->hog != load_hog || variant->order)
+		SKIP(return, "who wants it does not matter");
+	if (dmb_write(NUMA_BALANCING, "2"))
+		SKIP(return, "needs CONFIG_NUMA_BALANCING");
+	EXPECT_NE(0, take(variant->hog, KERNEL_NEEDS, 0, &self->taker));
+	sleep(1);
+	runs = load_vmstat("pageoutrun");
+	sleep(2);
+	runs = load_vmstat("pageoutrun") - runs;
+	dmb_write(NUMA_BALANCING, "0");
+	TH_LOG("kswapd ran %lu times in two seconds in which nothing happened", runs);
+	EXPECT_LE(runs, 20);
 }
 
 int main(int argc, char **argv)
