@@ -7,6 +7,7 @@
 #include <linux/cma.h>
 #include <linux/dmb.h>
 #include <linux/memblock.h>
+#include <linux/memory.h>
 #include <linux/mm.h>
 
 #include "../cma.h"
@@ -91,3 +92,38 @@ bool __init dmb_activate_area(struct cma *cma)
 	totalcma_pages += cma->count;
 	return false;
 }
+
+static int dmb_area_in_block_overlaps(struct cma *cma, void *data)
+{
+	return cma->designated && dmb_area_overlaps(cma, data);
+}
+
+/*
+ * Pageblocks of other areas cannot be isolated for that, but a block's can. An area
+ * needs all of its memory, in use or not: cma_alloc() does not expect a part of it to
+ * be gone.
+ */
+static int dmb_area_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct memory_notify *memory = data;
+	struct dmb_range range = {
+		.start_pfn = memory->start_pfn,
+		.end_pfn = memory->start_pfn + memory->nr_pages,
+	};
+
+	if (action != MEM_GOING_OFFLINE)
+		return NOTIFY_DONE;
+	if (!cma_for_each_area(dmb_area_in_block_overlaps, &range))
+		return NOTIFY_OK;
+	pr_info("dmb: " DMB_RANGE_FMT " stays online: there is a CMA area in it\n",
+		dmb_first_byte(range.start_pfn), dmb_last_byte(range.end_pfn));
+	return notifier_from_errno(-EBUSY);
+}
+
+static int __init dmb_area_init(void)
+{
+	if (dmb_blocks.nr)
+		hotplug_memory_notifier(dmb_area_event, DEFAULT_CALLBACK_PRI);
+	return 0;
+}
+subsys_initcall(dmb_area_init);

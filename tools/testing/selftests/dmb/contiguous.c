@@ -1178,6 +1178,20 @@ FIXTURE_TEARDOWN(area)
 	EXPECT_EQ(0, claimed());
 }
 
+/* A part of it could be gone when somebody wants it, though nobody has it now. */
+TEST_F(area, stays_online)
+{
+	uint64_t unit = dmb_memory_block_size();
+	char path[128];
+
+	if (!unit || DMB_STAYS_ONLINE)
+		SKIP(return, "no memory block goes offline");
+	snprintf(path, sizeof(path), MEMORY "/memory%llu/state",
+		 (unsigned long long)(self->base / unit));
+	EXPECT_EQ(-EBUSY, dmb_write(path, "offline"));
+	dmb_write(path, "online");
+}
+
 TEST_F(area, serves_others_meanwhile)
 {
 	size_t i, nr = self->tenants.size / sysconf(_SC_PAGESIZE), inside = 0;
