@@ -85,6 +85,17 @@ static __always_inline bool dmb_may_serve(enum zone_type highest_zoneidx)
 	return dmb_eligible(highest_zoneidx) && READ_ONCE(dmb_maybe_free);
 }
 
+/*
+ * Blocks are used before ordinary memory, and those of other nodes are no exception.
+ * These flags are for a first try by who names a node: its blocks, then its ordinary
+ * memory, and no more than that.
+ */
+static inline gfp_t dmb_node_gfp(gfp_t gfp)
+{
+	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) |
+	       __GFP_THISNODE | __GFP_NOWARN;
+}
+
 bool __dmb_contains_pfn(unsigned long pfn);
 
 /* Is this page frame in a block, whatever type its pageblock has just now? */
@@ -191,6 +202,14 @@ struct list_head *dmb_count_free(struct page *page, struct zone *zone,
 				 unsigned int order);
 struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
 				     int migratetype, struct list_head *list);
+bool __dmb_share_list(struct page *page, struct page *other, struct zone *zone);
+
+/* Are two free pages of a zone, an order and a type on the same list? */
+static inline bool dmb_share_list(struct page *page, struct page *other,
+				  struct zone *zone, int migratetype)
+{
+	return !is_migrate_dmb(migratetype) || __dmb_share_list(page, other, zone);
+}
 
 /* A free page that dmb_count_free() has counted is about to leave its list. */
 static __always_inline void dmb_uncount_free(struct zone *zone, unsigned int order)
@@ -402,6 +421,8 @@ static inline void dmb_count_taken(unsigned long pfn, long nr_pages)
 		__dmb_count_taken(pfn, nr_pages);
 }
 
+void dmb_count_unlisted(struct page *page, long nr_pages);
+
 bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
 phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align, int nid);
 
@@ -452,6 +473,11 @@ static inline bool dmb_may_serve(enum zone_type highest_zoneidx)
 	return false;
 }
 
+static inline gfp_t dmb_node_gfp(gfp_t gfp)
+{
+	return gfp;
+}
+
 static inline bool is_dmb_pcp_type(int migratetype)
 {
 	return false;
@@ -485,6 +511,12 @@ static inline void dmb_uncount_free(struct zone *zone, unsigned int order)
 static inline unsigned long dmb_nr_free(struct zone *zone, unsigned int order)
 {
 	return 0;
+}
+
+static inline bool dmb_share_list(struct page *page, struct page *other,
+				  struct zone *zone, int migratetype)
+{
+	return true;
 }
 
 static inline struct list_head *dmb_next_free_list(struct zone *zone,
@@ -682,6 +714,10 @@ static inline int dmb_release(phys_addr_t base, phys_addr_t size)
 }
 
 static inline void dmb_count_taken(unsigned long pfn, long nr_pages)
+{
+}
+
+static inline void dmb_count_unlisted(struct page *page, long nr_pages)
 {
 }
 

@@ -76,6 +76,8 @@ static noinline bool rmqueue_block_bulk(struct dmb_pool *pool, unsigned int orde
 		list_add_tail(&page->pcp_list, list);
 		pcp->dmb_count += 1 << order;
 	}
+	/* Who has looked into this list before, and then finds the block empty, is wrong. */
+	dmb_note_free();
 	spin_unlock_irqrestore(&pool->zone->lock, flags);
 	return !list_empty(list);
 }

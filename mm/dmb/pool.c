@@ -274,6 +274,11 @@ struct list_head *dmb_count_free(struct page *page, struct zone *zone,
 	return &pool->free_list[order];
 }
 
+bool __dmb_share_list(struct page *page, struct page *other, struct zone *zone)
+{
+	return dmb_pool_of(page, zone) == dmb_pool_of(other, zone);
+}
+
 /**
  * __dmb_pcp_type - which per-cpu lists is a designated page for?
  * @page: the page, of a zone with more than one block

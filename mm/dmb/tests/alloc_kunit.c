@@ -12,9 +12,12 @@
 #include <linux/gfp.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/page_reporting.h>
 #include <linux/pagevec.h>
 #include <linux/preempt.h>
+#include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
+#include <linux/workqueue.h>
 
 #include "../internal.h"
 #include "tests.h"
@@ -240,6 +243,63 @@ static void dmb_test_all_zones(struct kunit *test)
 	dmb_test_free_singly(pages);
 }
 
+/* Whatever has been done to a free list, shuffled it for example */
+static void dmb_test_lists_hold_their_own(struct kunit *test)
+{
+	struct dmb *dmb = NULL;
+	unsigned int order;
+	struct page *page;
+
+	while ((dmb = dmb_next(dmb))) {
+		unsigned long strange = 0;
+
+		spin_lock_irq(&dmb->pool.zone->lock);
+		for (order = 0; order < NR_PAGE_ORDERS; order++)
+			list_for_each_entry(page, &dmb->pool.free_list[order], buddy_list)
+				strange += page_to_pfn(page) < dmb->start_pfn ||
+					   page_to_pfn(page) >= dmb->end_pfn;
+		spin_unlock_irq(&dmb->pool.zone->lock);
+		KUNIT_EXPECT_EQ_MSG(test, strange, 0, "in the lists of %s", dmb->name);
+	}
+}
+
+#ifdef CONFIG_PAGE_REPORTING
+static atomic_long_t dmb_test_nr_reported;
+
+static int dmb_test_report(struct page_reporting_dev_info *prdev,
+			   struct scatterlist *sgl, unsigned int nents)
+{
+	struct scatterlist *sg;
+	unsigned int i;
+
+	for_each_sg(sgl, sg, nents, i)
+		if (dmb_test_in_block(sg_page(sg)))
+			atomic_long_add(PHYS_PFN(sg->length), &dmb_test_nr_reported);
+	return 0;
+}
+
+/* The host of a guest hears of free blocks, however full ordinary memory is. */
+static void dmb_test_reporting(struct kunit *test)
+{
+	struct page_reporting_dev_info prdev = { .report = dmb_test_report };
+	unsigned long most = 0;
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb)))
+		most = max(most, zone_free_dmb_pages(dmb->pool.zone));
+	if (most < PAGE_REPORTING_CAPACITY * pageblock_nr_pages)
+		kunit_skip(test, "blocks have less than is reported at once");
+	if (page_reporting_register(&prdev))
+		kunit_skip(test, "somebody else has it reported");
+
+	atomic_long_set(&dmb_test_nr_reported, 0);
+	mod_delayed_work(system_freezable_wq, &prdev.work, 0);
+	flush_delayed_work(&prdev.work);
+	page_reporting_unregister(&prdev);
+	KUNIT_EXPECT_GE(test, atomic_long_read(&dmb_test_nr_reported), pageblock_nr_pages);
+}
+#endif
+
 static bool dmb_test_in_lists(struct per_cpu_pages *pcp, struct page *page)
 {
 	struct list_head *entry;
@@ -333,6 +393,10 @@ static struct kunit_case dmb_alloc_cases[] = {
 	KUNIT_CASE(dmb_test_migration),
 	KUNIT_CASE(dmb_test_content),
 	KUNIT_CASE(dmb_test_all_zones),
+	KUNIT_CASE(dmb_test_lists_hold_their_own),
+#ifdef CONFIG_PAGE_REPORTING
+	KUNIT_CASE(dmb_test_reporting),
+#endif
 	KUNIT_CASE(dmb_test_high_orders_go_first),
 	{}
 };

@@ -488,11 +488,9 @@ static int cpu_of_node(int node)
 	return cpu;
 }
 
-static int bind_memory(void *memory, size_t size, int mode, int node, int flags)
+static int bind_memory(void *memory, size_t size, int mode, unsigned long nodes, int flags)
 {
-	unsigned long mask = 1UL << node;
-
-	return syscall(SYS_mbind, memory, size, mode, &mask, MAX_NODES, flags);
+	return syscall(SYS_mbind, memory, size, mode, &nodes, MAX_NODES, flags);
 }
 
 #define CGROUP	"/sys/fs/cgroup"
@@ -603,9 +601,10 @@ FIXTURE_VARIANT_ADD(nodes, cpuset_1)
 	.policy = CPUSET, .node = 1,
 };
 
+/* Does it say which node?  Else blocks of the other one come before ordinary memory. */
 static bool is_strict(enum policy policy)
 {
-	return policy == BIND || policy == CPUSET;
+	return policy != LOCAL;
 }
 
 /*
@@ -634,7 +633,7 @@ FIXTURE_TEARDOWN(nodes)
 	EXPECT_EQ(0, dmb_audit().violations);
 }
 
-/* Blocks of the node meant, then what the policy allows: blocks elsewhere, if any. */
+/* Blocks of the node meant, then what the policy allows. */
 TEST_F(nodes, policy_is_obeyed)
 {
 	size_t most = self->room / 10 * 9 / STEP * STEP, stray;
@@ -647,9 +646,9 @@ TEST_F(nodes, policy_is_obeyed)
 	if (variant->policy == CPUSET && !enter_cpuset(node))
 		SKIP(return, "needs cpusets of cgroup v2");
 	if (variant->policy == BIND)
-		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_BIND, node, 0));
+		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_BIND, 1UL << node, 0));
 	if (variant->policy == PREFERRED)
-		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_PREFERRED, node, 0));
+		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_PREFERRED, 1UL << node, 0));
 
 	ASSERT_TRUE(grow_area(&self->area, 0, most));
 	TH_LOG("%.2f%% of %zu MiB in blocks of the node",
@@ -664,6 +663,60 @@ TEST_F(nodes, policy_is_obeyed)
 			      dmb_bytes_in_blocks(memory, self->size));
 	TH_LOG("%zu kB where they must not be", stray / 1024);
 	EXPECT_LE(stray, is_strict(variant->policy) ? 0 : DMB_NOISE);
+}
+
+FIXTURE(interleave)
+{
+	struct area full, area;
+};
+
+FIXTURE_VARIANT(interleave)
+{
+	int full_node;
+};
+
+FIXTURE_VARIANT_ADD(interleave, blocks_of_0_full)
+{
+	.full_node = 0,
+};
+
+FIXTURE_VARIANT_ADD(interleave, blocks_of_1_full)
+{
+	.full_node = 1,
+};
+
+FIXTURE_SETUP(interleave)
+{
+	int node = variant->full_node;
+	size_t size = (left_in_blocks(0, node) + SPILL) / STEP * STEP;
+
+	if (size < 2 * SPILL || left_in_blocks(0, 1 - node) < 2 * SPILL)
+		SKIP(return, "wants blocks on nodes 0 and 1");
+	ASSERT_TRUE(open_area(&self->full, ANONYMOUS, size));
+	ASSERT_EQ(0, bind_memory(self->full.memory, size, MPOL_BIND, 1UL << node, 0));
+	ASSERT_TRUE(grow_area(&self->full, 0, size));
+	ASSERT_TRUE(open_area(&self->area, ANONYMOUS, 2 * SPILL));
+}
+
+FIXTURE_TEARDOWN(interleave)
+{
+	close_area(&self->area);
+	close_area(&self->full);
+}
+
+/* Each node has its share, from blocks or not. */
+TEST_F(interleave, policy_is_obeyed)
+{
+	char *memory = self->area.memory;
+	size_t on_full;
+
+	ASSERT_EQ(0, bind_memory(memory, 2 * SPILL, MPOL_INTERLEAVE, 3, 0));
+	ASSERT_TRUE(grow_area(&self->area, 0, 2 * SPILL));
+	on_full = bytes_on(variant->full_node, memory, 2 * SPILL);
+	TH_LOG("%zu of %zu MiB on the node whose blocks are full", on_full / MB,
+	       2 * SPILL / MB);
+	EXPECT_EQ(SPILL, on_full);
+	EXPECT_GE(dmb_bytes_in_blocks(memory, 2 * SPILL), SPILL - DMB_NOISE);
 }
 
 static bool move_to_node(int node, char *memory, size_t size)
@@ -708,7 +761,7 @@ FIXTURE_SETUP(migration)
 	self->size = (self->room + SPILL) / STEP * STEP;
 	ASSERT_TRUE(open_area(&self->area, ANONYMOUS, self->size));
 	ASSERT_EQ(0, bind_memory(self->area.memory, self->size, MPOL_BIND,
-				 1 - variant->node, 0));
+				 1UL << (1 - variant->node), 0));
 }
 
 FIXTURE_TEARDOWN(migration)
@@ -740,7 +793,7 @@ TEST_F(migration, mbind_moves)
 
 	ASSERT_TRUE(grow_area(&self->area, 0, SPILL));
 	EXPECT_EQ(SPILL, bytes_in_blocks_of(1 - node, memory, SPILL));
-	ASSERT_EQ(0, bind_memory(memory, SPILL, MPOL_BIND, node,
+	ASSERT_EQ(0, bind_memory(memory, SPILL, MPOL_BIND, 1UL << node,
 				 MPOL_MF_MOVE | MPOL_MF_STRICT));
 	EXPECT_EQ(SPILL, bytes_in_blocks_of(node, memory, SPILL));
 }
@@ -783,7 +836,7 @@ TEST_F(device, move_pages)
 
 TEST_F(device, mbind_moves)
 {
-	EXPECT_EQ(0, bind_memory(self->map, DEVICE_SIZE, MPOL_BIND, 1,
+	EXPECT_EQ(0, bind_memory(self->map, DEVICE_SIZE, MPOL_BIND, 1UL << 1,
 				 MPOL_MF_MOVE | MPOL_MF_STRICT));
 }
 
