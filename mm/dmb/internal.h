@@ -18,6 +18,7 @@
  * @end_pfn: one past the last page frame
  * @pool: its free pages
  * @claimed: pages that owners have taken, or CMA
+ * @unlisted: pages in use that are on no LRU list, and counted by nobody else
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
  * @resource: its line in /proc/iomem
@@ -27,6 +28,7 @@ struct dmb {
 	unsigned long end_pfn;
 	struct dmb_pool pool;
 	unsigned long claimed;
+	atomic_long_t unlisted;
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
 	struct resource resource;
@@ -72,6 +74,7 @@ struct dmb_group {
 };
 
 bool dmb_folio_may_enter(struct folio *folio);
+unsigned long dmb_zone_lru_designated(struct zone *zone);
 unsigned long dmb_zone_lru_ordinary(struct zone *zone);
 
 void __init dmb_init_pool(void);

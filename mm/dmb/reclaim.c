@@ -5,6 +5,7 @@
  */
 
 #include <linux/dmb.h>
+#include <linux/export.h>
 #include <linux/hugetlb.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
@@ -24,12 +25,30 @@ static unsigned long dmb_zone_lru(struct zone *zone)
 	return pages;
 }
 
-/*
- * At least so many of them are in blocks.  What is neither free there nor on a
- * list is in use by few: by owners, by hugetlb, which counts for the machine, and
- * by zsmalloc.  Or it is in per-cpu lists.
+/**
+ * dmb_count_unlisted - tell reclaim of pages in use that are on no LRU list
+ * @page: the first of them, in a block or not
+ * @nr_pages: how many there are; negative if they are no longer used like that
+ *
+ * Context: Any.
  */
-static unsigned long dmb_zone_lru_designated(struct zone *zone)
+void dmb_count_unlisted(struct page *page, long nr_pages)
+{
+	unsigned long pfn = page_to_pfn(page);
+	struct dmb *dmb = dmb_table_first(&dmb_blocks, pfn, pfn + 1);
+
+	if (dmb)
+		atomic_long_add(nr_pages, &dmb->unlisted);
+}
+EXPORT_SYMBOL_GPL(dmb_count_unlisted);
+
+/*
+ * At least so many of them are in blocks.  What is neither counted as free there
+ * nor on a list is in use by few: by owners, by hugetlb, which counts for the
+ * machine, by zsmalloc and balloons.  Or it is in per-cpu lists, or in pageblocks
+ * that somebody has isolated, maybe a whole block.
+ */
+unsigned long dmb_zone_lru_designated(struct zone *zone)
 {
 	struct dmb_group *group = zone->dmb.group;
 	unsigned long used, elsewhere;
@@ -39,9 +58,11 @@ static unsigned long dmb_zone_lru_designated(struct zone *zone)
 	used = zone_dmb_pages(zone);
 	used -= min(used, zone_free_dmb_pages(zone));
 
-	elsewhere = hugetlb_total_pages();
+	elsewhere = hugetlb_total_pages() +
+		    READ_ONCE(zone->nr_isolate_pageblock) * pageblock_nr_pages;
 	for (i = 0; group && i < group->nr; i++)
-		elsewhere += READ_ONCE(group->block[i]->claimed);
+		elsewhere += READ_ONCE(group->block[i]->claimed) +
+			     atomic_long_read(&group->block[i]->unlisted);
 	for_each_online_cpu(cpu)
 		elsewhere += dmb_pcp_pages(per_cpu_ptr(zone->per_cpu_pageset, cpu));
 #if IS_ENABLED(CONFIG_ZSMALLOC)
