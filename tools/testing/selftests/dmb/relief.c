@@ -355,18 +355,21 @@ TEST_F(spilled, kernel_memory_on_demand)
 /* Who forbids compaction to move locked memory has it moved by nobody. */
 TEST_F(spilled, locked_memory_stays)
 {
-	struct load_travel travel;
+	struct load_travel before, travel;
 	size_t got;
 
 	if (variant->hog != load_hog || variant->order)
 		SKIP(return, "who wants it does not matter");
 	ASSERT_EQ(0, mlock(self->memory.start, self->memory.size));
 	ASSERT_EQ(0, dmb_write(UNEVICTABLE, "0"));
+	/* kswapd may have begun as soon as there was room. */
+	before = load_travel_since(&self->memory);
 	got = take(variant->hog, KERNEL_NEEDS, 0, &self->taker);
 	dmb_write(UNEVICTABLE, "1");
 	travel = load_travel_since(&self->memory);
-	TH_LOG("%zu MiB for the kernel, %zu pages moved", got / MB, travel.in);
-	EXPECT_EQ(0, travel.in);
+	TH_LOG("%zu MiB for the kernel, %zu pages moved, %zu before that", got / MB,
+	       travel.in - before.in, before.in);
+	EXPECT_EQ(before.in, travel.in);
 }
 
 /*
