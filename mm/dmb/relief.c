@@ -101,7 +101,7 @@ static bool relief_isolate(struct relief *relief, struct folio *folio,
 	if (relief->mode == MIGRATE_ASYNC && folio_test_writeback(folio))
 		return false;
 	/* A fault on locked memory is what real time cannot bear. */
-	if (folio_test_unevictable(folio) && !sysctl_compact_unevictable_allowed)
+	if (folio_test_unevictable(folio) && !compact_unevictable_allowed())
 		return false;
 	if (!dmb_folio_may_enter(folio))
 		return false;
