@@ -85,17 +85,6 @@ static __always_inline bool dmb_may_serve(enum zone_type highest_zoneidx)
 	return dmb_eligible(highest_zoneidx) && READ_ONCE(dmb_maybe_free);
 }
 
-/*
- * Blocks are used before ordinary memory, and those of other nodes are no exception.
- * These flags are for a first try by who names a node: its blocks, then its ordinary
- * memory, and no more than that.
- */
-static inline gfp_t dmb_node_gfp(gfp_t gfp)
-{
-	return (gfp & ~(__GFP_DIRECT_RECLAIM | __GFP_NOFAIL)) |
-	       __GFP_THISNODE | __GFP_NOWARN;
-}
-
 bool __dmb_contains_pfn(unsigned long pfn);
 
 /* Is this page frame in a block, whatever type its pageblock has just now? */
@@ -471,11 +460,6 @@ static inline void dmb_note_free(void)
 static inline bool dmb_may_serve(enum zone_type highest_zoneidx)
 {
 	return false;
-}
-
-static inline gfp_t dmb_node_gfp(gfp_t gfp)
-{
-	return gfp;
 }
 
 static inline bool is_dmb_pcp_type(int migratetype)

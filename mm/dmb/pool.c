@@ -274,6 +274,14 @@ struct list_head *dmb_count_free(struct page *page, struct zone *zone,
 	return &pool->free_list[order];
 }
 
+/**
+ * __dmb_share_list - are two designated pages in the same block?
+ * @page: a page
+ * @other: another page
+ * @zone: the zone that both are in
+ *
+ * Context: Any.
+ */
 bool __dmb_share_list(struct page *page, struct page *other, struct zone *zone)
 {
 	return dmb_pool_of(page, zone) == dmb_pool_of(other, zone);
