@@ -219,42 +219,35 @@ FIXTURE_VARIANT_ADD(spilled, order_3)
 	.order = 3,
 };
 
-/* Returns why that cannot be; if there is no such reason, it may still have failed. */
-static const char *spill(struct load_memory *memory)
+static void spill(struct __test_metadata *_metadata, struct load_memory *memory)
 {
 	int tries = 300;
 	size_t size;
 	void *filler;
 
 	if (!load_have_module())
-		return "needs the module dmb_load";
+		SKIP(return, "needs the module dmb_load");
 	/* What the test before has freed is in lists, which shrink within seconds. */
 	while (load_area_free() < KERNEL_NEEDS + load_reserve()) {
 		if (!tries--)
-			return "blocks are too small";
+			SKIP(return, "blocks are too small");
 		usleep(100000);
 	}
 
 	filler = load_fill_areas(&size);
 	if (load_ordinary_free() < KERNEL_NEEDS + 2 * load_reserve())
-		return "not enough ordinary memory";
+		SKIP(return, "not enough ordinary memory");
 	memory->size = (load_ordinary_free() - load_reserve()) / MB * MB;
 	memory->start = load_write_pattern(memory->size);
-	if (memory->start)
-		memory->frames = dmb_frames(memory->start, memory->size);
+	ASSERT_NE(NULL, memory->start);
+	memory->frames = dmb_frames(memory->start, memory->size);
 	munmap(filler, size);
-	return NULL;
 }
 
 FIXTURE_SETUP(spilled)
 {
-	const char *reason;
-
 	load_begin();
-	reason = spill(&self->memory);
-	if (reason)
-		SKIP(return, "%s", reason);
-	ASSERT_NE(NULL, self->memory.start);
+	spill(_metadata, &self->memory);
 	/* A little finds room in blocks that was in lists of another CPU. */
 	ASSERT_LE(dmb_bytes_in_blocks(self->memory.start, self->memory.size),
 		  self->memory.size / 10);
@@ -378,13 +371,8 @@ FIXTURE(sysctls)
 
 FIXTURE_SETUP(sysctls)
 {
-	const char *reason;
-
 	load_begin();
-	reason = spill(&self->memory);
-	if (reason)
-		SKIP(return, "%s", reason);
-	ASSERT_NE(NULL, self->memory.start);
+	spill(_metadata, &self->memory);
 }
 
 FIXTURE_TEARDOWN(sysctls)
@@ -420,10 +408,8 @@ TEST_F(sysctls, kswapd_sleeps_with_tiers)
 {
 	unsigned long runs;
 
-	if (access(NUMA_BALANCING, W_OK)) {
-		TH_LOG("nothing to see without CONFIG_NUMA_BALANCING");
-		return;
-	}
+	if (access(NUMA_BALANCING, W_OK))
+		SKIP(return, "needs CONFIG_NUMA_BALANCING");
 	ASSERT_EQ(0, dmb_write(NUMA_BALANCING, "2"));
 	EXPECT_NE(0, take(load_hog, KERNEL_NEEDS, 0, &self->taker));
 	sleep(1);
