@@ -3,26 +3,80 @@
  * From a request, of the command line or of a node in the devicetree, to free
  * pages of the right type.
  *
- * 1. Requests are noted, and early memory is kept out of them: see request.c.
- * 2. dmb_designate(), called when memblock is about to give everything to the
- *    buddy allocator, makes blocks of those parts of the requests that are
- *    still free.  Pages that nobody may move yet are cut out here, by whole
- *    pageblocks, and the log says why.
+ * 1. request.c notes the requests, and keeps early memory out of them.
+ * 2. dmb_designate(), which memblock calls when it is about to give everything
+ *    to the buddy allocator, makes blocks of those parts of the requests that
+ *    are still free.  It cuts out, by whole pageblocks, what nobody may move
+ *    yet, and the log says why.
  * 3. The pages then take the same way into the buddy allocator as all others.
  *    Their pageblocks have the type already, or, where the struct pages are
  *    initialised later, get it from set_pageblock_migratetype().
+ *
+ * A request may be far larger than the memory of the machine.  No function here
+ * walks over a hole in memory pageblock by pageblock: the time that requests
+ * take depends on the memory that there is, not on the sizes asked for.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
 
+#include <linux/crash_reserve.h>
 #include <linux/dmb.h>
+#include <linux/initrd.h>
 #include <linux/kernel.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/of_reserved_mem.h>
 #include <linux/page-isolation.h>
+#include <linux/sizes.h>
+#include <asm/sections.h>
 
 #include "boot.h"
 #include "internal.h"
+
+/* dmb_refuse_excess() leaves the kernel the larger one of these. */
+#define DMB_KERNEL_MIN_BYTES	SZ_64M
+#define DMB_KERNEL_MIN_SHARE	16
+
+/*
+ * Count the pages of a request that can be designated and are below @limit_pfn.
+ * dmb_unusable() finds nothing wrong with exactly those pageblocks that lie
+ * within one free range.
+ */
+static unsigned long __init dmb_usable_pages(const struct dmb *request,
+					     unsigned long limit_pfn)
+{
+	unsigned long pages = 0;
+	phys_addr_t start, end;
+	u64 i;
+
+	/* MEMBLOCK_HOTPLUG: even with movable_node, leave no region out. */
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
+				NULL) {
+		unsigned long start_pfn, end_pfn;
+
+		start_pfn = max_t(unsigned long, PFN_UP(start),
+				  request->start_pfn);
+		end_pfn = min_t(unsigned long, PFN_DOWN(end), request->end_pfn);
+
+		start_pfn = ALIGN(start_pfn, pageblock_nr_pages);
+		end_pfn = ALIGN_DOWN(end_pfn, pageblock_nr_pages);
+		end_pfn = min(end_pfn, limit_pfn);
+		if (start_pfn < end_pfn)
+			pages += end_pfn - start_pfn;
+	}
+	return pages;
+}
+
+/* Count the pages of all requests that can be designated, up to @limit_pfn. */
+static unsigned long __init dmb_all_usable_pages(unsigned long limit_pfn)
+{
+	unsigned long pages = 0;
+	unsigned int i;
+
+	for (i = 0; i < dmb_requests.nr; i++)
+		pages += dmb_usable_pages(dmb_requests.block[i], limit_pfn);
+	return pages;
+}
 
 /**
  * dmb_adjust_core - make kernelcore= and movablecore= know the blocks
@@ -44,7 +98,136 @@ void __init dmb_adjust_core(unsigned long *kernelcore,
 		*kernelcore += pages;
 }
 
-/* Have the struct pages from here on been left for later? */
+/*
+ * Write a request as messages do: its range, behind its name if it has one.
+ * The text is valid until the next call.
+ */
+static const char * __init dmb_describe(const struct dmb *request)
+{
+	static char text[DMB_NAME_LEN + 48] __initdata;
+
+	snprintf(text, sizeof(text), "%s%s" DMB_RANGE_FMT, request->name,
+		 request->name[0] ? " " : "",
+		 dmb_first_byte(request->start_pfn),
+		 dmb_last_byte(request->end_pfn));
+	return text;
+}
+
+/* Count the pages from @start to @end that the kernel itself can use. */
+static unsigned long __init dmb_low_pages(phys_addr_t start, phys_addr_t end)
+{
+	unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end), max_low_pfn);
+
+	return end_pfn - min_t(phys_addr_t, PFN_UP(start), end_pfn);
+}
+
+static unsigned long __init dmb_low_part(const struct dmb *request)
+{
+	return dmb_low_pages(PFN_PHYS(request->start_pfn),
+			     PFN_PHYS(request->end_pfn));
+}
+
+/* Find the request that has the most lowmem. There is one at least. */
+static struct dmb * __init dmb_largest_request(void)
+{
+	struct dmb *largest = dmb_requests.block[0];
+	unsigned int i;
+
+	for (i = 1; i < dmb_requests.nr; i++)
+		if (dmb_low_part(dmb_requests.block[i]) >
+		    dmb_low_part(largest))
+			largest = dmb_requests.block[i];
+	return largest;
+}
+
+/*
+ * Refuse what would leave the kernel too little to run: the largest range
+ * first, so that a slip in one of several takes the fewest of them along. What
+ * counts is lowmem, for highmem is of no use to the kernel; without highmem,
+ * all memory is lowmem.
+ */
+static void __init dmb_refuse_excess(void)
+{
+	unsigned long need, avail = 0, all = 0;
+	phys_addr_t start, end;
+	u64 i;
+
+	for_each_mem_range(i, &start, &end)
+		all += dmb_low_pages(start, end);
+	need = max_t(unsigned long, PHYS_PFN(DMB_KERNEL_MIN_BYTES),
+		     all / DMB_KERNEL_MIN_SHARE);
+
+	/* MEMBLOCK_HOTPLUG: see dmb_usable_pages() */
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
+				NULL)
+		avail += dmb_low_pages(start, end);
+
+	while (dmb_requests.nr) {
+		unsigned long taken = dmb_all_usable_pages(max_low_pfn);
+		unsigned long left = avail - min(avail, taken);
+		struct dmb *largest;
+
+		/* The kernel may have too little even without any block. */
+		if (left >= need || !taken)
+			break;
+
+		largest = dmb_largest_request();
+		pr_warn("%s refused: would leave %llu MiB to the kernel, which needs %llu MiB\n",
+			dmb_describe(largest), (u64)PFN_PHYS(left) / SZ_1M,
+			(u64)PFN_PHYS(need) / SZ_1M);
+		dmb_table_remove(&dmb_requests, largest);
+	}
+}
+
+#ifdef CONFIG_CRASH_RESERVE
+static bool __init dmb_resource_overlaps(const struct resource *resource,
+					 phys_addr_t base, phys_addr_t size)
+{
+	return resource->end &&
+	       memblock_addrs_overlap(base, size, resource->start,
+				      resource_size(resource));
+}
+#endif
+
+/*
+ * Tell why no block can have the pageblock at @pfn; NULL if it is free RAM of
+ * one node. By now memblock knows the memory and what firmware, boot loader and
+ * the kernel image have of it.
+ */
+static const char * __init dmb_unusable(unsigned long pfn)
+{
+	phys_addr_t size = DMB_MIN_ALIGNMENT_BYTES;
+	phys_addr_t base = PFN_PHYS(pfn);
+
+	if (!memblock_is_map_memory(base) &&
+	    !memblock_is_map_memory(base + size - 1))
+		return dmb_usable_range_given() ?
+		       "is not RAM within linux,usable-memory-range" :
+		       "is not RAM";
+	if (!memblock_is_region_memory(base, size) ||
+	    !memblock_is_map_memory(base))
+		return "is not all RAM of one node";
+	if (!memblock_is_region_reserved(base, size))
+		return NULL;
+
+	if (memblock_addrs_overlap(base, size, __pa_symbol(_text),
+				   _end - _text))
+		return "holds the kernel image";
+#ifdef CONFIG_BLK_DEV_INITRD
+	if (initrd_start &&
+	    memblock_addrs_overlap(base, size, __pa(initrd_start),
+				   initrd_end - initrd_start))
+		return "holds the initrd";
+#endif
+#ifdef CONFIG_CRASH_RESERVE
+	if (dmb_resource_overlaps(&crashk_res, base, size) ||
+	    dmb_resource_overlaps(&crashk_low_res, base, size))
+		return "holds the crash kernel";
+#endif
+	return "holds boot-time reservations";
+}
+
+/* Have the struct pages of the node from here on been left for later? */
 static bool __init dmb_deferred(unsigned long pfn, int nid)
 {
 #ifdef CONFIG_DEFERRED_STRUCT_PAGE_INIT
@@ -57,50 +240,202 @@ static bool __init dmb_deferred(unsigned long pfn, int nid)
 static struct zone * __init dmb_pfn_zone(unsigned long pfn)
 {
 	int nid = early_pfn_to_nid(pfn);
+	pg_data_t *pgdat = NODE_DATA(nid);
 
 	/* Only the highest zone of a node is ever deferred. */
 	if (dmb_deferred(pfn, nid))
-		return NODE_DATA(nid)->node_zones + NODE_DATA(nid)->nr_zones - 1;
+		return pgdat->node_zones + pgdat->nr_zones - 1;
 	return page_zone(pfn_to_page(pfn));
 }
 
-/* Make a block of pageblocks that are free and lie in one zone. */
-static void __init dmb_add_block(unsigned long start_pfn, unsigned long end_pfn,
-				 struct zone *zone, const char *name)
+/*
+ * Return where a hole in memory ends that begins at @pfn: at the first
+ * pageblock before @end_pfn that has memory, or something that a node of the
+ * devicetree has reserved; or at @end_pfn. Return @pfn, or less, if there is
+ * memory in the first pageblock already.
+ */
+static unsigned long __init dmb_hole_end(unsigned long pfn,
+					 unsigned long end_pfn)
 {
-	struct dmb *dmb = dmb_table_add(&dmb_blocks, start_pfn, end_pfn, name);
-	unsigned long pfn;
+	phys_addr_t base = PFN_PHYS(pfn), end = PFN_PHYS(end_pfn);
+	const struct reserved_mem *holder = NULL;
+	struct memblock_region *region;
 
-	if (!dmb) {
-		pr_warn(DMB_RANGE_FMT " refused: the table of %d blocks is full\n",
-			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), DMB_MAX_BLOCKS);
+	for_each_mem_region(region) {
+		if (region->base + region->size > base) {
+			end = min(end, region->base);
+			break;
+		}
+	}
+	if (base < end)
+		holder = dmb_node_holding(base, end - base);
+	if (holder)
+		end = holder->base;
+	return ALIGN_DOWN(PHYS_PFN(end), pageblock_nr_pages);
+}
+
+/*
+ * Judge the pageblock at @pfn; if a hole in memory begins there, all of the
+ * hole before @end_pfn.
+ */
+static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
+			     struct dmb_run *run)
+{
+	const struct reserved_mem *holder;
+
+	*run = (struct dmb_run) {
+		.start_pfn = pfn,
+		.end_pfn = pfn + pageblock_nr_pages,
+		.why = dmb_unusable(pfn),
+	};
+
+	if (!run->why) {
+		run->zone = dmb_pfn_zone(pfn);
+		if (dmb_pfn_zone(run->end_pfn - 1) != run->zone) {
+			run->why = "lies across a zone border";
+			run->zone = NULL;
+		}
 		return;
 	}
 
-	dmb->pool.zone = zone;
-	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
-		/* The rest follows in dmb_verify(). */
-		if (dmb_deferred(pfn, zone_to_nid(zone)))
-			break;
-		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_DMB);
-		zone->dmb.pages += pageblock_nr_pages;
+	holder = dmb_node_holding(PFN_PHYS(pfn), DMB_MIN_ALIGNMENT_BYTES);
+	if (holder) {
+		run->why = "is reserved for";
+		run->holder = holder->name;
+	} else {
+		run->end_pfn = max(run->end_pfn, dmb_hole_end(pfn, end_pfn));
 	}
 }
 
-static void __init dmb_judge(unsigned long pfn, struct dmb_run *run)
+/**
+ * dmb_extend_run - add the next pageblocks to a run if they share its fate
+ * @run: the run; any pageblocks share the fate of one that has none yet
+ * @next: the pageblocks behind the run
+ *
+ * Context: Boot.
+ * Return: true if the run has the pageblocks now, false if it ends here.
+ */
+bool __init dmb_extend_run(struct dmb_run *run, const struct dmb_run *next)
 {
-	run->why = dmb_unusable(pfn);
-	run->holder = NULL;
-	if (run->why) {
-		run->holder = dmb_node_holding(PFN_PHYS(pfn),
-					       DMB_MIN_ALIGNMENT_BYTES);
-		if (run->holder)
-			run->why = "is reserved for";
+	if (run->start_pfn == run->end_pfn) {
+		*run = *next;
+		return true;
 	}
-	run->zone = run->why ? NULL : dmb_pfn_zone(pfn);
-	if (run->zone && dmb_pfn_zone(pfn + pageblock_nr_pages - 1) != run->zone) {
-		run->why = "lies across a zone border";
-		run->zone = NULL;
+	if (next->why != run->why || next->holder != run->holder ||
+	    next->zone != run->zone)
+		return false;
+	run->end_pfn = next->end_pfn;
+	return true;
+}
+
+/* Make a block of pageblocks that are free and lie in one zone. */
+static void __init dmb_add_block(const struct dmb *request,
+				 const struct dmb_run *run)
+{
+	struct dmb *dmb = memblock_alloc(sizeof(*dmb), SMP_CACHE_BYTES);
+	struct zone *zone = run->zone;
+	unsigned long pfn;
+
+	if (!dmb || !dmb_table_add(&dmb_blocks, dmb, run->start_pfn,
+				   run->end_pfn, request->name)) {
+		pr_warn(DMB_RANGE_FMT " refused: the table of %d blocks is full\n",
+			dmb_first_byte(run->start_pfn),
+			dmb_last_byte(run->end_pfn), DMB_MAX_BLOCKS);
+		return;
+	}
+
+	dmb->range = request->range;
+	dmb->pool = dmb_alloc_pool(zone);
+	for (pfn = run->start_pfn; pfn < run->end_pfn;
+	     pfn += pageblock_nr_pages) {
+		/* dmb_verify() counts the rest. */
+		if (dmb_deferred(pfn, zone_to_nid(zone)))
+			break;
+		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_DMB);
+		zone->dmb_pages += pageblock_nr_pages;
+	}
+}
+
+/* Make a block of a run, or log what keeps its pageblocks from being one. */
+static void __init dmb_settle_run(const struct dmb *request,
+				  const struct dmb_run *run,
+				  const char *verdict)
+{
+	if (run->zone) {
+		dmb_add_block(request, run);
+		return;
+	}
+	pr_warn("%s %s: " DMB_RANGE_FMT " %s%s%s\n", dmb_describe(request),
+		verdict, dmb_first_byte(run->start_pfn),
+		dmb_last_byte(run->end_pfn), run->why, run->holder ? " " : "",
+		run->holder ?: "");
+}
+
+/* Make blocks of what is usable of a request, and log what is not. */
+static void __init dmb_settle_request(const struct dmb *request)
+{
+	const char *verdict = dmb_usable_pages(request, ULONG_MAX) ?
+			      "trimmed" : "refused";
+	struct dmb_run run = { }, next;
+	unsigned long pfn;
+
+	for (pfn = request->start_pfn; pfn < request->end_pfn;
+	     pfn = next.end_pfn) {
+		dmb_judge(pfn, request->end_pfn, &next);
+		if (dmb_extend_run(&run, &next))
+			continue;
+		dmb_settle_run(request, &run, verdict);
+		run = next;
+	}
+	dmb_settle_run(request, &run, verdict);
+}
+
+/* Does none of the first @nr blocks but @dmb itself have its name? */
+static bool __init dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (dmb_blocks.block[i] != dmb &&
+		    !strcmp(dmb_blocks.block[i]->name, dmb->name))
+			return false;
+	return true;
+}
+
+/*
+ * Give a block a name that no other one has: a number if it is of the command
+ * line, and the node's name, with a number unless it is the node's first block.
+ */
+static void __init dmb_name_block(struct dmb *dmb, unsigned int index)
+{
+	size_t len = strlen(dmb->name);
+	unsigned int number = len ? 2 : 0;
+	unsigned int nr = len ? index : dmb_blocks.nr;
+
+	if (len && dmb_name_is_free(dmb, nr))
+		return;
+	/* A long name has to end earlier, so that any number has room. */
+	len = min(len, sizeof(dmb->name) - sizeof(".256"));
+	do {
+		snprintf(dmb->name + len, sizeof(dmb->name) - len, "%s%u",
+			 len ? "." : "dmb", number++);
+	} while (!dmb_name_is_free(dmb, nr));
+}
+
+/* Name all blocks, and log them. By now the zones have names. */
+static void __init dmb_announce_blocks(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < dmb_blocks.nr; i++) {
+		struct dmb *dmb = dmb_blocks.block[i];
+
+		dmb_name_block(dmb, i);
+		pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n",
+			dmb->name, dmb_first_byte(dmb->start_pfn),
+			dmb_last_byte(dmb->end_pfn),
+			(u64)PFN_PHYS(dmb_nr_pages(dmb)) / SZ_1M,
+			zone_to_nid(dmb->pool->zone), dmb->pool->zone->name);
 	}
 }
 
@@ -112,29 +447,77 @@ static void __init dmb_judge(unsigned long pfn, struct dmb_run *run)
  */
 void __init dmb_designate(void)
 {
+	unsigned int i;
+
 	if (!dmb_requested())
 		return;
 
-	dmb_settle_requests(dmb_judge, dmb_add_block);
+	dmb_refuse_excess();
+	for (i = 0; i < dmb_requests.nr; i++) {
+		dmb_requests.block[i]->range = i;
+		dmb_settle_request(dmb_requests.block[i]);
+	}
+	/*
+	 * From here on dmb_avoid_early() keeps early memory out of the blocks
+	 * alone: what has been refused is memory like any other.
+	 */
+	dmb_requests = dmb_blocks;
 	if (!dmb_blocks.nr)
 		return;
 
-	dmb_init_pool();
+	dmb_init_pools();
+	dmb_settle_nodes();
 
 	/* From here on set_pageblock_migratetype() keeps the type. */
 	static_branch_enable(&dmb_present);
 	dmb_announce_blocks();
 }
 
-/* Only now, with all struct pages initialised, are all pages of blocks managed. */
+static unsigned long __init dmb_count_pageblocks(const struct dmb *dmb)
+{
+	unsigned long pfn, nr = 0;
+
+	for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn += pageblock_nr_pages)
+		if (get_pageblock_migratetype(pfn_to_page(pfn)) == MIGRATE_DMB)
+			nr++;
+	return nr;
+}
+
+/*
+ * Log what has become of the blocks by the end of boot. Nobody has had a reason
+ * yet to ask for movable memory: whatever is missing from a block now was lost
+ * on the way.
+ */
+static void __init dmb_verify_blocks(void)
+{
+	struct dmb_audit audit;
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb))) {
+		unsigned long pageblocks = dmb_count_pageblocks(dmb);
+		unsigned long pages = dmb_nr_pages(dmb);
+
+		dmb_audit_block(dmb, &audit, NULL);
+		pr_info("%s: %lu of %lu pages free\n", dmb->name,
+			audit.free + audit.pcp, pages);
+		if (pageblocks * pageblock_nr_pages != pages)
+			pr_err("%s: only %lu of %lu pageblocks have the type\n",
+			       dmb->name, pageblocks,
+			       pages / pageblock_nr_pages);
+	}
+}
+
+/*
+ * Only now, with all struct pages initialised, are all pages of blocks managed.
+ */
 static int __init dmb_verify(void)
 {
 	struct dmb *dmb = NULL;
 
 	while ((dmb = dmb_next(dmb)))
-		dmb->pool.zone->dmb.pages = 0;
+		dmb->pool->zone->dmb_pages = 0;
 	while ((dmb = dmb_next(dmb)))
-		dmb->pool.zone->dmb.pages += dmb_nr_pages(dmb);
+		dmb->pool->zone->dmb_pages += dmb_nr_pages(dmb);
 
 	dmb_verify_blocks();
 	return 0;

@@ -13,6 +13,17 @@
 #include "../cma.h"
 #include "internal.h"
 
+/* The areas in blocks, by their index in cma_areas[] */
+static DECLARE_BITMAP(dmb_areas, MAX_CMA_AREAS);
+
+/* Put the areas of hugetlb_cma= into blocks? */
+bool hugetlb_dmb __initdata;
+
+static bool dmb_area_designated(const struct cma *cma)
+{
+	return test_bit(cma - cma_areas, dmb_areas);
+}
+
 struct dmb_range {
 	unsigned long start_pfn;
 	unsigned long end_pfn;
@@ -39,7 +50,7 @@ static int dmb_allocated_by(struct cma *cma, void *data)
 	unsigned long pfn = *(unsigned long *)data;
 
 	/* An area that could not be activated has no pages. */
-	if (!cma->designated || pfn < cma->base_pfn ||
+	if (!dmb_area_designated(cma) || !cma->bitmap || pfn < cma->base_pfn ||
 	    pfn >= cma->base_pfn + cma->count)
 		return false;
 	return test_bit((pfn - cma->base_pfn) >> cma->order_per_bit, cma->bitmap);
@@ -62,14 +73,44 @@ bool dmb_cma_allocated(unsigned long pfn)
  */
 void __init dmb_note_area(struct cma *cma)
 {
-	cma->designated = !memblock_is_region_reserved(PFN_PHYS(cma->base_pfn),
-						       PFN_PHYS(cma->count));
-	if (!cma->designated)
+	if (memblock_is_region_reserved(PFN_PHYS(cma->base_pfn),
+					PFN_PHYS(cma->count)))
 		return;
+	__set_bit(cma - cma_areas, dmb_areas);
 	totalcma_pages -= cma->count;
 	/* Its pages are the page allocator's, whatever becomes of it. */
 	cma->reserve_pages_on_error = true;
 }
+
+/**
+ * dmb_declare_area - declare a CMA area in what is asked for as blocks
+ * @size: in bytes
+ * @align: in bytes, a power of two
+ * @order_per_bit: see cma_init_reserved_mem()
+ * @name: of the area
+ * @res_cma: set to the area
+ * @nid: the node, or NUMA_NO_NODE
+ *
+ * Context: Boot, before the blocks are made, when memblock knows the nodes.
+ * Return: 0, or a negative error; -ENOMEM if there is no room for the area.
+ */
+int __init dmb_declare_area(phys_addr_t size, phys_addr_t align,
+			    unsigned int order_per_bit, const char *name,
+			    struct cma **res_cma, int nid)
+{
+	phys_addr_t base = dmb_find_area(size, align, nid);
+
+	if (!base)
+		return -ENOMEM;
+	return cma_init_reserved_mem(base, size, order_per_bit, name, res_cma);
+}
+
+static int __init dmb_parse_hugetlb_dmb(char *value)
+{
+	hugetlb_dmb = true;
+	return 0;
+}
+early_param("hugetlb_dmb", dmb_parse_hugetlb_dmb);
 
 /**
  * dmb_activate_area - has an area that was to be in a block come to be in one?
@@ -83,7 +124,7 @@ void __init dmb_note_area(struct cma *cma)
  */
 bool __init dmb_activate_area(struct cma *cma)
 {
-	if (!cma->designated ||
+	if (!dmb_area_designated(cma) ||
 	    dmb_table_holding(&dmb_blocks, cma->base_pfn,
 			      cma->base_pfn + cma->count))
 		return true;
@@ -95,7 +136,7 @@ bool __init dmb_activate_area(struct cma *cma)
 
 static int dmb_area_in_block_overlaps(struct cma *cma, void *data)
 {
-	return cma->designated && dmb_area_overlaps(cma, data);
+	return dmb_area_designated(cma) && dmb_area_overlaps(cma, data);
 }
 
 /*

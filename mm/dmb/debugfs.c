@@ -17,6 +17,8 @@
 #include <linux/mutex.h>
 #include <linux/page_owner.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/swap.h>
 #include <linux/uaccess.h>
@@ -26,49 +28,86 @@
 /* Of the violations in one block, this many are listed one by one. */
 #define DMB_AUDIT_LISTED	16
 
-struct dmb_finding {
-	unsigned long pfn;
-	const char *why;
+/* What fits in here is written at once: each new start would be a new audit. */
+#define DMB_AUDIT_TEXT		SZ_64K
+
+/* The walk judges pages for at most as long as that. */
+#define DMB_AUDIT_SECONDS	15
+
+struct dmb_report {
+	struct dmb_audit audit[DMB_MAX_BLOCKS];
+	struct dmb_suspects suspects;
 };
 
-struct dmb_findings {
-	unsigned int nr;
-	struct dmb_finding finding[DMB_AUDIT_LISTED];
-};
-
-static void dmb_note_finding(void *data, unsigned long pfn, const char *why)
+static int dmb_make_report(struct dmb_report *report)
 {
-	struct dmb_findings *findings = data;
-
-	if (findings->nr < DMB_AUDIT_LISTED)
-		findings->finding[findings->nr++] =
-			(struct dmb_finding){ .pfn = pfn, .why = why };
-}
-
-static int dmb_audit_show(struct seq_file *m, void *unused)
-{
-	struct dmb_findings findings;
-	struct dmb_survey survey;
+	struct dmb_audit *audit = report->audit;
 	struct dmb *dmb = NULL;
-	unsigned int i;
+	int err;
 
 	/* Pages that are in a batch on their way to the LRU look lost. */
 	lru_add_drain_all();
 
+	report->suspects.deadline = jiffies + DMB_AUDIT_SECONDS * HZ;
 	while ((dmb = dmb_next(dmb))) {
-		findings.nr = 0;
-		dmb_survey(dmb, &survey, dmb_note_finding, &findings);
-		seq_printf(m, "%s free %lu used %lu pcp %lu violations %lu\n",
-			   dmb->name, survey.free, survey.used, survey.pcp,
-			   survey.violations);
-		for (i = 0; i < findings.nr; i++)
-			seq_printf(m, " violation pfn %#lx: %s\n",
-				   findings.finding[i].pfn,
-				   findings.finding[i].why);
+		err = dmb_audit_block(dmb, audit++, &report->suspects);
+		if (err)
+			return err;
 	}
-	return 0;
+	return dmb_look_again(&report->suspects);
 }
-DEFINE_SHOW_ATTRIBUTE(dmb_audit);
+
+static void dmb_show_report(struct seq_file *m, const struct dmb_report *report)
+{
+	const struct dmb_suspect *violation = report->suspects.suspect;
+	const struct dmb_suspect *end = violation + report->suspects.nr;
+	const struct dmb_audit *audit = report->audit;
+	struct dmb *dmb = NULL;
+	unsigned int i, nr;
+
+	for (; (dmb = dmb_next(dmb)); audit++, violation += nr) {
+		for (nr = 0; violation + nr < end; nr++)
+			if (violation[nr].pfn >= dmb->end_pfn)
+				break;
+		seq_printf(m, "%s free %lu used %lu pcp %lu violations %u poisoned %lu",
+			   dmb->name, audit->free, audit->used, audit->pcp, nr,
+			   audit->poisoned);
+		if (audit->unjudged)
+			seq_printf(m, " cut short: %lu pages not judged",
+				   audit->unjudged);
+		seq_putc(m, '\n');
+		for (i = 0; i < min(nr, DMB_AUDIT_LISTED); i++)
+			seq_printf(m, " violation pfn %#lx: %s\n",
+				   violation[i].pfn, violation[i].why);
+	}
+}
+
+static int dmb_audit_show(struct seq_file *m, void *unused)
+{
+	struct dmb_report *report = kvzalloc(sizeof(*report), GFP_KERNEL);
+	int err;
+
+	if (!report)
+		return -ENOMEM;
+	err = dmb_make_report(report);
+	if (!err)
+		dmb_show_report(m, report);
+	kvfree(report);
+	return err;
+}
+
+static int dmb_audit_open(struct inode *inode, struct file *file)
+{
+	return single_open_size(file, dmb_audit_show, NULL, DMB_AUDIT_TEXT);
+}
+
+static const struct file_operations dmb_audit_fops = {
+	.owner = THIS_MODULE,
+	.open = dmb_audit_open,
+	.read = seq_read,
+	.llseek = seq_lseek,
+	.release = single_release,
+};
 
 static int dmb_read_range(const char __user *ubuf, size_t len, u64 *base,
 			  u64 *size)

@@ -9,14 +9,14 @@
 #include "internal.h"
 
 /**
- * dmb_adjust_present - follow memory that comes online or goes offline
+ * __dmb_adjust_present - follow memory that comes online or goes offline
  * @zone: the zone that it is in
  * @pfn: first page frame of the memory
  * @nr_pages: how many pages there are; negative if they go offline
  *
  * Context: Memory hotplug lock held for writing.
  */
-void dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
+void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 {
 	unsigned long end_pfn = pfn + abs(nr_pages);
 	struct dmb *dmb = NULL;
@@ -24,18 +24,21 @@ void dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 	while ((dmb = dmb_next(dmb))) {
 		unsigned long start = max(pfn, dmb->start_pfn);
 		unsigned long end = min(end_pfn, dmb->end_pfn);
+		long change = nr_pages < 0 ? -1 : 1;
 
 		if (start >= end)
 			continue;
-		if (nr_pages > 0)
-			zone->dmb.pages += end - start;
-		else
-			zone->dmb.pages -= end - start;
+		change *= end - start;
+		zone->dmb_pages += change;
+		dmb->pool->pages += change;
 	}
+	/* Maybe the last ordinary memory has gone, or the first has come. */
+	if (__dmb_next_pool(zone, NULL))
+		dmb_index_zone(zone, zone_dmb_pages(zone));
 }
 
 /**
- * dmb_online_zone - the zone for memory that comes online
+ * __dmb_online_zone - the zone for memory that comes online
  * @pfn: first page frame of the memory
  * @nr_pages: how many pages there are
  *
@@ -46,9 +49,9 @@ void dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
  * Context: Any.
  * Return: the zone, or NULL if none of the memory is designated.
  */
-struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages)
+struct zone *__dmb_online_zone(unsigned long pfn, unsigned long nr_pages)
 {
 	struct dmb *dmb = dmb_table_first(&dmb_blocks, pfn, pfn + nr_pages);
 
-	return dmb ? dmb->pool.zone : NULL;
+	return dmb ? dmb->pool->zone : NULL;
 }

@@ -8,81 +8,75 @@
 #include <linux/pfn.h>
 #include <linux/types.h>
 
-#define DMB_MAX_BLOCKS	32
-#define DMB_TURNS	64
+#include "pool.h"
+
+#define DMB_MAX_BLOCKS	256
 #define DMB_NAME_LEN	64
 
 /**
  * struct dmb - a designated movable block, or a range that is to become one
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
- * @pool: its free pages
+ * @range: number of the range that was asked for, of which this is a part
  * @claimed: pages that owners have taken, or CMA
  * @unlisted: pages in use that are on no LRU list, and counted by nobody else
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
  * @resource: its line in /proc/iomem
+ * @pool: its free pages; NULL as long as this is not a block
  */
 struct dmb {
 	unsigned long start_pfn;
 	unsigned long end_pfn;
-	struct dmb_pool pool;
+	unsigned int range;
 	unsigned long claimed;
 	atomic_long_t unlisted;
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
 	struct resource resource;
+	struct dmb_pool *pool;
 };
 
 /**
  * struct dmb_table - ranges of page frames that do not overlap
  * @nr: how many of @block are in use
- * @block: the ranges, by address
+ * @block: the ranges, by address; others may point to them, so they stay where
+ *	   they are when the table grows
  */
 struct dmb_table {
 	unsigned int nr;
-	struct dmb block[DMB_MAX_BLOCKS];
+	struct dmb *block[DMB_MAX_BLOCKS];
 };
 
 /* The blocks of this machine.  Constant once dmb_designate() has run. */
 extern struct dmb_table dmb_blocks;
 
 /* The block behind @dmb, or the first one if that is NULL; NULL at the end. */
-static inline struct dmb *dmb_next(struct dmb *dmb)
-{
-	dmb = dmb ? dmb + 1 : dmb_blocks.block;
-	return dmb < dmb_blocks.block + dmb_blocks.nr ? dmb : NULL;
-}
+struct dmb *dmb_next(struct dmb *dmb);
 
 static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 {
 	return dmb->end_pfn - dmb->start_pfn;
 }
 
-/**
- * struct dmb_group - blocks that take turns: those of a zone, or of a node
- * @nr: how many blocks there are
- * @nr_turns: how much of @turn is in use, a multiple of @nr
- * @turn: whose turn it is, as an index into @block, again and again
- * @block: the blocks, by address
- */
-struct dmb_group {
-	unsigned int nr;
-	unsigned int nr_turns;
-	u8 turn[DMB_TURNS];
-	struct dmb *block[DMB_MAX_BLOCKS];
-};
-
 bool dmb_folio_may_enter(struct folio *folio);
+bool dmb_relief_has_room(struct zone *zone);
+struct folio *dmb_relief_target(struct folio *src, unsigned long private);
 unsigned long dmb_zone_lru_designated(struct zone *zone);
 unsigned long dmb_zone_lru_ordinary(struct zone *zone);
 
-void __init dmb_init_pool(void);
+void dmb_index_zone(struct zone *zone, unsigned long designated);
+void __init dmb_settle_nodes(void);
+
+struct dmb_pool * __init dmb_alloc_pool(struct zone *zone);
+void __init dmb_init_pools(void);
+unsigned long dmb_pool_free(const struct dmb_pool *pool);
 bool dmb_spread_enabled(void);
 void dmb_set_spread(bool spread);
 
-struct dmb *dmb_table_add(struct dmb_table *table, unsigned long start_pfn,
-			  unsigned long end_pfn, const char *name);
+bool dmb_table_add(struct dmb_table *table, struct dmb *dmb,
+		   unsigned long start_pfn, unsigned long end_pfn,
+		   const char *name);
 void dmb_table_remove(struct dmb_table *table, struct dmb *dmb);
 struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
 			    unsigned long end_pfn);
@@ -93,6 +87,7 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long end_pfn);
 
 bool dmb_claimed(unsigned long pfn);
+phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align, int nid);
 
 #ifdef CONFIG_CMA
 bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn);
@@ -131,26 +126,43 @@ static inline u64 dmb_last_byte(unsigned long end_pfn)
 }
 
 /**
- * struct dmb_survey - what a walk over all pages of a block has found
+ * struct dmb_audit - what a walk over all pages of a block has found
  * @free: pages in the buddy allocator
  * @pcp: pages that belong to nobody: in per-cpu lists or on their way
  * @used: allocated pages, violations included
- * @violations: allocated pages that do not belong into a block
- * @pageblocks: pageblocks of the type MIGRATE_DMB
+ * @poisoned: pages that are out of use because their memory is broken
+ * @unjudged: those of @used that nobody has judged, for want of time or of room
+ *	      in struct dmb_suspects
  */
-struct dmb_survey {
+struct dmb_audit {
 	unsigned long free;
 	unsigned long pcp;
 	unsigned long used;
-	unsigned long violations;
-	unsigned long pageblocks;
+	unsigned long poisoned;
+	unsigned long unjudged;
 };
 
-/* Reports a violation: called with the page frame and the reason. */
-typedef void (*dmb_violation_fn)(void *data, unsigned long pfn,
-				 const char *reason);
+struct dmb_suspect {
+	unsigned long pfn;
+	const char *why;
+};
 
-void dmb_survey(const struct dmb *dmb, struct dmb_survey *survey,
-		dmb_violation_fn report, void *data);
+#define DMB_MAX_SUSPECTS	512
+
+/**
+ * struct dmb_suspects - pages that may be violations, of any blocks
+ * @deadline: in jiffies: from then on no more pages are judged
+ * @nr: how many there are
+ * @suspect: page frames in ascending order, and the reasons
+ */
+struct dmb_suspects {
+	unsigned long deadline;
+	unsigned int nr;
+	struct dmb_suspect suspect[DMB_MAX_SUSPECTS];
+};
+
+int dmb_audit_block(const struct dmb *dmb, struct dmb_audit *audit,
+		    struct dmb_suspects *suspects);
+int dmb_look_again(struct dmb_suspects *suspects);
 
 #endif /* _MM_DMB_INTERNAL_H */

@@ -69,7 +69,7 @@ bool dmb_folio_may_enter(struct folio *folio)
  */
 gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp)
 {
-	if (folio_is_designated(src))
+	if (dmb_contains_pfn(folio_pfn(src)))
 		return gfp | __GFP_HIGHMEM;
 	if (dmb_eligible_gfp(gfp) && !dmb_folio_may_enter(src))
 		return gfp & ~(is_highmem(folio_zone(src)) ? __GFP_MOVABLE :

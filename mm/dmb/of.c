@@ -50,6 +50,18 @@ static bool __init dmb_node_is_block(unsigned long node)
 	return of_flat_dt_is_compatible(node, "designated-movable-block");
 }
 
+/* Has DMB_OWNER_DECLARE() been used for one of the node's compatible strings? */
+static bool __init dmb_node_is_owned(unsigned long node)
+{
+	const struct of_device_id *entry = __reservedmem_of_table;
+
+	for (; entry->compatible[0]; entry++)
+		if (entry->data == dmb_setup_owned &&
+		    of_flat_dt_is_compatible(node, entry->compatible))
+			return true;
+	return false;
+}
+
 /**
  * dmb_is_node - does a node ask for a block?
  * @node: offset in the flat devicetree, of a child of /reserved-memory
@@ -61,8 +73,7 @@ bool __init dmb_is_node(unsigned long node)
 {
 	if (dmb_node_is_block(node) || dmb_node_is_pool(node))
 		return true;
-	return dmb_node_is_reusable(node) &&
-	       of_reserved_mem_handled_by(node, dmb_setup_owned);
+	return dmb_node_is_reusable(node) && dmb_node_is_owned(node);
 }
 
 /* What is wrong with a node, wherever its memory is; NULL if nothing is */
@@ -125,8 +136,8 @@ static bool __init dmb_pool_overlaps(unsigned long node, const char *name,
  * Return: 0 if its first range is noted, or refused for what it is; a place in
  * the table of reserved memory is to be kept for it, but nothing is to be reserved.
  * -EINVAL if there is anything else wrong with it: it is memory like any other.
- * -ENOENT if the node is to be treated as if there were no blocks, because it
- * has none, has no address, or must not be mapped.
+ * -ENOENT if the scan is to go on as if there were no blocks: the node asks for
+ * none, has no address yet, or its memory must not be mapped.
  */
 int __init dmb_request_node(unsigned long node, const char *name)
 {
@@ -142,12 +153,15 @@ int __init dmb_request_node(unsigned long node, const char *name)
 		pr_warn("%s refused: it has neither reg nor size\n", name);
 		return -EINVAL;
 	}
-	if (!reg || len < cells * sizeof(*reg) || len % (cells * sizeof(*reg)))
+	if (reg && (len < cells * sizeof(*reg) || len % (cells * sizeof(*reg))))
 		return -ENOENT;
 
-	/* Whoever forbids to map it may have a reason to. */
+	/* Whoever forbids to map memory at an address may have a reason to. */
 	if (dmb_node_refused(node, name))
-		return of_get_flat_dt_prop(node, "no-map", NULL) ? -ENOENT : -EINVAL;
+		return reg && of_get_flat_dt_prop(node, "no-map", NULL) ?
+		       -ENOENT : -EINVAL;
+	if (!reg)
+		return -ENOENT;
 
 	base = dt_mem_next_cell(dt_root_addr_cells, &reg);
 	size = dt_mem_next_cell(dt_root_size_cells, &reg);
@@ -156,49 +170,19 @@ int __init dmb_request_node(unsigned long node, const char *name)
 	return 0;
 }
 
-/**
- * dmb_prepare_node - before memory is allocated for a node without address
- * @node: offset in the flat devicetree, of a child of /reserved-memory
- * @name: the node's name
- * @align: alignment to be, in bytes; raised to what a block needs
- *
- * Context: early_init_fdt_scan_reserved_mem().
- * Return: 0, or -EINVAL if the node asks for a block and is refused.
+/*
+ * Looks for a range of alloc-ranges that has room beside all blocks, for a block
+ * or for anything else. Without that the first range would do that has room at
+ * all, even if a block had to lose it.
  */
-int __init dmb_prepare_node(unsigned long node, const char *name,
-			    phys_addr_t *align)
-{
-	if (!dmb_is_node(node))
-		return 0;
-	if (dmb_node_refused(node, name))
-		return -EINVAL;
-	*align = max_t(phys_addr_t, *align, DMB_MIN_ALIGNMENT_BYTES);
-	return 0;
-}
-
-/**
- * dmb_choose_range - look for a range that has room beside all blocks
- * @size: bytes that are wanted, for a block or for anything else
- * @align: their alignment; may be 0
- * @ranges: the value of alloc-ranges; on return, from such a range on if there
- *	    is one
- * @len: its bytes
- *
- * Without that the first range would do that has room at all, even if a block
- * has to lose it.
- *
- * Context: early_init_fdt_scan_reserved_mem().
- */
-void __init dmb_choose_range(phys_addr_t size, phys_addr_t align,
-			     const __be32 **ranges, int *len)
+static void __init dmb_choose_range(phys_addr_t size, phys_addr_t align,
+				    const __be32 **ranges, int *len)
 {
 	const int cells = dt_root_addr_cells + dt_root_size_cells;
 	const __be32 *next, *range = *ranges;
 	phys_addr_t start, end, found;
 	int left;
 
-	if (!dmb_requested())
-		return;
 	for (left = *len; left > 0; left -= cells * sizeof(*range)) {
 		next = range;
 		start = dt_mem_next_cell(dt_root_addr_cells, &next);
@@ -218,44 +202,60 @@ void __init dmb_choose_range(phys_addr_t size, phys_addr_t align,
 }
 
 /**
- * dmb_adopt_node - ask for a block for a node that memory was allocated for
+ * dmb_place_node - before memory is allocated for a node without address
  * @node: offset in the flat devicetree, of a child of /reserved-memory
- * @name: the node's name
- * @base: of the memory, which memblock has reserved for this node alone
- * @size: its bytes
+ * @size: bytes that are wanted, for a block or for anything else
+ * @align: their alignment, which may be 0; raised to what a block needs
+ * @ranges: the value of alloc-ranges, or NULL; on return, from the first range
+ *	    on that has room beside all blocks, if there is one
+ * @len: its bytes
  *
  * Context: early_init_fdt_scan_reserved_mem().
- * Return: 0 if the node does not ask for a block, or the range is noted and
- * reserved no more.  -EINVAL if it is refused and freed.
  */
-int __init dmb_adopt_node(unsigned long node, const char *name, phys_addr_t base,
-			  phys_addr_t size)
+void __init dmb_place_node(unsigned long node, phys_addr_t size,
+			   phys_addr_t *align, const __be32 **ranges, int *len)
 {
-	if (!dmb_is_node(node))
-		return 0;
+	const int cells = dt_root_addr_cells + dt_root_size_cells;
+
+	if (dmb_is_node(node))
+		*align = max_t(phys_addr_t, *align, DMB_MIN_ALIGNMENT_BYTES);
+	/* The caller complains about ranges that are not complete. */
+	if (*ranges && *len % (cells * sizeof(**ranges)) == 0 && dmb_requested())
+		dmb_choose_range(size, *align, ranges, len);
+}
+
+/*
+ * Asks for a block for a node that memory was allocated for. Since memblock has
+ * reserved it for this node alone, it can be freed.
+ */
+static bool __init dmb_adopt_node(unsigned long node, const char *name,
+				  phys_addr_t base, phys_addr_t size)
+{
 	memblock_phys_free(base, size);
-	if (dmb_pool_overlaps(node, name, base, size))
-		return -EINVAL;
-	return dmb_note_node(node, name, base, size);
+	return !dmb_pool_overlaps(node, name, base, size) &&
+	       !dmb_note_node(node, name, base, size);
 }
 
 /**
- * dmb_skip_node - is there nothing to set up for a node with an address?
+ * dmb_refuse_node - is there nothing to set up for a node?
  * @node: offset in the flat devicetree, of a child of /reserved-memory
  * @name: the node's name
  * @base: its first byte
  * @size: its bytes
  *
- * Context: fdt_scan_reserved_mem_reg_nodes(), when all nodes are reserved that
- * are to be.
- * Return: true if the node is for a block that was refused, or for a pool that
+ * Context: fdt_reserved_mem_save_node(). For a node without an address this is
+ * when memory was allocated for it: its range is noted now, and reserved no more.
+ * For one that has an address it is when all nodes are reserved that are to be.
+ * Return: true if the node is for a block that is refused, or for a pool that
  * cannot be because somebody else, or another pool, has a part of its memory.
  */
-bool __init dmb_skip_node(unsigned long node, const char *name, phys_addr_t base,
-			  phys_addr_t size)
+bool __init dmb_refuse_node(unsigned long node, const char *name,
+			    phys_addr_t base, phys_addr_t size)
 {
 	if (!dmb_is_node(node))
 		return false;
+	if (!of_get_flat_dt_prop(node, "reg", NULL))
+		return !dmb_adopt_node(node, name, base, size);
 	if (dmb_node_fault(node) || !dmb_holds_area(base, size) ||
 	    dmb_pool_overlaps(node, name, base, size))
 		return true;
@@ -266,18 +266,19 @@ bool __init dmb_skip_node(unsigned long node, const char *name, phys_addr_t base
 }
 
 /**
- * dmb_node_holding - what other node has reserved memory in a range?
- * @base: first byte of the range
- * @size: its bytes
+ * dmb_node_holding - find the node that has reserved memory in a range
+ * @base: physical address of the first byte of the range
+ * @size: size of the range in bytes
  *
  * Context: Boot, once the devicetree is unflattened.
- * Return: the name of a child of /reserved-memory that does not ask for a block
- * and overlaps the range, or NULL.
+ * Return: of the children of /reserved-memory that do not ask for a block and
+ * overlap the range, the one with the lowest address; NULL if there is none.
  */
-const char * __init dmb_node_holding(phys_addr_t base, phys_addr_t size)
+const struct reserved_mem * __init dmb_node_holding(phys_addr_t base,
+						    phys_addr_t size)
 {
+	const struct reserved_mem *lowest = NULL;
 	struct device_node *root, *node;
-	const char *name = NULL;
 
 	root = of_find_node_by_path("/reserved-memory");
 	for_each_available_child_of_node(root, node) {
@@ -286,12 +287,11 @@ const char * __init dmb_node_holding(phys_addr_t base, phys_addr_t size)
 		if (!rmem || dmb_is_node(rmem->fdt_node) ||
 		    !memblock_addrs_overlap(base, size, rmem->base, rmem->size))
 			continue;
-		name = rmem->name;
-		of_node_put(node);
-		break;
+		if (!lowest || rmem->base < lowest->base)
+			lowest = rmem;
 	}
 	of_node_put(root);
-	return name;
+	return lowest;
 }
 
 /**

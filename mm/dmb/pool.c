@@ -2,9 +2,10 @@
 /*
  * Which block serves the next page.
  *
- * Each block has free lists of its own, and per-cpu lists in front of them.
- * The blocks of a node take turns, so that user pages spread over the memory
- * controllers.
+ * Each block has a pool: free lists, and per-cpu lists in front of them. The
+ * ranges that the user asked for take turns, so that user pages spread over
+ * the memory controllers. A range without free pages has no turn, and the
+ * others share evenly.
  */
 
 #include <linux/dmb.h>
@@ -13,102 +14,288 @@
 #include <linux/kstrtox.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
-#include <linux/percpu.h>
-#include <linux/compaction.h>
+#include <linux/sizes.h>
 
 #include "../internal.h"
 #include "internal.h"
 
-bool dmb_maybe_free __read_mostly = true;
+#define DMB_TURNS	64	/* length of a sequence of turns */
+#define DMB_SEQUENCES	32	/* more ranges than this just rotate */
 
-/* Counts the requests that a CPU has brought to the blocks, and starts anew. */
-static DEFINE_PER_CPU(unsigned int, dmb_turns);
+struct dmb_map dmb_map __read_mostly;
+EXPORT_SYMBOL_GPL(dmb_map);
+
+struct dmb_pool **dmb_pools __read_mostly;
+
+DEFINE_PER_CPU(unsigned long, dmb_cached);
+
+/* How many requests this CPU has brought to the pools, modulo the sequence */
+static DEFINE_PER_CPU(unsigned int, dmb_turn);
+
+/**
+ * struct dmb_sequence - the turns of some number of ranges
+ * @len: how much of @turn is in use, a multiple of that number
+ * @turn: whose turn it is
+ */
+struct dmb_sequence {
+	u8 len;
+	u8 turn[DMB_TURNS];
+};
+
+static struct dmb_sequence dmb_sequences[DMB_SEQUENCES + 1] __read_mostly;
 
 static bool dmb_spread __read_mostly = true;
-static DEFINE_MUTEX(dmb_spread_lock);
 
 /*
  * Plain rotation would fall into step with a program that touches two arrays
- * alternately, and give each of them to a block of its own.  The sums of the
- * digits of 0, 1, 2..., written to the base @nr, take each value as often, and
- * so do those of every second number, or every third.
+ * alternately, and give each of them to a range of its own. The sums of the
+ * digits of 0, 1, 2..., written to the base @nr, have each remainder as often,
+ * and so do those of every second number, or every third.
  */
-static void dmb_group_set_turns(struct dmb_group *group)
+static void __init dmb_set_sequence(struct dmb_sequence *sequence,
+				    unsigned int nr)
 {
 	unsigned int i, n, sum;
 
-	WRITE_ONCE(group->nr_turns, rounddown(DMB_TURNS, group->nr));
-	for (i = 0; i < group->nr_turns; i++) {
-		for (n = i, sum = 0; n && group->nr > 1; n /= group->nr)
-			sum += n % group->nr;
-		WRITE_ONCE(group->turn[i], dmb_spread ? sum % group->nr : 0);
+	sequence->len = rounddown(DMB_TURNS, nr);
+	for (i = 0; i < sequence->len; i++) {
+		for (n = i, sum = 0; n && nr > 1; n /= nr)
+			sum += n % nr;
+		sequence->turn[i] = sum % nr;
 	}
 }
 
-static struct dmb_group * __init dmb_group_add(struct dmb_group *group,
-					       struct dmb *dmb)
+/* A pool at the lowest address that has free pages */
+static struct dmb_pool *dmb_lowest_pool(struct dmb_node *node)
 {
-	if (!group)
-		group = memblock_alloc(sizeof(*group), SMP_CACHE_BYTES);
-	if (!group)
-		panic("dmb: no memory for a group of blocks\n");
+	struct dmb_pool *pool;
 
-	group->block[group->nr++] = dmb;
-	dmb_group_set_turns(group);
-	return group;
+	list_for_each_entry(pool, &node->pools, list)
+		if (READ_ONCE(pool->has_free))
+			return pool;
+	return NULL;
 }
 
 /**
- * dmb_init_pool - get blocks ready to take free pages
+ * dmb_next_turn - take the next turn of this CPU
+ * @node: the node whose ranges take turns
+ *
+ * Context: Any. A task that migrates here takes the turn of another CPU.
+ * Return: the pool whose turn it is, or NULL if none seems to have free pages.
+ */
+struct dmb_pool *dmb_next_turn(struct dmb_node *node)
+{
+	unsigned int turn = raw_cpu_read(dmb_turn) + 1;
+	unsigned int nr = READ_ONCE(node->nr_avail);
+
+	if (unlikely(!nr))
+		return NULL;
+	if (unlikely(!READ_ONCE(dmb_spread)))
+		return dmb_lowest_pool(node);
+
+	if (likely(nr <= DMB_SEQUENCES)) {
+		const struct dmb_sequence *sequence = &dmb_sequences[nr];
+
+		if (turn >= sequence->len)
+			turn = 0;
+		nr = sequence->turn[turn];
+	} else {
+		nr = turn % nr;
+	}
+	raw_cpu_write(dmb_turn, turn);
+	return READ_ONCE(node->avail[nr]);
+}
+
+static void dmb_set_slot(struct dmb_node *node, int slot, struct dmb_pool *pool)
+{
+	pool->slot = slot;
+	WRITE_ONCE(node->avail[slot], pool);
+}
+
+/* Another pool of the same range that has free pages, or has the range's turn */
+static struct dmb_pool *dmb_sibling(struct dmb_pool *pool, bool in_turn)
+{
+	struct dmb_pool *other;
+
+	list_for_each_entry(other, &pool->siblings, siblings)
+		if (in_turn ? other->slot >= 0 : other->has_free)
+			return other;
+	return NULL;
+}
+
+/**
+ * __dmb_pool_filled - let a pool have turns, as it is about to get free pages
+ * @pool: a pool that had none
+ *
+ * Context: The lock of the pool's zone held, interrupts off.
+ */
+void __dmb_pool_filled(struct dmb_pool *pool)
+{
+	struct dmb_node *node = pool->node;
+
+	spin_lock(&node->lock);
+	WRITE_ONCE(pool->has_free, true);
+	if (!dmb_sibling(pool, true)) {
+		dmb_set_slot(node, node->nr_avail, pool);
+		WRITE_ONCE(node->nr_avail, node->nr_avail + 1);
+	}
+	spin_unlock(&node->lock);
+}
+
+/**
+ * dmb_pool_emptied - take its turns from a pool that has no free page
+ * @pool: the pool
+ *
+ * Another pool of the same range gets the turns, if that has free pages.
+ *
+ * Context: The lock of the pool's zone held, interrupts off.
+ */
+void dmb_pool_emptied(struct dmb_pool *pool)
+{
+	struct dmb_node *node = pool->node;
+	struct dmb_pool *heir;
+	int slot, last;
+
+	if (!pool->has_free)
+		return;
+
+	spin_lock(&node->lock);
+	WRITE_ONCE(pool->has_free, false);
+	slot = pool->slot;
+	if (slot >= 0) {
+		pool->slot = -1;
+		heir = dmb_sibling(pool, false);
+		last = node->nr_avail - 1;
+		if (!heir)
+			WRITE_ONCE(node->nr_avail, last);
+		if (!heir && slot != last)
+			heir = node->avail[last];
+		if (heir)
+			dmb_set_slot(node, slot, heir);
+	}
+	spin_unlock(&node->lock);
+}
+
+/* The first pool of a zone, or the one behind @pool */
+struct dmb_pool *__dmb_next_pool(struct zone *zone, struct dmb_pool *pool)
+{
+	struct dmb_node *node = zone->zone_pgdat->dmb;
+
+	if (!node)
+		return NULL;
+	pool = list_prepare_entry(pool, &node->pools, list);
+	list_for_each_entry_continue(pool, &node->pools, list)
+		if (pool->zone == zone)
+			return pool;
+	return NULL;
+}
+
+static void * __init dmb_alloc_early(size_t size)
+{
+	void *p = memblock_alloc(size, SMP_CACHE_BYTES);
+
+	if (!p)
+		panic("dmb: no memory for the blocks\n");
+	return p;
+}
+
+/**
+ * dmb_alloc_pool - allocate the pool of a block
+ * @zone: the zone that the block is in
  *
  * Context: Boot, before the buddy allocator gets the pages of the blocks.
  */
-void __init dmb_init_pool(void)
+struct dmb_pool * __init dmb_alloc_pool(struct zone *zone)
 {
-	struct dmb *dmb = NULL;
-	unsigned int order;
+	struct dmb_pool *pool = dmb_alloc_early(sizeof(*pool));
 
-	while ((dmb = dmb_next(dmb))) {
-		struct zone *zone = dmb->pool.zone;
+	pool->zone = zone;
+	return pool;
+}
 
-		for (order = 0; order < NR_PAGE_ORDERS; order++)
-			INIT_LIST_HEAD(&dmb->pool.free_list[order]);
-		zone->dmb.group = dmb_group_add(zone->dmb.group, dmb);
-		dmb->pool.pcp_type = MIGRATE_PCPTYPES + zone->dmb.nr_blocks++ % NR_PCP_DMB;
-		zone->zone_pgdat->dmb_group =
-			dmb_group_add(zone->zone_pgdat->dmb_group, dmb);
+static void __init dmb_init_pool(struct dmb *dmb)
+{
+	struct dmb_pool *pool = dmb->pool;
+	pg_data_t *pgdat = pool->zone->zone_pgdat;
+	struct dmb_node *node = pgdat->dmb;
+	static unsigned int nr_nodes __initdata;
+	unsigned int order, t, i;
+
+	if (!node) {
+		node = dmb_alloc_early(sizeof(*node));
+		node->avail = dmb_alloc_early(dmb_blocks.nr * sizeof(*node->avail));
+		node->cached = BIT(nr_nodes++ % BITS_PER_LONG);
+		spin_lock_init(&node->lock);
+		INIT_LIST_HEAD(&node->pools);
+		pgdat->dmb = node;
 	}
+
+	pool->node = node;
+	INIT_LIST_HEAD(&pool->siblings);
+	for (i = 0; dmb_blocks.block[i] != dmb; i++) {
+		struct dmb *other = dmb_blocks.block[i];
+
+		if (other->range == dmb->range && other->pool->node == node)
+			list_move_tail(&pool->siblings, &other->pool->siblings);
+	}
+	pool->pages = dmb_nr_pages(dmb);
+	pool->slot = -1;
+	/* Boot pagesets keep no page, so that pools can share them. */
+	pool->pageset = pool->zone->per_cpu_pageset;
+	for_each_migratetype_order(order, t)
+		INIT_LIST_HEAD(&pool->free_area[order].free_list[t]);
+	list_add_tail(&pool->list, &node->pools);
 }
 
 /**
- * dmb_spread_enabled - do blocks take turns?
+ * dmb_init_pools - get blocks ready to take free pages
  *
- * Context: Any.
+ * Context: Boot, before the buddy allocator gets the pages of the blocks.
  */
+void __init dmb_init_pools(void)
+{
+	unsigned long pfn, last = dmb_blocks.block[dmb_blocks.nr - 1]->end_pfn;
+	unsigned int i, nr = 0;
+	struct dmb *dmb = NULL;
+	u16 *numbers;
+
+	for (i = 1; i <= DMB_SEQUENCES; i++)
+		dmb_set_sequence(&dmb_sequences[i], i);
+
+	dmb_map.first = dmb_blocks.block[0]->start_pfn >> pageblock_order;
+	dmb_map.nr = (last >> pageblock_order) - dmb_map.first;
+	numbers = dmb_alloc_early(dmb_map.nr * sizeof(*numbers));
+	dmb_map.pool = numbers;
+	dmb_pools = dmb_alloc_early((dmb_blocks.nr + 1) * sizeof(*dmb_pools));
+
+	while ((dmb = dmb_next(dmb))) {
+		dmb_init_pool(dmb);
+		dmb_pools[++nr] = dmb->pool;
+		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn;
+		     pfn += pageblock_nr_pages)
+			numbers[(pfn >> pageblock_order) - dmb_map.first] = nr;
+	}
+
+	/* Readers of @avail rely on every entry being a pool. */
+	for (i = 1; i <= nr; i++) {
+		struct dmb_node *node = dmb_pools[i]->node;
+		unsigned int n;
+
+		for (n = 0; n < dmb_blocks.nr; n++)
+			if (!node->avail[n])
+				node->avail[n] = dmb_pools[i];
+	}
+}
+
+/* Do ranges take turns, or are they used in the order of addresses? */
 bool dmb_spread_enabled(void)
 {
 	return READ_ONCE(dmb_spread);
 }
 
-/**
- * dmb_set_spread - let blocks take turns, or use them in the order of addresses
- * @spread: whether they take turns
- *
- * Context: Process context.
- */
 void dmb_set_spread(bool spread)
 {
-	struct zone *zone;
-
-	mutex_lock(&dmb_spread_lock);
 	WRITE_ONCE(dmb_spread, spread);
-	for_each_populated_zone(zone) {
-		if (!zone->dmb.group)
-			continue;
-		dmb_group_set_turns(zone->zone_pgdat->dmb_group);
-	}
-	mutex_unlock(&dmb_spread_lock);
 }
 
 static int __init dmb_parse_spread(char *value)
@@ -117,277 +304,83 @@ static int __init dmb_parse_spread(char *value)
 }
 early_param("dmb_spread", dmb_parse_spread);
 
-/* Is there a list for pages of this order in each CPU's set? */
-static bool dmb_order_has_pcp(unsigned int order)
-{
-#ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	if (order == HPAGE_PMD_ORDER)
-		return true;
-#endif
-	return order <= PAGE_ALLOC_COSTLY_ORDER;
-}
-
-/*
- * Is it worth looking for a page in the block?  This reads but takes no lock, so
- * that an empty pool costs next to nothing, and may be outdated.
- */
-static bool dmb_has_free(struct dmb_pool *pool, unsigned int order)
-{
-	struct per_cpu_pages *pcp;
-
-	if (READ_ONCE(pool->free_orders) >> order)
-		return true;
-	if (!dmb_order_has_pcp(order))
-		return false;
-
-	pcp = raw_cpu_ptr(pool->zone->per_cpu_pageset);
-	return !list_empty(&pcp->lists[dmb_order_to_pindex(pool->pcp_type, order)]);
-}
-
-/**
- * dmb_pick_next - take the next turn of this CPU
- * @pgdat: the node whose blocks take turns
- * @order: the order wanted
- *
- * Context: Any.
- * Return: the block whose turn it is, or NULL if it seems to have no free page in
- * its free lists, or the node has no blocks.
- */
-struct dmb_pool *dmb_pick_next(pg_data_t *pgdat, unsigned int order)
-{
-	struct dmb_group *group = pgdat->dmb_group;
-	unsigned int i = raw_cpu_read(dmb_turns) + 1;
-	struct dmb_pool *pool;
-
-	/* Another node's blocks may have to do, and they take turns as well. */
-	if (unlikely(!group)) {
-		raw_cpu_write(dmb_turns, i % DMB_TURNS);
-		return NULL;
-	}
-
-	if (i >= READ_ONCE(group->nr_turns))
-		i = 0;
-	raw_cpu_write(dmb_turns, i);
-
-	pool = &group->block[READ_ONCE(group->turn[i])]->pool;
-	return likely(READ_ONCE(pool->free_orders) >> order) ? pool : NULL;
-}
-
-/**
- * dmb_begin_turn - begin to look for a designated page in all blocks of a node
- * @pgdat: the node, which has blocks
- * @turn: the walk that begins
- *
- * Context: Any.
- */
-void dmb_begin_turn(pg_data_t *pgdat, struct dmb_turn *turn)
-{
-	struct dmb_group *group = pgdat->dmb_group;
-	unsigned int i = raw_cpu_read(dmb_turns);
-
-	turn->group = group;
-	turn->next = READ_ONCE(group->turn[i < group->nr_turns ? i : 0]);
-	turn->left = group->nr;
-	turn->missed = false;
-}
-
-/**
- * dmb_pick_in_turn - the next block worth looking into
- * @turn: the walk
- * @order: the order wanted
- *
- * Context: Any.
- * Return: a block that seems to have a free page of this order, in its free
- * lists or in those of this CPU, or NULL if there are no blocks left.
- */
-struct dmb_pool *dmb_pick_in_turn(struct dmb_turn *turn, unsigned int order)
-{
-	while (turn->left) {
-		struct dmb_pool *pool = &turn->group->block[turn->next]->pool;
-
-		turn->left--;
-		if (++turn->next == turn->group->nr)
-			turn->next = 0;
-		if (dmb_has_free(pool, order))
-			return pool;
-		turn->missed = true;
-	}
-	return NULL;
-}
-
-/**
- * dmb_first_free - choose a free page in a block
- * @pool: which block
- * @order: the order wanted
- * @free_order: set to the order of the page, which is not less
- *
- * Context: The lock of the block's zone held.
- * Return: the page, still on its free list, or NULL.
- */
-struct page *dmb_first_free(struct dmb_pool *pool, unsigned int order,
-			    unsigned int *free_order)
-{
-	unsigned long orders;
-
-	while ((orders = pool->free_orders >> order << order)) {
-		unsigned int first = __ffs(orders);
-
-		if (!list_empty(&pool->free_list[first])) {
-			*free_order = first;
-			return list_first_entry(&pool->free_list[first],
-						struct page, buddy_list);
-		}
-		WRITE_ONCE(pool->free_orders, pool->free_orders & ~BIT(first));
-	}
-	return NULL;
-}
-
-/* The block of a designated page, which is one of the few of its zone. */
-static struct dmb_pool *dmb_pool_of(struct page *page, struct zone *zone)
-{
-	struct dmb **dmb = zone->dmb.group->block;
-	unsigned long pfn = page_to_pfn(page);
-
-	while (pfn >= (*dmb)->end_pfn)
-		dmb++;
-	return &(*dmb)->pool;
-}
-
-/**
- * dmb_count_free - count a free page that is about to get on a list of its block
- * @page: the first page, of a designated pageblock
- * @zone: the zone
- * @order: its order
- *
- * Context: The lock of the zone held.
- * Return: the list.
- */
-struct list_head *dmb_count_free(struct page *page, struct zone *zone,
-				 unsigned int order)
-{
-	struct dmb_pool *pool = dmb_pool_of(page, zone);
-
-	WRITE_ONCE(pool->free_orders, pool->free_orders | BIT(order));
-	dmb_note_free();
-	if (!zone->free_area[order].nr_free_dmb++)
-		WRITE_ONCE(zone->dmb.free_orders, zone->dmb.free_orders | BIT(order));
-	return &pool->free_list[order];
-}
-
-/**
- * __dmb_share_list - are two designated pages in the same block?
- * @page: a page
- * @other: another page
- * @zone: the zone that both are in
- *
- * Context: Any.
- */
-bool __dmb_share_list(struct page *page, struct page *other, struct zone *zone)
-{
-	return dmb_pool_of(page, zone) == dmb_pool_of(other, zone);
-}
-
-/**
- * __dmb_pcp_type - which per-cpu lists is a designated page for?
- * @page: the page, of a zone with more than one block
- *
- * Context: Any.
- * Return: a number that stands for the migrate type in the per-cpu lists.
- */
-int __dmb_pcp_type(struct page *page)
-{
-	return dmb_pool_of(page, page_zone(page))->pcp_type;
-}
-
-/**
- * dmb_next_free_list - walk all lists of free pages of one order and type
- * @zone: the zone
- * @order: the order
- * @migratetype: the type
- * @list: the list before; the first one is that of the zone's free_area
- *
- * Context: Any.
- * Return: the next list, or NULL at the end.  MIGRATE_DMB alone has more than
- * one.
- */
-struct list_head *dmb_next_free_list(struct zone *zone, unsigned int order,
-				     int migratetype, struct list_head *list)
-{
-	struct dmb_group *group = zone->dmb.group;
-	unsigned int i = 0;
-
-	if (!group || !is_migrate_dmb(migratetype))
-		return NULL;
-
-	if (list != &zone->free_area[order].free_list[migratetype])
-		while (list != &group->block[i++]->pool.free_list[order])
-			;
-	return i < group->nr ? &group->block[i]->pool.free_list[order] : NULL;
-}
-
-/**
- * dmb_zone_span - the range that holds all blocks of a zone
- * @zone: the zone, which has blocks
- * @start_pfn: set to the first page frame of the first block
- * @end_pfn: set to one past the last page frame of the last block
- *
- * Context: Any.
- */
-void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
-		   unsigned long *end_pfn)
-{
-	struct dmb_group *group = zone->dmb.group;
-
-	*start_pfn = group->block[0]->start_pfn;
-	*end_pfn = group->block[group->nr - 1]->end_pfn;
-}
-
-/**
- * dmb_compactable - is it worth compacting the blocks of a zone?
- * @zone: the zone
- * @order: the order wanted
- * @highest_zoneidx: the zones that the request may use
- *
- * Context: Any.
- * Return: true if the request may use blocks, and there are enough free pages
- * in those of the zone but none of this order.
- */
-bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
-{
-	return order > 0 && dmb_eligible(highest_zoneidx) &&
-	       zone_free_dmb_pages(zone) >= compact_gap(order) &&
-	       !dmb_buddy_has_free(zone, order);
-}
-
-/**
- * dmb_scattered - is there a free pageblock to be made in the blocks of a zone?
- * @zone: the zone
- *
- * Context: Any.
- * Return: true if the free pages that are in pieces smaller than a pageblock are
- * enough for one.
- */
-bool dmb_scattered(struct zone *zone)
+/* Free pages of a pool; an estimate without the lock of its zone */
+unsigned long dmb_pool_free(const struct dmb_pool *pool)
 {
 	unsigned long pages = 0;
 	unsigned int order;
 
-	for (order = 0; order < pageblock_order; order++)
-		pages += dmb_nr_free(zone, order) << order;
-	return pages >= pageblock_nr_pages;
+	for (order = 0; order < NR_PAGE_ORDERS; order++)
+		pages += data_race(pool->free_area[order].nr_free) << order;
+	return pages;
+}
+
+unsigned long __dmb_nr_free(struct zone *zone, unsigned int order)
+{
+	struct dmb_pool *pool = NULL;
+	unsigned long nr = 0;
+
+	while ((pool = dmb_next_pool(zone, pool)))
+		nr += data_race(pool->free_area[order].nr_free);
+	return nr;
 }
 
 /**
- * folio_is_designated - is a folio in a designated movable block?
- * @folio: the folio
+ * dmb_next_free_area - walk the lists of free pages of one order and type
+ * @zone: the zone
+ * @area: one of its own free areas, or what this has returned
+ * @order: the order of that
  *
- * Context: Any.
+ * Context: The lock of the zone held.
+ * Return: the free area of this order of the next pool; NULL at the end.
  */
-bool folio_is_designated(struct folio *folio)
+struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
+				     unsigned int order)
 {
-	return dmb_contains_pfn(folio_pfn(folio));
+	struct dmb_pool *pool = NULL;
+
+	if (area != &zone->free_area[order])
+		pool = container_of(area - order, struct dmb_pool, free_area[0]);
+	pool = dmb_next_pool(zone, pool);
+	return pool ? &pool->free_area[order] : NULL;
 }
-EXPORT_SYMBOL_GPL(folio_is_designated);
+
+int __dmb_pcp_count(struct zone *zone, int cpu)
+{
+	struct dmb_pool *pool = NULL;
+	int count = 0;
+
+	while ((pool = dmb_next_pool(zone, pool)))
+		count += data_race(per_cpu_ptr(pool->pageset, cpu)->count);
+	return count;
+}
+
+/**
+ * __dmb_decay_pagesets - give pages that this CPU does not need back to blocks
+ * @zone: the zone of the blocks
+ *
+ * Context: refresh_cpu_vm_stats(), once in a while, pinned to the CPU.
+ * Return: true if there is more to give back later.
+ */
+bool __dmb_decay_pagesets(struct zone *zone)
+{
+	struct dmb_pool *pool = NULL;
+	bool more = false;
+
+	while ((pool = dmb_next_pool(zone, pool))) {
+		struct per_cpu_pages *pcp = this_cpu_ptr(pool->pageset);
+
+		more |= decay_pcp_high(zone, pcp);
+#ifdef CONFIG_NUMA
+		/* Do not keep pages of other nodes for long. */
+		if (pcp->count && zone_to_nid(zone) != numa_node_id()) {
+			drain_zone_pages(zone, pcp);
+			more = true;
+		}
+#endif
+	}
+	return more;
+}
 
 /**
  * dmb_total_pages - size of all blocks together
@@ -397,32 +390,58 @@ EXPORT_SYMBOL_GPL(folio_is_designated);
  */
 unsigned long dmb_total_pages(void)
 {
+	struct dmb *dmb = NULL;
 	unsigned long pages = 0;
-	struct zone *zone;
 
-	for_each_populated_zone(zone)
-		pages += zone_dmb_pages(zone);
+	while ((dmb = dmb_next(dmb)))
+		pages += dmb->pool->pages;
 	return pages;
 }
 
 /**
- * dmb_show_mem - say in an out-of-memory report how full the blocks are
+ * dmb_free_pages - free pages in all blocks together
  *
  * Context: Any.
+ * Return: the number of free designated pages, without those in per-cpu lists.
  */
-void dmb_show_mem(void)
+unsigned long dmb_free_pages(void)
 {
-	struct zone *zone;
+	return global_zone_page_state(NR_FREE_DMB_PAGES);
+}
+EXPORT_SYMBOL_GPL(dmb_free_pages);
 
-	for_each_populated_zone(zone)
-		if (zone_dmb_pages(zone))
-			pr_info("Node %d %s: %lu pages designated movable, %lu of them free\n",
-				zone_to_nid(zone), zone->name,
-				zone_dmb_pages(zone), zone_free_dmb_pages(zone));
+/* Has a node any blocks? */
+bool dmb_node_has_blocks(pg_data_t *pgdat)
+{
+	return pgdat->dmb;
 }
 
-bool __dmb_contig_allowed(gfp_t gfp, unsigned long pfn, unsigned long nr_pages)
+/* Free designated pages of a node */
+unsigned long dmb_node_free_pages(pg_data_t *pgdat)
 {
-	return dmb_eligible(gfp_zone(gfp)) ||
-	       dmb_intersects(pfn, pfn + nr_pages) == DMB_DISJOINT;
+	unsigned long pages = 0;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		pages += zone_free_dmb_pages(&pgdat->node_zones[i]);
+	return pages;
+}
+
+/* Say in an out-of-memory report how full the blocks are. */
+void __dmb_show_mem(void)
+{
+	struct zone *zone;
+	unsigned int order;
+
+	for_each_populated_zone(zone) {
+		if (!zone_dmb_pages(zone))
+			continue;
+		pr_info("Node %d %s: %lu pages designated movable, %lu of them free:",
+			zone_to_nid(zone), zone->name, zone_dmb_pages(zone),
+			zone_free_dmb_pages(zone));
+		for (order = 0; order < NR_PAGE_ORDERS; order++)
+			pr_cont(" %lu*%lukB", __dmb_nr_free(zone, order),
+				(PAGE_SIZE / SZ_1K) << order);
+		pr_cont("\n");
+	}
 }

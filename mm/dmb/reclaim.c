@@ -50,9 +50,8 @@ EXPORT_SYMBOL_GPL(dmb_count_unlisted);
  */
 unsigned long dmb_zone_lru_designated(struct zone *zone)
 {
-	struct dmb_group *group = zone->dmb.group;
 	unsigned long used, elsewhere;
-	unsigned int i;
+	struct dmb *dmb = NULL;
 	int cpu;
 
 	used = zone_dmb_pages(zone);
@@ -60,11 +59,12 @@ unsigned long dmb_zone_lru_designated(struct zone *zone)
 
 	elsewhere = hugetlb_total_pages() +
 		    READ_ONCE(zone->nr_isolate_pageblock) * pageblock_nr_pages;
-	for (i = 0; group && i < group->nr; i++)
-		elsewhere += READ_ONCE(group->block[i]->claimed) +
-			     atomic_long_read(&group->block[i]->unlisted);
+	while ((dmb = dmb_next(dmb)))
+		if (dmb->pool->zone == zone)
+			elsewhere += READ_ONCE(dmb->claimed) +
+				     atomic_long_read(&dmb->unlisted);
 	for_each_online_cpu(cpu)
-		elsewhere += dmb_pcp_pages(per_cpu_ptr(zone->per_cpu_pageset, cpu));
+		elsewhere += __dmb_pcp_count(zone, cpu);
 #if IS_ENABLED(CONFIG_ZSMALLOC)
 	elsewhere += zone_page_state(zone, NR_ZSPAGES);
 #endif
@@ -95,6 +95,9 @@ unsigned long __dmb_eligible_share(pg_data_t *pgdat, int highest_zoneidx,
 {
 	unsigned long lru = 0, ordinary = 0;
 	int i;
+
+	if (!pgdat->dmb)
+		return nr_pages;
 
 	for (i = 0; i <= highest_zoneidx; i++) {
 		struct zone *zone = &pgdat->node_zones[i];
@@ -129,7 +132,7 @@ bool dmb_node_balanced(pg_data_t *pgdat, unsigned int order)
 
 		pages += zone_dmb_pages(zone);
 		free += zone_free_dmb_pages(zone);
-		has_order |= dmb_buddy_has_free(zone, order);
+		has_order |= dmb_has_free_order(zone, order);
 	}
 	/* About what the high watermark of ZONE_MOVABLE would be. */
 	return has_order && free > pages / 256;

@@ -59,12 +59,13 @@ struct relief {
 	unsigned long nr_moved;
 };
 
-static struct folio *relief_alloc(struct folio *src, unsigned long private)
+/* Allocate a folio in a block of the same node to move @src to. */
+struct folio *dmb_relief_target(struct folio *src, unsigned long private)
 {
 	struct folio *dst;
 
 	dst = __folio_alloc(RELIEF_GFP, folio_order(src), folio_nid(src), NULL);
-	if (dst && !folio_is_designated(dst)) {
+	if (dst && !dmb_contains_pfn(folio_pfn(dst))) {
 		/* The blocks are full, and this is where we come from. */
 		folio_put(dst);
 		dst = NULL;
@@ -72,16 +73,23 @@ static struct folio *relief_alloc(struct folio *src, unsigned long private)
 	return dst;
 }
 
-static bool relief_has_room(struct zone *zone)
+/* Is there enough room in blocks of the zone's node for a batch of pages? */
+bool dmb_relief_has_room(struct zone *zone)
 {
-	return node_free_dmb_pages(zone_to_nid(zone)) >= SWAP_CLUSTER_MAX;
+	return dmb_node_free_pages(zone->zone_pgdat) >= SWAP_CLUSTER_MAX;
 }
 
 /* Is there something to move, and somewhere to move it to? */
 static bool relief_worthwhile(struct zone *zone)
 {
-	return relief_has_room(zone) && zone_ordinary_pages(zone) &&
-	       dmb_zone_lru_ordinary(zone) >= SWAP_CLUSTER_MAX;
+	if (!zone->zone_pgdat->dmb || !zone_ordinary_pages(zone) ||
+	    dmb_zone_lru_ordinary(zone) < SWAP_CLUSTER_MAX)
+		return false;
+
+	/* The last free pages of blocks may be in per-cpu lists. */
+	if (!dmb_relief_has_room(zone))
+		dmb_drain_node(zone->zone_pgdat);
+	return dmb_relief_has_room(zone);
 }
 
 static bool relief_done(struct relief *relief, struct zone *zone)
@@ -100,8 +108,8 @@ static bool relief_isolate(struct relief *relief, struct folio *folio,
 		return false;
 	if (relief->mode == MIGRATE_ASYNC && folio_test_writeback(folio))
 		return false;
-	/* A fault on locked memory is what real time cannot bear. */
-	if (folio_test_unevictable(folio) && !compact_unevictable_allowed())
+	/* Respect vm.compact_unevictable_allowed. */
+	if (folio_test_unevictable(folio) && !sysctl_compact_unevictable_allowed)
 		return false;
 	if (!dmb_folio_may_enter(folio))
 		return false;
@@ -118,7 +126,7 @@ static void relief_migrate(struct relief *relief, struct list_head *list)
 	if (list_empty(list))
 		return;
 
-	migrate_pages(list, relief_alloc, NULL, 0, relief->mode, MR_COMPACTION,
+	migrate_pages(list, dmb_relief_target, NULL, 0, relief->mode, MR_COMPACTION,
 		      &moved);
 	list_for_each_entry(folio, list, lru)
 		failed += folio_nr_pages(folio);
@@ -163,7 +171,7 @@ static void relief_piece(struct relief *relief, struct zone *zone,
 			relief_migrate(relief, &list);
 			isolated = 0;
 			cond_resched();
-			if (!relief_has_room(zone))
+			if (!dmb_relief_has_room(zone))
 				break;
 		}
 	}
@@ -185,12 +193,13 @@ static bool relief_suits(struct zone *zone, unsigned long pfn)
 
 /*
  * Empty one pageblock after the other, so that they become free as a whole.
- * All who do so at a time share the position.
+ * Concurrent callers share the position.
  */
 static void relief_zone(struct relief *relief, struct zone *zone)
 {
 	unsigned long start_pfn = ALIGN(zone->zone_start_pfn, RELIEF_PAGES);
 	unsigned long end_pfn = ALIGN_DOWN(zone_end_pfn(zone), RELIEF_PAGES);
+	unsigned long *position = &zone->zone_pgdat->dmb->relief_pfn[zone_idx(zone)];
 	unsigned long left, useless = 0;
 
 	/* A zone may be smaller than that. */
@@ -198,14 +207,14 @@ static void relief_zone(struct relief *relief, struct zone *zone)
 		return;
 
 	left = (end_pfn - start_pfn) / RELIEF_PAGES;
-	while (left-- && useless < relief->useless && relief_has_room(zone) &&
+	while (left-- && useless < relief->useless && dmb_relief_has_room(zone) &&
 	       !relief_done(relief, zone) && !fatal_signal_pending(current)) {
-		unsigned long pfn = READ_ONCE(zone->dmb.relief_pfn);
+		unsigned long pfn = READ_ONCE(*position);
 		unsigned long nr_moved = relief->nr_moved;
 
 		if (pfn < start_pfn || pfn >= end_pfn)
 			pfn = start_pfn;
-		WRITE_ONCE(zone->dmb.relief_pfn, pfn + RELIEF_PAGES);
+		WRITE_ONCE(*position, pfn + RELIEF_PAGES);
 
 		if (relief_suits(zone, pfn)) {
 			relief_piece(relief, zone, pfn);
@@ -292,36 +301,4 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 			return true;
 	}
 	return false;
-}
-
-unsigned long __dmb_free_targets(struct zone *zone)
-{
-	return node_free_dmb_pages(zone_to_nid(zone));
-}
-
-struct folio *__dmb_compaction_target(struct compact_control *cc,
-				      struct folio *src)
-{
-	struct folio *dst;
-
-	/* Do it for a request in need, and one that blocks do not serve. */
-	if (cc->order <= 0 || dmb_eligible(cc->highest_zoneidx) ||
-	    !relief_has_room(cc->zone) || !dmb_folio_may_enter(src))
-		return NULL;
-
-	dst = relief_alloc(src, 0);
-	if (dst)
-		count_vm_events(DMB_RELIEF_MOVED, folio_nr_pages(dst));
-	return dst;
-}
-
-bool __dmb_compaction_untarget(struct compact_control *cc, struct folio *dst)
-{
-	if (compacts_blocks(cc) || !folio_is_designated(dst))
-		return false;
-
-	count_vm_events(DMB_RELIEF_MOVED, -folio_nr_pages(dst));
-	count_vm_events(DMB_RELIEF_FAILED, folio_nr_pages(dst));
-	folio_put(dst);
-	return true;
 }

@@ -1,46 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests for blocks: noting them, keeping early memory out of them, and
- * telling which of their pageblocks can be designated.
+ * Requests for blocks: checking and noting them, and keeping early memory out
+ * of them. boot.c turns them into blocks.
  *
- * Nothing is reserved: memblock's own picture of the memory stays as it is, and
- * whoever reserves a given address inside a requested range is simply seen.
+ * Nothing here reserves memory: memblock's own picture of it stays as it is,
+ * and dmb_designate() sees who has reserved a given address inside a requested
+ * range.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
 
-#include <linux/crash_reserve.h>
 #include <linux/dmb.h>
-#include <linux/initrd.h>
 #include <linux/kernel.h>
 #include <linux/memblock.h>
-#include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/sizes.h>
-#include <asm/sections.h>
 
 #include "boot.h"
 #include "internal.h"
 
-/* What the kernel keeps for itself, come what may: see dmb_refuse_excess(). */
-#define DMB_KERNEL_MIN_BYTES	SZ_64M
-#define DMB_KERNEL_MIN_SHARE	16
+/* dmb_designate() replaces the requests with the blocks made of them. */
+struct dmb_table dmb_requests __initdata_memblock;
+static struct dmb dmb_request_memory[DMB_MAX_BLOCKS] __initdata_memblock;
 
-static struct dmb_table dmb_requests __initdata_memblock;
-
-/* Room for a refusal that has figures in it. */
+/* dmb_check_request() writes refusals that have figures in them here. */
 static char dmb_why[96 + DMB_NAME_LEN] __initdata;
 
-/* Who has asked for it? */
+/* Name whoever has made a request, for messages: a node or the command line. */
 static const char * __init dmb_source(const struct dmb *request)
 {
 	return request->name[0] ? request->name : "movablecore=";
 }
 
 /**
- * dmb_check_request - may this range become a block, as far as can be told?
- * @requests: what has been asked for already
- * @base: first byte of the range
- * @size: bytes in the range
+ * dmb_check_request - may a range be requested as a block?
+ * @requests: the requests noted already
+ * @base: physical address of the first byte of the range
+ * @size: size of the range in bytes
+ *
+ * This looks at the numbers alone: memblock may not know the memory yet.
  *
  * Context: Boot.  The text returned is valid until the next call.
  * Return: NULL, or the reason why not.
@@ -54,26 +52,27 @@ const char * __init dmb_check_request(struct dmb_table *requests, u64 base,
 
 	if (!size)
 		return "size is zero";
-	/* The last page frame has a number, which is shorter than its address. */
+	/* An unsigned long has to hold the number of the page frame behind. */
 	if (check_add_overflow(base, size - 1, &last) ||
 	    last > PFN_PHYS(ULONG_MAX) - align)
 		return "runs past the end of the address space";
 
 	if (!IS_ALIGNED(base | size, align)) {
 		u64 start = ALIGN_DOWN(base, align);
+		u64 end = ALIGN(last + 1, align);
 
 		snprintf(dmb_why, sizeof(dmb_why),
 			 "not aligned to %lluM, %lluM@%#llx would do",
-			 align / SZ_1M, (ALIGN(last + 1, align) - start) / SZ_1M,
-			 start);
+			 align / SZ_1M, (end - start) / SZ_1M, start);
 		return dmb_why;
 	}
 
 	dmb = dmb_table_first(requests, PHYS_PFN(base), PHYS_PFN(last) + 1);
 	if (dmb) {
-		snprintf(dmb_why, sizeof(dmb_why), "overlaps " DMB_RANGE_FMT " of %s",
-			 dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
-			 dmb_source(dmb));
+		snprintf(dmb_why, sizeof(dmb_why),
+			 "overlaps " DMB_RANGE_FMT " of %s",
+			 dmb_first_byte(dmb->start_pfn),
+			 dmb_last_byte(dmb->end_pfn), dmb_source(dmb));
 		return dmb_why;
 	}
 
@@ -87,8 +86,8 @@ const char * __init dmb_check_request(struct dmb_table *requests, u64 base,
 
 /**
  * dmb_request - ask for a block
- * @base: first byte of the range
- * @size: bytes in the range
+ * @base: physical address of the first byte of the range
+ * @size: size of the range in bytes
  * @name: name for the block, or NULL to have it numbered
  *
  * Context: Boot, before dmb_designate().
@@ -99,12 +98,23 @@ const char * __init dmb_request(u64 base, u64 size, const char *name)
 	const char *why = dmb_check_request(&dmb_requests, base, size);
 
 	if (!why)
-		dmb_table_add(&dmb_requests, PHYS_PFN(base),
+		dmb_table_add(&dmb_requests,
+			      &dmb_request_memory[dmb_requests.nr],
+			      PHYS_PFN(base),
 			      PHYS_PFN(base + size), name);
 	return why;
 }
 
-/* Is all of this range asked for? Then a CMA area in it needs no reservation. */
+/**
+ * dmb_holds_area - is all of a range requested as blocks?
+ * @base: physical address of the first byte of the range
+ * @size: size of the range in bytes
+ *
+ * A CMA area in such a range needs no reservation.
+ *
+ * Context: Boot.
+ * Return: true if each page of the range is in a request.
+ */
 bool __init dmb_holds_area(phys_addr_t base, phys_addr_t size)
 {
 	return base + size > base &&
@@ -113,63 +123,69 @@ bool __init dmb_holds_area(phys_addr_t base, phys_addr_t size)
 }
 
 /**
- * dmb_announce_part - is a range a part of what has been asked for already?
- * @base: first byte of the range
- * @size: its bytes
- * @name: whose it is, for the log, which tells where it is if it is
+ * dmb_announce_part - is a range a part of what has been requested already?
+ * @base: physical address of the first byte of the range
+ * @size: size of the range in bytes
+ * @name: name of whoever has the range, for the log
+ *
+ * If it is, the log tells which request the range begins in.
  *
  * Context: Boot, before dmb_designate().
- * Return: true if all of it is, so that there is nothing to ask for.
+ * Return: true if all of the range is requested already.
  */
-bool __init dmb_announce_part(phys_addr_t base, phys_addr_t size, const char *name)
+bool __init dmb_announce_part(phys_addr_t base, phys_addr_t size,
+			      const char *name)
 {
 	const struct dmb *request;
 
 	if (!dmb_holds_area(base, size))
 		return false;
-	request = dmb_table_first(&dmb_requests, PHYS_PFN(base), PHYS_PFN(base + size));
+	request = dmb_table_first(&dmb_requests, PHYS_PFN(base),
+				  PHYS_PFN(base + size));
 	pr_info("%s is a part of " DMB_RANGE_FMT " of %s\n", name,
-		dmb_first_byte(request->start_pfn), dmb_last_byte(request->end_pfn),
-		dmb_source(request));
+		dmb_first_byte(request->start_pfn),
+		dmb_last_byte(request->end_pfn), dmb_source(request));
 	return true;
 }
 
 /**
- * dmb_find_area - look for room for a CMA area in what is asked for as blocks
- * @size: in bytes
- * @align: in bytes, a power of two
- * @nid: on which node, or NUMA_NO_NODE
+ * dmb_find_area - find room for a CMA area in what is requested as blocks
+ * @size: size of the area in bytes
+ * @align: alignment of the area in bytes, a power of two
+ * @nid: node that the area has to be on, or NUMA_NO_NODE
  *
  * Context: Boot, before dmb_designate(), when memblock knows the nodes.
- * Return: its physical address, for cma_init_reserved_mem(), or 0. The log says
- * so.
+ * Return: a physical address for cma_init_reserved_mem(), or 0 if no request
+ * has room, which the log says then.
  */
 phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 {
+	unsigned long pages = PHYS_PFN(size), step = PHYS_PFN(align);
 	unsigned long start_pfn, end_pfn, pfn;
 	int i, r;
 
 	for_each_mem_pfn_range(i, nid, &start_pfn, &end_pfn, NULL) {
 		for (r = 0; r < dmb_requests.nr; r++) {
-			struct dmb *dmb = &dmb_requests.block[r];
+			struct dmb *dmb = dmb_requests.block[r];
 			unsigned long end = min(end_pfn, dmb->end_pfn);
 
-			pfn = ALIGN(max(start_pfn, dmb->start_pfn), PHYS_PFN(align));
-			for (; pfn + PHYS_PFN(size) <= end; pfn += PHYS_PFN(align))
-				if (!dmb_area_exists(pfn, pfn + PHYS_PFN(size)) &&
-				    !memblock_is_region_reserved(PFN_PHYS(pfn), size))
+			pfn = ALIGN(max(start_pfn, dmb->start_pfn), step);
+			for (; pfn + pages <= end; pfn += step)
+				if (!dmb_area_exists(pfn, pfn + pages) &&
+				    !memblock_is_region_reserved(PFN_PHYS(pfn),
+								 size))
 					return PFN_PHYS(pfn);
 		}
 	}
-	pr_warn("no block on node %d has room for a CMA area of %llu MiB\n", nid,
-		(u64)size / SZ_1M);
+	pr_warn("no block on node %d has room for a CMA area of %llu MiB\n",
+		nid, (u64)size / SZ_1M);
 	return 0;
 }
 
 /**
  * dmb_reserve - ask for a designated movable block
- * @base: physical address of the first byte
- * @size: bytes
+ * @base: physical address of the first byte of the range
+ * @size: size of the range in bytes
  * @name: the block's name in sysfs and in messages
  *
  * Base and size must be multiples of DMB_MIN_ALIGNMENT_BYTES.  The range may
@@ -189,10 +205,10 @@ int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name)
 }
 
 /**
- * dmb_requested - has anybody asked for a block?
+ * dmb_requested - is there a request that has not been refused?
  *
  * Context: Boot.
- * Return: true if there is a request that has not been refused.
+ * Return: true if there is one.
  */
 bool __init_memblock dmb_requested(void)
 {
@@ -201,15 +217,15 @@ bool __init_memblock dmb_requested(void)
 
 /**
  * dmb_avoid_early - keep an early allocation out of the requested ranges
- * @base: where memblock would put it
- * @size: its bytes
+ * @base: physical address where memblock would put the allocation
+ * @size: size of the allocation in bytes
  * @bottom_up: whether memblock searches upwards
- * @start: start of the range that memblock searches
- * @end: its end
+ * @start: first address of the range that memblock searches
+ * @end: end of that range
  *
  * Context: memblock allocation.
- * Return: false if the place is good.  Otherwise @start or @end have been moved
- * to the other side of the range in the way, and the search has to be repeated.
+ * Return: true if a requested range is in the way: @start or @end are moved to
+ * its other side, and memblock has to repeat its search.
  */
 bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 				     bool bottom_up, phys_addr_t *start,
@@ -227,291 +243,4 @@ bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 	else	/* 0 would be MEMBLOCK_ALLOC_ACCESSIBLE; page 0 is never used */
 		*end = max_t(phys_addr_t, PFN_PHYS(dmb->start_pfn), PAGE_SIZE);
 	return true;
-}
-
-#ifdef CONFIG_CRASH_RESERVE
-static bool __init dmb_resource_overlaps(const struct resource *resource,
-					 phys_addr_t base, phys_addr_t size)
-{
-	return resource->end &&
-	       memblock_addrs_overlap(base, size, resource->start,
-				      resource_size(resource));
-}
-#endif
-
-/**
- * dmb_unusable - why no block can have a pageblock
- * @pfn: first page frame of the pageblock
- *
- * Context: Boot, once memblock knows the memory and what firmware, boot loader
- * and the kernel image have of it.
- * Return: the reason, or NULL if the pageblock is free RAM of one node.
- */
-const char * __init dmb_unusable(unsigned long pfn)
-{
-	phys_addr_t size = DMB_MIN_ALIGNMENT_BYTES;
-	phys_addr_t base = PFN_PHYS(pfn);
-
-	if (!memblock_is_map_memory(base) &&
-	    !memblock_is_map_memory(base + size - 1))
-		return dmb_usable_range_given() ?
-		       "is not RAM within linux,usable-memory-range" :
-		       "is not RAM";
-	if (!memblock_is_region_memory(base, size) ||
-	    !memblock_is_map_memory(base))
-		return "is not all RAM of one node";
-	if (!memblock_is_region_reserved(base, size))
-		return NULL;
-
-	if (memblock_addrs_overlap(base, size, __pa_symbol(_text),
-				   _end - _text))
-		return "holds the kernel image";
-#ifdef CONFIG_BLK_DEV_INITRD
-	if (initrd_start &&
-	    memblock_addrs_overlap(base, size, __pa(initrd_start),
-				   initrd_end - initrd_start))
-		return "holds the initrd";
-#endif
-#ifdef CONFIG_CRASH_RESERVE
-	if (dmb_resource_overlaps(&crashk_res, base, size) ||
-	    dmb_resource_overlaps(&crashk_low_res, base, size))
-		return "holds the crash kernel";
-#endif
-	return "holds boot-time reservations";
-}
-
-/* How messages write a request: its range, behind its name if it has one. */
-static const char * __init dmb_describe(const struct dmb *request)
-{
-	static char text[DMB_NAME_LEN + 48] __initdata;
-
-	snprintf(text, sizeof(text), "%s%s" DMB_RANGE_FMT, request->name,
-		 request->name[0] ? " " : "", dmb_first_byte(request->start_pfn),
-		 dmb_last_byte(request->end_pfn));
-	return text;
-}
-
-/* Pages of a range that can be designated, as far as they are below @limit_pfn. */
-static unsigned long __init dmb_usable_pages(const struct dmb *dmb,
-					     unsigned long limit_pfn)
-{
-	unsigned long end_pfn = min(dmb->end_pfn, limit_pfn);
-	unsigned long pages = 0;
-	unsigned long pfn;
-
-	for (pfn = dmb->start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages)
-		if (!dmb_unusable(pfn))
-			pages += min(pageblock_nr_pages, end_pfn - pfn);
-	return pages;
-}
-
-/**
- * dmb_all_usable_pages - count the pages of all requests that can be designated
- * @limit_pfn: only those below this page frame
- *
- * Context: As dmb_unusable().
- * Return: their number.
- */
-unsigned long __init dmb_all_usable_pages(unsigned long limit_pfn)
-{
-	unsigned long pages = 0;
-	unsigned int i;
-
-	for (i = 0; i < dmb_requests.nr; i++)
-		pages += dmb_usable_pages(&dmb_requests.block[i], limit_pfn);
-	return pages;
-}
-
-/* Page frames from @start to @end that the kernel itself can use. */
-static unsigned long __init dmb_low_pages(phys_addr_t start, phys_addr_t end)
-{
-	unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end), max_low_pfn);
-
-	return end_pfn - min_t(phys_addr_t, PFN_UP(start), end_pfn);
-}
-
-static unsigned long __init dmb_low_part(const struct dmb *dmb)
-{
-	return dmb_low_pages(PFN_PHYS(dmb->start_pfn), PFN_PHYS(dmb->end_pfn));
-}
-
-/*
- * Refuse what would leave the kernel too little to run: the largest range
- * first, so that a slip in one of several takes the fewest of them along. What
- * counts is lowmem, for highmem is of no use to the kernel; without highmem, all
- * memory is lowmem.
- */
-static void __init dmb_refuse_excess(void)
-{
-	unsigned long need, avail = 0, all = 0;
-	phys_addr_t start, end;
-	u64 i;
-
-	for_each_mem_range(i, &start, &end)
-		all += dmb_low_pages(start, end);
-	need = max_t(unsigned long, PHYS_PFN(DMB_KERNEL_MIN_BYTES),
-		     all / DMB_KERNEL_MIN_SHARE);
-
-	/* MEMBLOCK_HOTPLUG: even with movable_node, leave no region out. */
-	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
-				NULL)
-		avail += dmb_low_pages(start, end);
-
-	while (dmb_requests.nr) {
-		unsigned long taken = dmb_all_usable_pages(max_low_pfn);
-		unsigned long left = avail - min(avail, taken);
-		struct dmb *dmb, *largest = dmb_requests.block;
-
-		/* There may be too little already, and nothing of it in a block. */
-		if (left >= need || !taken)
-			break;
-
-		for (dmb = largest; dmb < &dmb_requests.block[dmb_requests.nr]; dmb++)
-			if (dmb_low_part(dmb) > dmb_low_part(largest))
-				largest = dmb;
-
-		pr_warn("%s refused: would leave %llu MiB to the kernel, which needs %llu MiB\n",
-			dmb_describe(largest),
-			(u64)PFN_PHYS(left) / SZ_1M, (u64)PFN_PHYS(need) / SZ_1M);
-		dmb_table_remove(&dmb_requests, largest);
-	}
-}
-
-/**
- * dmb_next_run - find the next pageblocks of a request that share their fate
- * @run: the run before, or one that ends where the request starts; on return,
- *	 the next run
- * @end_pfn: one past the last page frame of the request
- * @judge: sets @why and @zone of a run for the pageblock at a page frame
- *
- * Context: Boot.
- * Return: false if there are no pageblocks left.
- */
-bool __init dmb_next_run(struct dmb_run *run, unsigned long end_pfn,
-			 dmb_judge_fn judge)
-{
-	struct dmb_run next = { };
-
-	run->start_pfn = run->end_pfn;
-	if (run->start_pfn >= end_pfn)
-		return false;
-
-	judge(run->start_pfn, run);
-	do {
-		run->end_pfn += pageblock_nr_pages;
-		if (run->end_pfn >= end_pfn)
-			break;
-		judge(run->end_pfn, &next);
-	} while (next.why == run->why && next.holder == run->holder &&
-		 next.zone == run->zone);
-
-	return true;
-}
-
-/* Make blocks of what is usable of a request, and name what is not. */
-static void __init dmb_settle_request(const struct dmb *request,
-				      dmb_judge_fn judge, dmb_add_fn add)
-{
-	const char *verdict = dmb_usable_pages(request, ULONG_MAX) ? "trimmed" : "refused";
-	struct dmb_run run = { .end_pfn = request->start_pfn };
-
-	while (dmb_next_run(&run, request->end_pfn, judge)) {
-		if (run.zone)
-			add(run.start_pfn, run.end_pfn, run.zone, request->name);
-		else
-			pr_warn("%s %s: " DMB_RANGE_FMT " %s%s%s\n",
-				dmb_describe(request), verdict,
-				dmb_first_byte(run.start_pfn), dmb_last_byte(run.end_pfn),
-				run.why, run.holder ? " " : "", run.holder ?: "");
-	}
-}
-
-/**
- * dmb_settle_requests - make blocks of all requests
- * @judge: sets @why and @zone of a run for the pageblock at a page frame
- * @add: makes a block of pageblocks that have a zone
- *
- * From here on dmb_avoid_early() is about the blocks: what has been refused is
- * memory like any other.
- *
- * Context: As dmb_unusable().
- */
-void __init dmb_settle_requests(dmb_judge_fn judge, dmb_add_fn add)
-{
-	unsigned int i;
-
-	dmb_refuse_excess();
-	for (i = 0; i < dmb_requests.nr; i++)
-		dmb_settle_request(&dmb_requests.block[i], judge, add);
-	dmb_requests = dmb_blocks;
-}
-
-/* Has no block before @end the name of @dmb, which is another one's then? */
-static bool __init dmb_name_is_free(const struct dmb *dmb, const struct dmb *end)
-{
-	const struct dmb *other;
-
-	for (other = dmb_blocks.block; other < end; other++)
-		if (other != dmb && !strcmp(other->name, dmb->name))
-			return false;
-	return true;
-}
-
-/* Blocks of the command line are numbered, and all but the first of a node's. */
-static void __init dmb_name_block(struct dmb *dmb)
-{
-	size_t len = strlen(dmb->name);
-	unsigned int number = len ? 2 : 0;
-	const struct dmb *end = len ? dmb : &dmb_blocks.block[dmb_blocks.nr];
-
-	if (len && dmb_name_is_free(dmb, end))
-		return;
-	/* A long name has to end earlier, so that there is room for any number. */
-	len = min(len, sizeof(dmb->name) - sizeof(".32"));
-	do {
-		snprintf(dmb->name + len, sizeof(dmb->name) - len, "%s%u",
-			 len ? "." : "dmb", number++);
-	} while (!dmb_name_is_free(dmb, end));
-}
-
-/**
- * dmb_announce_blocks - name all blocks, each differently, and log them
- *
- * Context: Boot, when zones have names.
- */
-void __init dmb_announce_blocks(void)
-{
-	struct dmb *dmb = NULL;
-
-	while ((dmb = dmb_next(dmb))) {
-		dmb_name_block(dmb);
-		pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n",
-			dmb->name, dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
-			(u64)PFN_PHYS(dmb_nr_pages(dmb)) / SZ_1M,
-			zone_to_nid(dmb->pool.zone), dmb->pool.zone->name);
-	}
-}
-
-/**
- * dmb_verify_blocks - log what has become of the blocks by the end of boot
- *
- * Context: Initcall, when nobody has had a reason yet to ask for movable
- * memory: whatever is missing from a block now was lost on the way.
- */
-void __init dmb_verify_blocks(void)
-{
-	struct dmb_survey survey;
-	struct dmb *dmb = NULL;
-
-	while ((dmb = dmb_next(dmb))) {
-		unsigned long pages = dmb_nr_pages(dmb);
-
-		dmb_survey(dmb, &survey, NULL, NULL);
-		pr_info("%s: %lu of %lu pages free\n", dmb->name,
-			survey.free + survey.pcp, pages);
-		if (survey.pageblocks * pageblock_nr_pages != pages)
-			pr_err("%s: only %lu of %lu pageblocks have the type\n",
-			       dmb->name, survey.pageblocks,
-			       pages / pageblock_nr_pages);
-	}
 }

@@ -13,6 +13,28 @@
 
 #include "internal.h"
 
+/**
+ * dmb_report_node_meminfo - DmbTotal and DmbFree of a node
+ * @buf: what is read from the file meminfo of the node
+ * @len: how much of it there is already
+ * @nid: the node
+ *
+ * Return: the number of characters added.
+ */
+int dmb_report_node_meminfo(char *buf, int len, int nid)
+{
+	unsigned long free = dmb_node_free_pages(NODE_DATA(nid)), total = 0;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		total += zone_dmb_pages(&NODE_DATA(nid)->node_zones[i]);
+	return sysfs_emit_at(buf, len,
+			     "Node %d DmbTotal:       %8lu kB\n"
+			     "Node %d DmbFree:        %8lu kB\n",
+			     nid, total << (PAGE_SHIFT - 10),
+			     nid, free << (PAGE_SHIFT - 10));
+}
+
 static inline struct dmb *to_dmb(struct kobject *kobj)
 {
 	return container_of(kobj, struct dmb, kobj);
@@ -39,10 +61,8 @@ static struct kobj_attribute size_attr = __ATTR_RO(size);
 static ssize_t free_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
-	struct dmb_survey survey;
-
-	dmb_survey(to_dmb(kobj), &survey, NULL, NULL);
-	return sysfs_emit(buf, "%llu\n", (u64)PFN_PHYS(survey.free));
+	return sysfs_emit(buf, "%llu\n",
+			  (u64)PFN_PHYS(dmb_pool_free(to_dmb(kobj)->pool)));
 }
 
 static struct kobj_attribute free_attr = __ATTR_RO(free);
@@ -59,7 +79,7 @@ static struct kobj_attribute claimed_attr = __ATTR_RO(claimed);
 static ssize_t node_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
-	return sysfs_emit(buf, "%d\n", zone_to_nid(to_dmb(kobj)->pool.zone));
+	return sysfs_emit(buf, "%d\n", zone_to_nid(to_dmb(kobj)->pool->zone));
 }
 
 static struct kobj_attribute node_attr = __ATTR_RO(node);
@@ -67,7 +87,7 @@ static struct kobj_attribute node_attr = __ATTR_RO(node);
 static ssize_t zone_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
-	return sysfs_emit(buf, "%s\n", to_dmb(kobj)->pool.zone->name);
+	return sysfs_emit(buf, "%s\n", to_dmb(kobj)->pool->zone->name);
 }
 
 static struct kobj_attribute zone_attr = __ATTR_RO(zone);

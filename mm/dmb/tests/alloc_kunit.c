@@ -35,12 +35,12 @@ static int dmb_test_need_room(struct kunit *test)
 	int err = dmb_test_need_blocks(test);
 
 	while (!err && (dmb = dmb_next(dmb))) {
-		struct dmb_survey survey;
+		struct dmb_audit audit;
 
-		dmb_survey(dmb, &survey, NULL, NULL);
-		if (survey.free < dmb_nr_pages(dmb) / 2)
+		dmb_audit_block(dmb, &audit, NULL);
+		if (audit.free < dmb_nr_pages(dmb) / 2)
 			kunit_skip(test, "%s is nearly full", dmb->name);
-		free += survey.free;
+		free += audit.free;
 	}
 	if (free < 2 * pageblock_nr_pages)
 		kunit_skip(test, "fewer than two pageblocks are free");
@@ -232,13 +232,13 @@ static void dmb_test_all_zones(struct kunit *test)
 
 	dmb_test_alloc(test, GFP_HIGHUSER_MOVABLE, pages);
 	while ((dmb = dmb_next(dmb))) {
-		if (zone_to_nid(dmb->pool.zone) != page_to_nid(pages[0]))
+		if (zone_to_nid(dmb->pool->zone) != page_to_nid(pages[0]))
 			continue;
 		for (i = 0, nr = 0; i < DMB_TEST_PAGES; i++)
 			nr += dmb_table_first(&dmb_blocks, page_to_pfn(pages[i]),
 					      page_to_pfn(pages[i]) + 1) == dmb;
 		KUNIT_EXPECT_GE_MSG(test, nr, 1, "none of %s, in zone %s", dmb->name,
-				    dmb->pool.zone->name);
+				    dmb->pool->zone->name);
 	}
 	dmb_test_free_singly(pages);
 }
@@ -253,12 +253,14 @@ static void dmb_test_lists_hold_their_own(struct kunit *test)
 	while ((dmb = dmb_next(dmb))) {
 		unsigned long strange = 0;
 
-		spin_lock_irq(&dmb->pool.zone->lock);
+		spin_lock_irq(&dmb->pool->zone->lock);
 		for (order = 0; order < NR_PAGE_ORDERS; order++)
-			list_for_each_entry(page, &dmb->pool.free_list[order], buddy_list)
+			list_for_each_entry(page,
+					    &dmb->pool->free_area[order].free_list[MIGRATE_DMB],
+					    buddy_list)
 				strange += page_to_pfn(page) < dmb->start_pfn ||
 					   page_to_pfn(page) >= dmb->end_pfn;
-		spin_unlock_irq(&dmb->pool.zone->lock);
+		spin_unlock_irq(&dmb->pool->zone->lock);
 		KUNIT_EXPECT_EQ_MSG(test, strange, 0, "in the lists of %s", dmb->name);
 	}
 }
@@ -286,7 +288,7 @@ static void dmb_test_reporting(struct kunit *test)
 	struct dmb *dmb = NULL;
 
 	while ((dmb = dmb_next(dmb)))
-		most = max(most, zone_free_dmb_pages(dmb->pool.zone));
+		most = max(most, zone_free_dmb_pages(dmb->pool->zone));
 	if (most < PAGE_REPORTING_CAPACITY * pageblock_nr_pages)
 		kunit_skip(test, "blocks have less than is reported at once");
 	if (page_reporting_register(&prdev))
@@ -299,90 +301,6 @@ static void dmb_test_reporting(struct kunit *test)
 	KUNIT_EXPECT_GE(test, atomic_long_read(&dmb_test_nr_reported), pageblock_nr_pages);
 }
 #endif
-
-static bool dmb_test_in_lists(struct per_cpu_pages *pcp, struct page *page)
-{
-	struct list_head *entry;
-	bool found = false;
-	unsigned int i;
-
-	spin_lock(&pcp->lock);
-	for (i = 0; i < NR_PCP_LISTS; i++)
-		list_for_each(entry, &pcp->lists[i])
-			found |= entry == &page->pcp_list;
-	spin_unlock(&pcp->lock);
-	return found;
-}
-
-/* Free a large page and then single ones, the last of which is one too many. */
-static void dmb_test_overfill_lists(struct kunit *test, struct per_cpu_pages *pcp,
-				    struct page *large, struct list_head *singles)
-{
-	int high_min = pcp->high_min, high_max = pcp->high_max;
-	struct page *page, *next;
-
-	pcp->high_min = (1 << PAGE_ALLOC_COSTLY_ORDER) + list_count_nodes(singles) + 1;
-	pcp->high_max = pcp->high_min;
-	__free_pages(large, PAGE_ALLOC_COSTLY_ORDER);
-	KUNIT_EXPECT_TRUE(test, dmb_test_in_lists(pcp, large));
-
-	list_for_each_entry_safe(page, next, singles, lru) {
-		if (list_is_last(&page->lru, singles)) {
-			pcp->high_min = pcp->dmb_count + 1;
-			pcp->high_max = pcp->high_min;
-			pcp->high = pcp->high_min;
-			pcp->free_count = 0;
-		}
-		__free_page(page);
-	}
-	KUNIT_EXPECT_FALSE(test, dmb_test_in_lists(pcp, large));
-	KUNIT_EXPECT_GT(test, pcp->dmb_count, 0);
-
-	pcp->high_min = high_min;
-	pcp->high_max = high_max;
-}
-
-/* A CPU that has too many pages gives back those of high orders before others. */
-static void dmb_test_high_orders_go_first(struct kunit *test)
-{
-	struct page *large, *page, *next;
-	struct per_cpu_pages *pcp;
-	LIST_HEAD(singles);
-	LIST_HEAD(others);
-	int nr = 0, i;
-	bool enough;
-
-	migrate_disable();
-	large = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_COMP, PAGE_ALLOC_COSTLY_ORDER);
-	KUNIT_ASSERT_NOT_NULL(test, large);
-	pcp = raw_cpu_ptr(page_zone(large)->per_cpu_pageset);
-
-	/* More of its zone than a CPU gives back at once. Other blocks have their turns. */
-	for (i = 0; i < 64 * pcp->batch && nr < 2 * pcp->batch; i++) {
-		page = alloc_page(GFP_HIGHUSER_MOVABLE);
-		KUNIT_ASSERT_NOT_NULL(test, page);
-		if (page_zone(page) == page_zone(large) && dmb_test_in_block(page)) {
-			list_add(&page->lru, &singles);
-			nr++;
-		} else {
-			list_add(&page->lru, &others);
-		}
-	}
-	drain_all_pages(page_zone(large));
-
-	enough = dmb_test_in_block(large) && nr == 2 * pcp->batch;
-	if (enough) {
-		dmb_test_overfill_lists(test, pcp, large, &singles);
-	} else {
-		__free_pages(large, PAGE_ALLOC_COSTLY_ORDER);
-		list_splice(&singles, &others);
-	}
-	list_for_each_entry_safe(page, next, &others, lru)
-		__free_page(page);
-	migrate_enable();
-	if (!enough)
-		kunit_skip(test, "blocks are nearly full");
-}
 
 static struct kunit_case dmb_alloc_cases[] = {
 	KUNIT_CASE(dmb_test_lists_singly),
@@ -397,7 +315,6 @@ static struct kunit_case dmb_alloc_cases[] = {
 #ifdef CONFIG_PAGE_REPORTING
 	KUNIT_CASE(dmb_test_reporting),
 #endif
-	KUNIT_CASE(dmb_test_high_orders_go_first),
 	{}
 };
 

@@ -8,6 +8,7 @@
 #include <linux/string.h>
 
 #include "../boot.h"
+#include "tests.h"
 #include "../internal.h"
 
 struct dmb_bytes_case {
@@ -107,8 +108,8 @@ static void __init dmb_test_check_request(struct kunit *test)
 	char want[64];
 
 	KUNIT_ASSERT_NOT_NULL(test, table);
-	KUNIT_ASSERT_NOT_NULL(test, dmb_table_add(table, PHYS_PFN(8 * align),
-						  PHYS_PFN(16 * align), NULL));
+	KUNIT_ASSERT_TRUE(test, dmb_test_add(test, table, PHYS_PFN(8 * align),
+					     PHYS_PFN(16 * align), NULL));
 
 	KUNIT_EXPECT_NULL(test, dmb_check_request(table, 0, align));
 	KUNIT_EXPECT_NULL(test, dmb_check_request(table, 0, 8 * align));
@@ -134,43 +135,64 @@ static void __init dmb_test_check_request(struct kunit *test)
 					  "overlaps [mem "));
 
 	while (table->nr < DMB_MAX_BLOCKS)
-		dmb_table_add(table, PHYS_PFN((20 + table->nr) * align),
-			      PHYS_PFN((21 + table->nr) * align), NULL);
+		dmb_test_add(test, table, PHYS_PFN((20 + table->nr) * align),
+			     PHYS_PFN((21 + table->nr) * align), NULL);
 	KUNIT_EXPECT_TRUE(test, strstarts(dmb_check_request(table, 0, align),
 					  "the table of "));
 }
 
 /*
  * Trimming.  Each character is a pageblock: a digit is the zone that it would
- * be in, anything else stands for a reason why it cannot be used.
+ * be in, anything else stands for a reason why it cannot be used.  Dots are a
+ * hole in memory, which is judged as a whole.
  */
-static const char *dmb_test_map;
 static struct zone dmb_test_zones[10] __initdata;
 
-static void __init dmb_test_judge(unsigned long pfn, struct dmb_run *run)
+static void __init dmb_test_judge(const char *map, unsigned long i,
+				  struct dmb_run *run)
 {
-	static const char initrd[] = "initrd", image[] = "image";
-	char c = dmb_test_map[pfn / pageblock_nr_pages];
+	static const char initrd[] = "I", image[] = "K", hole[] = ".";
+	unsigned long nr = max_t(unsigned long, strspn(map + i, hole), 1);
 
-	run->zone = isdigit(c) ? &dmb_test_zones[c - '0'] : NULL;
-	run->why = isdigit(c) ? NULL : c == 'I' ? initrd : image;
+	*run = (struct dmb_run) {
+		.start_pfn = i * pageblock_nr_pages,
+		.end_pfn = (i + nr) * pageblock_nr_pages,
+	};
+	if (isdigit(map[i]))
+		run->zone = &dmb_test_zones[map[i] - '0'];
+	else
+		run->why = map[i] == '.' ? hole :
+			   map[i] == 'I' ? initrd : image;
+}
+
+static void __init dmb_test_print(char *text, size_t size,
+				  const struct dmb_run *run)
+{
+	size_t len = strlen(text);
+
+	scnprintf(text + len, size - len, "%lu+%lu:%c ",
+		  run->start_pfn / pageblock_nr_pages,
+		  (run->end_pfn - run->start_pfn) / pageblock_nr_pages,
+		  run->zone ? (char)('0' + (run->zone - dmb_test_zones)) :
+		  *run->why);
 }
 
 static void __init dmb_test_runs(struct kunit *test, const char *map,
 				 const char *runs)
 {
-	unsigned long end_pfn = strlen(map) * pageblock_nr_pages;
-	struct dmb_run run = { };
+	struct dmb_run run = { }, next;
 	char got[128] = "";
-	int len = 0;
+	unsigned long i;
 
-	dmb_test_map = map;
-	while (dmb_next_run(&run, end_pfn, dmb_test_judge))
-		len += scnprintf(got + len, sizeof(got) - len, "%lu+%lu:%c ",
-				 run.start_pfn / pageblock_nr_pages,
-				 (run.end_pfn - run.start_pfn) / pageblock_nr_pages,
-				 run.zone ? (char)('0' + (run.zone - dmb_test_zones)) :
-				 *run.why == 'i' && run.why[1] == 'n' ? 'I' : 'K');
+	for (i = 0; map[i]; i = next.end_pfn / pageblock_nr_pages) {
+		dmb_test_judge(map, i, &next);
+		if (dmb_extend_run(&run, &next))
+			continue;
+		dmb_test_print(got, sizeof(got), &run);
+		run = next;
+	}
+	if (run.end_pfn > run.start_pfn)
+		dmb_test_print(got, sizeof(got), &run);
 	KUNIT_EXPECT_STREQ_MSG(test, got, runs, "map \"%s\"", map);
 }
 
@@ -190,6 +212,9 @@ static void __init dmb_test_trim(struct kunit *test)
 	/* A block ends where its zone does, and so at a node's border */
 	dmb_test_runs(test, "1122", "0+2:1 2+2:2 ");
 	dmb_test_runs(test, "12K2", "0+1:1 1+1:2 2+1:K 3+1:2 ");
+	/* Of a hole, all pageblocks are one run */
+	dmb_test_runs(test, "....", "0+4:. ");
+	dmb_test_runs(test, "1...K", "0+1:1 1+3:. 4+1:K ");
 }
 
 static struct kunit_case __refdata dmb_boot_cases[] = {

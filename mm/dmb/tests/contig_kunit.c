@@ -24,21 +24,21 @@
 /* The first pageblock of the first block, which has a neighbour in it */
 static phys_addr_t dmb_test_base(void)
 {
-	return dmb_first_byte(dmb_blocks.block[0].start_pfn);
+	return dmb_first_byte(dmb_blocks.block[0]->start_pfn);
 }
 
 static int dmb_test_need_neighbours(struct kunit *test)
 {
 	int err = dmb_test_need_blocks(test);
 
-	if (!err && dmb_nr_pages(&dmb_blocks.block[0]) < 2 * pageblock_nr_pages)
+	if (!err && dmb_nr_pages(dmb_blocks.block[0]) < 2 * pageblock_nr_pages)
 		kunit_skip(test, "the first block has but one pageblock");
 	return err;
 }
 
 static void dmb_test_claim_range(struct kunit *test)
 {
-	const struct dmb *dmb = &dmb_blocks.block[0];
+	const struct dmb *dmb = dmb_blocks.block[0];
 	phys_addr_t base = dmb_first_byte(dmb->start_pfn);
 	phys_addr_t end = base + PFN_PHYS(dmb_nr_pages(dmb));
 
@@ -60,7 +60,7 @@ static void dmb_test_claim_pages(struct kunit *test)
 	phys_addr_t size = DMB_MIN_ALIGNMENT_BYTES + PAGE_SIZE;
 	phys_addr_t base = dmb_test_base() + PAGE_SIZE;
 	unsigned long nr = PHYS_PFN(size), pfn;
-	const struct dmb *dmb = &dmb_blocks.block[0];
+	const struct dmb *dmb = dmb_blocks.block[0];
 
 	KUNIT_ASSERT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), 0);
 	KUNIT_EXPECT_EQ(test, dmb->claimed, nr);
@@ -92,14 +92,14 @@ static void dmb_test_claim_overlap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dmb_release(base, size), 0);
 	KUNIT_EXPECT_EQ(test, dmb_release(base, size), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dmb_release(base + size, size), 0);
-	KUNIT_EXPECT_EQ(test, dmb_blocks.block[0].claimed, 0);
+	KUNIT_EXPECT_EQ(test, dmb_blocks.block[0]->claimed, 0);
 }
 
 /* To kexec, /dev/mem and memory hotplug, what an owner has is still RAM. */
 static void dmb_test_claim_is_ram(struct kunit *test)
 {
 	phys_addr_t base = dmb_test_base(), size = DMB_MIN_ALIGNMENT_BYTES;
-	const struct dmb *dmb = &dmb_blocks.block[0];
+	const struct dmb *dmb = dmb_blocks.block[0];
 
 	KUNIT_ASSERT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), 0);
 	KUNIT_EXPECT_EQ(test, region_intersects(dmb_first_byte(dmb->start_pfn),
@@ -162,7 +162,7 @@ static unsigned long dmb_test_take_ranges(struct kunit *test, gfp_t gfp, int nid
  */
 static void dmb_test_contig_pages(struct kunit *test)
 {
-	const struct dmb *dmb = &dmb_blocks.block[0];
+	const struct dmb *dmb = dmb_blocks.block[0];
 	unsigned long nr_pages = rounddown_pow_of_two(dmb_nr_pages(dmb)), nr;
 	struct page *ranges[DMB_TEST_RANGES], *page;
 	int nid = page_to_nid(pfn_to_page(dmb->start_pfn));

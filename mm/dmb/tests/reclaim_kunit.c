@@ -16,13 +16,13 @@
 /* Free pages of isolated pageblocks are not counted, but nobody uses them. */
 static void dmb_test_isolated_is_not_listed(struct kunit *test)
 {
-	struct dmb *dmb = &dmb_blocks.block[0];
+	struct dmb *dmb = dmb_blocks.block[0];
 	unsigned long before, during;
 
-	before = dmb_zone_lru_designated(dmb->pool.zone);
+	before = dmb_zone_lru_designated(dmb->pool->zone);
 	KUNIT_ASSERT_EQ(test, start_isolate_page_range(dmb->start_pfn, dmb->end_pfn,
 						       MIGRATE_MOVABLE, 0, GFP_KERNEL), 0);
-	during = dmb_zone_lru_designated(dmb->pool.zone);
+	during = dmb_zone_lru_designated(dmb->pool->zone);
 	undo_isolate_page_range(dmb->start_pfn, dmb->end_pfn, MIGRATE_MOVABLE);
 	KUNIT_EXPECT_LE(test, during, before);
 }

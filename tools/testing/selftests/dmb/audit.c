@@ -3,19 +3,34 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "dmb.h"
 
 #define VIOLATE	DEBUGFS_DMB "/violate"
+#define TOUCHED	(4 * MB)
+#define POISONED	512	/* pages: a huge one where they are of 4 KiB */
+
+static long seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - start->tv_sec;
+}
 
 TEST(every_page_is_counted_once)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	unsigned long free, used, pcp, violations;
+	unsigned long free, used, pcp, violations, poisoned;
 	int i, fields, nr = dmb_read_blocks(blocks);
 	char line[256], name[64];
 	FILE *f;
@@ -24,16 +39,110 @@ TEST(every_page_is_counted_once)
 	ASSERT_NE(NULL, f);
 	for (i = 0; i < nr; i++) {
 		ASSERT_NE(NULL, fgets(line, sizeof(line), f));
-		fields = sscanf(line, "%63s free %lu used %lu pcp %lu violations %lu",
-				name, &free, &used, &pcp, &violations);
-		ASSERT_EQ(5, fields);
+		fields = sscanf(line, "%63s free %lu used %lu pcp %lu violations %lu poisoned %lu",
+				name, &free, &used, &pcp, &violations, &poisoned);
+		ASSERT_EQ(6, fields);
 		EXPECT_STREQ(blocks[i].name, name);
 		EXPECT_EQ(blocks[i].size / sysconf(_SC_PAGESIZE),
-			  free + used + pcp);
+			  free + used + pcp + poisoned);
 		EXPECT_EQ(0, violations);
+		EXPECT_EQ(NULL, strstr(line, "cut short"));
 	}
 	EXPECT_EQ(NULL, fgets(line, sizeof(line), f));
 	fclose(f);
+}
+
+TEST(every_page_was_asked_for_as_movable)
+{
+	struct dmb_owners owners;
+	void *memory;
+
+	if (!dmb_page_owner())
+		SKIP(return, "needs page_owner=on");
+
+	memory = dmb_touch(TOUCHED, false);
+	ASSERT_NE(NULL, memory);
+	owners = dmb_audit_owners(0);
+	TH_LOG("%lu pages or folios", owners.pages);
+	EXPECT_LE(TOUCHED / sysconf(_SC_PAGESIZE), owners.pages);
+	EXPECT_EQ(0, owners.violations);
+	munmap(memory, TOUCHED);
+}
+
+FIXTURE(poison)
+{
+	struct dmb_audit before;
+	size_t page;
+	size_t size;
+	uint64_t *frames;
+	char *memory;
+	size_t nr;	/* how many pages are poisoned */
+};
+
+FIXTURE_VARIANT(poison)
+{
+	int (*how)(uint64_t frame);
+	size_t nr;
+	bool huge;
+};
+
+FIXTURE_VARIANT_ADD(poison, hard)
+{
+	.how = dmb_poison,
+	.nr = 4,
+};
+
+/* Nothing is left on such pages to judge them by, and these are many. */
+FIXTURE_VARIANT_ADD(poison, soft)
+{
+	.how = dmb_poison_softly,
+	.nr = POISONED,
+	.huge = true,
+};
+
+FIXTURE_SETUP(poison)
+{
+	if (!dmb_can_unpoison())
+		SKIP(return, "needs HWPOISON_INJECT");
+	/* What is freed by unpoisoning was freed before, and page_owner warns. */
+	if (variant->how == dmb_poison_softly && dmb_page_owner())
+		SKIP(return, "does not go together with page_owner");
+	self->page = sysconf(_SC_PAGESIZE);
+	self->size = 2 * POISONED * self->page;
+	self->memory = dmb_touch(self->size, variant->huge);
+	ASSERT_NE(NULL, self->memory);
+	self->frames = dmb_frames(self->memory, self->size);
+	ASSERT_EQ(self->size, dmb_bytes_in_blocks(self->memory, self->size));
+	self->before = dmb_audit();
+	ASSERT_EQ(0, self->before.poisoned);
+}
+
+FIXTURE_TEARDOWN(poison)
+{
+	size_t i;
+
+	for (i = 0; i < self->nr; i++)
+		EXPECT_EQ(0, dmb_unpoison(self->frames[i]));
+	free(self->frames);
+	munmap(self->memory, self->size);
+	EXPECT_EQ(0, dmb_audit().poisoned);
+}
+
+TEST_F(poison, is_counted_apart_and_takes_no_time)
+{
+	struct dmb_audit audit;
+	struct timespec began;
+
+	for (; self->nr < variant->nr; self->nr++)
+		ASSERT_EQ(0, variant->how(self->frames[self->nr]));
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	audit = dmb_audit();
+	EXPECT_GT(15, seconds_since(&began));
+	EXPECT_EQ(variant->nr * self->page, audit.poisoned);
+	EXPECT_EQ(0, audit.violations);
+	EXPECT_FALSE(audit.cut_short);
+	EXPECT_EQ(self->before.used + self->before.unused,
+		  audit.used + audit.unused + audit.poisoned);
 }
 
 FIXTURE(violation)
@@ -75,16 +184,19 @@ TEST_F(violation, page_that_nobody_could_move)
 
 TEST_F(violation, flags_that_page_owner_remembers)
 {
-	struct dmb_audit audit;
+	struct dmb_owners owners;
 
-	if (access("/sys/kernel/debug/page_owner", R_OK))
+	if (!dmb_page_owner())
 		SKIP(return, "needs page_owner=on");
 
 	ASSERT_EQ(0, dmb_write(VIOLATE, "owner"));
-	audit = dmb_audit();
-	EXPECT_EQ(1, audit.violations);
-	EXPECT_STREQ("page_owner has no __GFP_HIGHMEM | __GFP_MOVABLE",
-		     audit.reason);
+	owners = dmb_audit_owners(0);
+	EXPECT_EQ(1, owners.violations);
+	EXPECT_STREQ("GFP_KERNEL", owners.flags);
+	EXPECT_EQ(dmb_audit().pfn, owners.pfn);
+
+	ASSERT_EQ(0, dmb_write(VIOLATE, "none"));
+	EXPECT_EQ(0, dmb_audit_owners(0).violations);
 }
 
 TEST_F(violation, ends_when_asked)
@@ -93,6 +205,25 @@ TEST_F(violation, ends_when_asked)
 	EXPECT_EQ(1, dmb_audit().violations);
 	ASSERT_EQ(0, dmb_write(VIOLATE, "none"));
 	EXPECT_EQ(0, dmb_audit().violations);
+}
+
+/* The verdict takes five seconds. */
+TEST_F(violation, reader_can_be_killed)
+{
+	struct timespec began;
+	pid_t reader;
+
+	ASSERT_EQ(0, dmb_write(VIOLATE, "page"));
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	reader = fork();
+	if (!reader) {
+		dmb_audit();
+		_exit(0);
+	}
+	usleep(500 * 1000);
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, 0);
+	EXPECT_GT(4, seconds_since(&began));
 }
 
 TEST_F(violation, refuses_other_words)

@@ -32,6 +32,7 @@
 
 #define DEFAULT_SECONDS	180
 #define AUDIT_INTERVAL	15	/* seconds */
+#define OWNERS_SECONDS	5	/* of these, for page_owner */
 #define PATIENCE	2	/* of who offlines memory: seconds */
 
 #define MEMORY		"/sys/devices/system/memory"
@@ -551,12 +552,19 @@ static void print_owner(unsigned long pfn)
 	close(fd);
 }
 
-static bool audit_once(void)
+static unsigned long owners_seen;
+
+/* 0 @seconds for all that page_owner knows */
+static bool audit_once(unsigned int seconds)
 {
+	struct dmb_owners owners = dmb_audit_owners(seconds);
 	struct dmb_audit audit = dmb_audit();
 
+	owners_seen += owners.pages;
+	if (owners.violations)
+		print_owner(owners.pfn);
 	if (!audit.violations)
-		return true;
+		return !audit.cut_short && !owners.violations;
 	ksft_print_msg("%ld violations, one at %#lx: %s\n", audit.violations,
 		       audit.pfn, audit.reason);
 	print_owner(audit.pfn);
@@ -597,15 +605,15 @@ int main(int argc, char **argv)
 
 	clock_gettime(CLOCK_MONOTONIC, &began);
 	while (seconds_since(&began) < seconds || !all_have_begun()) {
-		sleep(AUDIT_INTERVAL);
-		bad += !audit_once();
+		sleep(AUDIT_INTERVAL - (dmb_page_owner() ? OWNERS_SECONDS : 0));
+		bad += !audit_once(OWNERS_SECONDS);
 		audits++;
 	}
 	for (i = 0; i < NR_WORKERS; i++)
 		kill(pids[i], SIGKILL);
 	for (i = 0; i < NR_WORKERS; i++)
 		waitpid(pids[i], NULL, 0);
-	bad += !audit_once();
+	bad += !audit_once(0);
 	clean_up();
 
 	for (i = 0; i < NR_WORKERS; i++) {
@@ -620,6 +628,9 @@ int main(int argc, char **argv)
 		       dmb_read_value("/proc/vmstat", "oom_kill") - kills,
 		       dmb_read_value("/proc/vmstat", "pgdemote_direct") +
 		       dmb_read_value("/proc/vmstat", "pgdemote_kswapd"));
+	if (dmb_page_owner())
+		ksft_print_msg("%lu times page_owner had the right flags for a page or folio\n",
+			       owners_seen);
 	ksft_test_result(!bad, "%lu audits under load and one after it\n", audits);
 	/* Memory that was caught offline has no pageblocks to show. */
 	ksft_test_result(dmb_pageblocks() <= pageblocks && dmb_pageblocks(),

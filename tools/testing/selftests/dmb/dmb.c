@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../kselftest.h"
@@ -25,6 +26,12 @@
 #define SOFT_OFFLINE	"/sys/devices/system/memory/soft_offline_page"
 #define HARD_OFFLINE	"/sys/devices/system/memory/hard_offline_page"
 #define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
+#define PAGE_OWNER	"/sys/kernel/debug/page_owner"
+
+/* Longer than what page_owner has to say of a page */
+#define RECORD_SIZE	8192
+#define MAX_SUSPECTS	64
+#define LOOKS		10
 
 #define MAX_PIPES	512
 #define PIPE_SIZE	(1 * MB)
@@ -147,7 +154,11 @@ unsigned long dmb_read_number(const char *path)
 	return strtoul(text, NULL, 0);
 }
 
-unsigned long dmb_pageblocks(void)
+/*
+ * A sum of the column DMB in one of two tables of /proc/pagetypeinfo, which begin
+ * with "Number of blocks type" and, with page_owner=on, "Number of mixed blocks"
+ */
+static unsigned long sum_of_pageblocks(const char *table)
 {
 	FILE *f = fopen("/proc/pagetypeinfo", "r");
 	unsigned long count = 0;
@@ -158,6 +169,7 @@ unsigned long dmb_pageblocks(void)
 	if (!f)
 		ksft_exit_fail_msg("cannot read /proc/pagetypeinfo\n");
 	while (fgets(line, sizeof(line), f)) {
+		bool wanted = !strncmp(line, table, strlen(table));
 		char *word = strtok(line, "\n ");
 		int i;
 
@@ -166,7 +178,7 @@ unsigned long dmb_pageblocks(void)
 			for (i = 0; word && strcmp(word, "DMB"); i++)
 				word = strtok(NULL, "\n ");
 			column = i;
-			blocks = word;
+			blocks = word && wanted;
 			continue;
 		}
 		/* An empty line ends the table; a node has one of each kind. */
@@ -182,6 +194,16 @@ unsigned long dmb_pageblocks(void)
 	}
 	fclose(f);
 	return count;
+}
+
+unsigned long dmb_pageblocks(void)
+{
+	return sum_of_pageblocks("Number of blocks type");
+}
+
+static unsigned long mixed_pageblocks(void)
+{
+	return sum_of_pageblocks("Number of mixed blocks");
 }
 
 unsigned long dmb_pageblock_size(void)
@@ -201,18 +223,23 @@ struct dmb_audit dmb_audit(void)
 	FILE *f = fopen(DEBUGFS_DMB "/audit", "r");
 	long long page = sysconf(_SC_PAGESIZE);
 	struct dmb_audit audit = { };
-	long free, used, pcp, violations;
+	long free, used, pcp, violations, poisoned;
 	char line[256];
 
 	if (!f)
 		ksft_exit_fail_msg("cannot read " DEBUGFS_DMB "/audit\n");
 	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%*s free %ld used %ld pcp %ld violations %ld",
-			   &free, &used, &pcp, &violations) == 4) {
+		if (sscanf(line, "%*s free %ld used %ld pcp %ld violations %ld poisoned %ld",
+			   &free, &used, &pcp, &violations, &poisoned) == 5) {
 			audit.used += used * page;
 			audit.free += free * page;
 			audit.unused += (free + pcp) * page;
 			audit.violations += violations;
+			audit.poisoned += poisoned * page;
+			if (strstr(line, "cut short")) {
+				ksft_print_msg("%s", line);
+				audit.cut_short = true;
+			}
 		} else if (sscanf(line, " violation pfn %lx: %127[^\n]",
 				  &audit.pfn, audit.reason) == 2) {
 			ksft_print_msg("%s", line);
@@ -220,6 +247,143 @@ struct dmb_audit dmb_audit(void)
 	}
 	fclose(f);
 	return audit;
+}
+
+bool dmb_page_owner(void)
+{
+	return !access(PAGE_OWNER, R_OK);
+}
+
+/* Do these names of flags, with "|" between them, let a page be in a block? */
+static bool eligible_flags(char *names)
+{
+	bool highmem = false, movable = false;
+	char *name, *rest;
+
+	for (name = strtok_r(names, "|", &rest); name; name = strtok_r(NULL, "|", &rest)) {
+		bool huge = !strncmp(name, "GFP_TRANSHUGE", strlen("GFP_TRANSHUGE"));
+		bool user = !strcmp(name, "GFP_HIGHUSER_MOVABLE");
+
+		highmem |= huge || user || !strcmp(name, "GFP_HIGHUSER") ||
+			   !strcmp(name, "__GFP_HIGHMEM");
+		movable |= huge || user || !strcmp(name, "__GFP_MOVABLE");
+	}
+	return highmem && movable;
+}
+
+/*
+ * Is the page of a record one that must not be in a block? A record begins like this:
+ *
+ *	Page allocated via order 0, mask 0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), ...
+ *	PFN 0x20000 type ...
+ *
+ * An owner may have asked for its pages with any flags.
+ */
+static bool violating_record(const char *record, struct dmb_owners *owners,
+			     unsigned long *pfn)
+{
+	const char *names = strchr(record, '('), *line = strstr(record, "\nPFN ");
+	char copy[sizeof(owners->flags)];
+
+	if (!names || !line || sscanf(line, "\nPFN %lx", pfn) != 1)
+		ksft_exit_fail_msg("cannot understand " PAGE_OWNER ": %s\n", record);
+	names++;
+	snprintf(copy, sizeof(copy), "%.*s", (int)strcspn(names, ")"), names);
+	if (eligible_flags(copy) || strstr(record, "alloc_contig_range"))
+		return false;
+	snprintf(owners->flags, sizeof(owners->flags), "%.*s",
+		 (int)strcspn(names, ")"), names);
+	return true;
+}
+
+/* The next record from @pfn on; its length, or 0 if there is none */
+static ssize_t read_record(int fd, unsigned long pfn, char record[RECORD_SIZE])
+{
+	ssize_t len;
+
+	/* Offsets of this file are page frames. */
+	len = pread(fd, record, RECORD_SIZE - 1, pfn);
+	if (len < 0)
+		ksft_exit_fail_msg("cannot read " PAGE_OWNER ": %s\n", strerror(errno));
+	record[len] = '\0';
+	return len;
+}
+
+/* Violations, as far as one look can tell; returns how many. */
+static unsigned int find_suspects(int fd, unsigned int seconds, struct dmb_owners *owners,
+				  unsigned long suspects[MAX_SUSPECTS])
+{
+	static unsigned long cursor;
+	static char record[RECORD_SIZE];
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, nr_blocks = dmb_read_blocks(blocks);
+	unsigned long pfn, page = sysconf(_SC_PAGESIZE);
+	unsigned int nr = 0;
+	struct timespec began, now;
+
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	if (!seconds)
+		cursor = 0;
+	for (i = 0; i < nr_blocks; i++) {
+		unsigned long start = blocks[i].base / page;
+		unsigned long end = start + blocks[i].size / page;
+
+		if (cursor < start)
+			cursor = start;
+		while (cursor < end) {
+			bool bad;
+
+			clock_gettime(CLOCK_MONOTONIC, &now);
+			if (nr == MAX_SUSPECTS ||
+			    (seconds && now.tv_sec - began.tv_sec >= seconds))
+				return nr;
+			if (!read_record(fd, cursor, record))
+				break;
+			bad = violating_record(record, owners, &pfn);
+			cursor = pfn + 1;
+			if (pfn >= end)
+				break;
+			owners->pages++;
+			if (bad)
+				suspects[nr++] = pfn;
+		}
+		/* There may be another block right behind this one. */
+		cursor = end;
+	}
+	cursor = 0;
+	return nr;
+}
+
+struct dmb_owners dmb_audit_owners(unsigned int seconds)
+{
+	unsigned long suspects[MAX_SUSPECTS], pfn;
+	unsigned int nr, kept, look, i, interval = 10;
+	int fd = open(PAGE_OWNER, O_RDONLY);
+	struct dmb_owners owners = { };
+	static char record[RECORD_SIZE];
+
+	if (fd < 0)
+		return owners;
+	nr = find_suspects(fd, seconds, &owners, suspects);
+	/* Compaction and page reporting take free pages for a moment. */
+	for (look = 1; nr && look < LOOKS; look++, interval *= 2) {
+		usleep(interval * 1000);
+		for (i = kept = 0; i < nr; i++) {
+			if (!read_record(fd, suspects[i], record) ||
+			    !violating_record(record, &owners, &pfn) ||
+			    pfn != suspects[i])
+				continue;
+			suspects[kept++] = pfn;
+			owners.pfn = pfn;
+		}
+		nr = kept;
+	}
+	close(fd);
+	owners.violations = nr;
+	if (nr)
+		ksft_print_msg("%u pages were asked for with other flags, pfn %#lx with %s\n",
+			       nr, owners.pfn, owners.flags);
+	return owners;
 }
 
 struct dmb_lists dmb_read_lists(void)
@@ -246,6 +410,7 @@ struct dmb_state dmb_note_state(bool claims)
 {
 	struct dmb_state state = {
 		.pageblocks = dmb_pageblocks(),
+		.mixed = mixed_pageblocks(),
 		.total = dmb_meminfo("DmbTotal"),
 		.used = dmb_audit().used,
 		.claims = claims,
@@ -272,13 +437,19 @@ const char *dmb_changed(const struct dmb_state *state)
 	else if (state->pageblocks != dmb_pageblocks())
 		snprintf(text, sizeof(text), "%lu pageblocks, now %lu",
 			 state->pageblocks, dmb_pageblocks());
-	else if (state->total != dmb_meminfo("DmbTotal") ||
-		 state->total != (unsigned long long)(audit.used + audit.unused))
+	else if (mixed_pageblocks() > state->mixed)
+		snprintf(text, sizeof(text), "%lu mixed pageblocks, now %lu",
+			 state->mixed, mixed_pageblocks());
+	else if (state->total != dmb_meminfo("DmbTotal") || state->total !=
+		 (unsigned long long)(audit.used + audit.unused + audit.poisoned))
 		snprintf(text, sizeof(text), "%llu in all, now %llu, %lld found", state->total,
-			 dmb_meminfo("DmbTotal"), audit.used + audit.unused);
+			 dmb_meminfo("DmbTotal"),
+			 audit.used + audit.unused + audit.poisoned);
 	else if (audit.used - state->used >= DMB_NOISE ||
 		 (!state->claims && state->used - audit.used >= DMB_NOISE))
 		snprintf(text, sizeof(text), "%lld used, now %lld", state->used, audit.used);
+	else if (audit.cut_short)
+		snprintf(text, sizeof(text), "an audit that was cut short");
 	else if (audit.violations)
 		snprintf(text, sizeof(text), "%ld violations: %s", audit.violations,
 			 audit.reason);

@@ -13,7 +13,7 @@
 #define DMB_CLAIM	DEBUGFS_DMB "/claim"
 #define SYSFS_THP	"/sys/kernel/mm/transparent_hugepage"
 
-#define DMB_MAX_BLOCKS	32
+#define DMB_MAX_BLOCKS	256
 #define MB		((size_t)1024 * 1024)
 
 /*
@@ -67,12 +67,30 @@ struct dmb_audit {
 	long long used;		/* bytes */
 	long long free;		/* bytes in the buddy allocator */
 	long long unused;	/* bytes: free, or in per-cpu lists */
+	long long poisoned;	/* bytes that are broken, and in none of the others */
 	long violations;
+	bool cut_short;		/* not all pages were judged */
 	unsigned long pfn;	/* of the last violation reported */
 	char reason[128];	/* of that */
 };
 
 struct dmb_audit dmb_audit(void);
+
+/*
+ * What page_owner=on says of the pages in blocks: each that nobody claims must have
+ * been asked for with __GFP_HIGHMEM and __GFP_MOVABLE. That takes long where many are
+ * in use. With a number of seconds it ends after as many, and the next one goes on
+ * from there.
+ */
+struct dmb_owners {
+	unsigned long pages;	/* or larger folios, looked at */
+	long violations;
+	unsigned long pfn;	/* of the last violation */
+	char flags[256];	/* that it was asked for with */
+};
+
+bool dmb_page_owner(void);
+struct dmb_owners dmb_audit_owners(unsigned int seconds);
 
 /* Free pages in per-cpu lists, of all zones and CPUs: no counter has them. */
 struct dmb_lists {
@@ -85,6 +103,7 @@ struct dmb_lists dmb_read_lists(void);
 /* What must be as it was when a test is over */
 struct dmb_state {
 	unsigned long pageblocks;
+	unsigned long mixed;		/* pageblocks, with page_owner=on */
 	unsigned long long total;	/* bytes */
 	long long used;			/* bytes */
 	bool claims;

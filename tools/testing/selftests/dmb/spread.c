@@ -31,6 +31,15 @@ static int read_switch(void)
 	return value;
 }
 
+static void read_cmdline(char cmdline[4096])
+{
+	FILE *file = fopen("/proc/cmdline", "r");
+
+	if (!file || !fgets(cmdline, 4096, file))
+		ksft_exit_fail_msg("cannot read /proc/cmdline\n");
+	fclose(file);
+}
+
 static struct turns measure(struct __test_metadata *_metadata, const char *what,
 			    const struct dmb_block *blocks, int nr,
 			    const char *memory, size_t size, size_t page_size)
@@ -46,11 +55,24 @@ static struct turns measure(struct __test_metadata *_metadata, const char *what,
 	return turns;
 }
 
+/* What is free in a controller's blocks, or in per-cpu lists */
+static size_t unused_in(const struct dmb_block *controller)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks), i;
+	size_t unused = 0;
+
+	for (i = 0; i < nr; i++)
+		if (blocks[i].base - controller->base < controller->size)
+			unused += dmb_unused(&blocks[i]);
+	return unused;
+}
+
 /* The block of the lowest address is filled first, then the next one. */
 static void check_address_order(struct __test_metadata *_metadata,
 				const struct dmb_block *blocks, int nr)
 {
-	size_t room = dmb_unused(&blocks[0]);
+	size_t room = unused_in(&blocks[0]);
 	size_t first_size = room / 10 * 9 / MB * MB;
 	size_t rest_size = room / 10 * 2 / MB * MB;
 	char *first = turns_map(first_size, false);
@@ -89,17 +111,54 @@ FIXTURE_TEARDOWN(boot)
 TEST_F(boot, spread)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	char cmdline[4096] = "", *word;
-	FILE *file = fopen("/proc/cmdline", "r");
 	int nr = dmb_read_blocks(blocks);
+	char cmdline[4096], *word;
 
-	ASSERT_NE(NULL, file);
-	ASSERT_NE(NULL, fgets(cmdline, sizeof(cmdline), file));
-	fclose(file);
+	read_cmdline(cmdline);
 	word = strstr(cmdline, "dmb_spread=");
 	EXPECT_EQ(word ? atoi(word + strlen("dmb_spread=")) : 1, at_boot);
 	if (at_boot == 0 && nr > 1)
 		check_address_order(_metadata, blocks, nr);
+}
+
+/* Is all of this in one range that the command line asks for? */
+static bool in_one_range(const char *cmdline, unsigned long long start,
+			 unsigned long long end)
+{
+	char *at = strstr(cmdline, "movablecore=");
+
+	for (at = at ? strchr(at, '=') : NULL; at && *at && *at != ' '; ) {
+		unsigned long long size = turns_parse_bytes(at + 1, &at), base;
+
+		if (*at == '@') {
+			base = turns_parse_bytes(at + 1, &at);
+			if (start >= base && end <= base + size)
+				return true;
+		}
+		at += strcspn(at, ", ");
+	}
+	return false;
+}
+
+/* The blocks that turns are taken between: those of one range are one. */
+static int read_controllers(struct dmb_block *blocks)
+{
+	int nr = dmb_read_blocks(blocks), i, merged = 0;
+	char cmdline[4096];
+
+	read_cmdline(cmdline);
+	for (i = 1; i < nr; i++) {
+		struct dmb_block *last = &blocks[merged];
+		unsigned long long end = blocks[i].base + blocks[i].size;
+
+		if (in_one_range(cmdline, last->base, end)) {
+			last->size = end - last->base;
+			last->free += blocks[i].free;
+		} else {
+			blocks[++merged] = blocks[i];
+		}
+	}
+	return nr ? merged + 1 : 0;
 }
 
 static size_t room_for(size_t folio_size)
@@ -121,7 +180,7 @@ FIXTURE_SETUP(spread)
 	int i;
 
 	dmb_write(SWITCH, "1");
-	self->nr = dmb_read_blocks(self->blocks);
+	self->nr = read_controllers(self->blocks);
 	if (self->nr < 2)
 		SKIP(return, "there is one block only");
 	for (i = 1; i < self->nr; i++)
@@ -259,6 +318,38 @@ TEST_F(spread, after_one_block_was_freed)
 	EXPECT_GE(turns_even_percent(&turns), 90);
 	munmap(fresh, freed);
 	munmap(memory, size);
+}
+
+/* The blocks that an owner has left share evenly, and nobody looks for more. */
+TEST_F(spread, one_block_is_claimed)
+{
+	size_t page_size = sysconf(_SC_PAGESIZE), size;
+	unsigned long drained;
+	struct turns turns;
+	char *memory;
+	int k;
+
+	if (self->nr < 3)
+		SKIP(return, "there are two blocks only");
+	for (k = 0; k < self->nr; k++) {
+		struct dmb_block claimed = self->blocks[k], rest[DMB_MAX_BLOCKS];
+		int nr = 0, i;
+
+		for (i = 0; i < self->nr; i++)
+			if (i != k)
+				rest[nr++] = self->blocks[i];
+		ASSERT_EQ(0, dmb_claim(claimed.base, claimed.size));
+		size = self->size / self->nr * nr / page_size * page_size;
+		drained = dmb_read_value("/proc/vmstat", "dmb_drain");
+		memory = turns_map(size, false);
+		turns_touch(memory, size);
+		turns = measure(_metadata, claimed.name, rest, nr, memory, size, page_size);
+		EXPECT_GE(turns_even_percent(&turns), 95);
+		EXPECT_EQ(0, turns.elsewhere);
+		EXPECT_EQ(drained, dmb_read_value("/proc/vmstat", "dmb_drain"));
+		munmap(memory, size);
+		ASSERT_EQ(0, dmb_release(claimed.base, claimed.size));
+	}
 }
 
 TEST_F(spread, switched_off)

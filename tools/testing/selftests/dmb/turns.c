@@ -2,6 +2,7 @@
 /* How evenly the pages of a mapping are spread over memory controllers. */
 
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,19 @@ static uint32_t next_random(void)
 {
 	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
 	return random_state >> 32;
+}
+
+unsigned long long turns_parse_bytes(const char *text, char **end)
+{
+	static const char suffixes[] = "KMGTPE";
+	unsigned long long bytes = strtoull(text, end, 0);
+	const char *suffix = **end ? strchr(suffixes, toupper(**end)) : NULL;
+
+	if (suffix) {
+		bytes <<= 10 * (suffix - suffixes + 1);
+		(*end)++;
+	}
+	return bytes;
 }
 
 char *turns_map(size_t size, bool huge)
@@ -84,7 +98,7 @@ struct turns turns_measure(const struct dmb_block *blocks, int nr,
 	size_t base_pages = page_size / sysconf(_SC_PAGESIZE);
 	size_t pages = size / page_size, share[DMB_MAX_BLOCKS + 1] = { }, i;
 	uint64_t *frames = dmb_frames(memory, size);
-	int8_t *where = malloc(pages);
+	int16_t *where = malloc(pages * sizeof(*where));
 	struct turns turns = { .nr = nr };
 
 	if (!where)

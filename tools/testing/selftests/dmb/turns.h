@@ -29,6 +29,9 @@ struct turns {
  */
 size_t turns_room(size_t folio_size);
 
+/* A number of bytes with an optional suffix, as on the kernel command line */
+unsigned long long turns_parse_bytes(const char *text, char **end);
+
 /* Anonymous memory, not touched, where huge pages have their place. */
 char *turns_map(size_t size, bool huge);
 

@@ -31,31 +31,16 @@ static void usage(void)
 }
 
 /* A number with a suffix of the kernel command line. */
-static unsigned long long parse_bytes(const char *text, char **end)
-{
-	unsigned long long value = strtoull(text, end, 0);
-	const char *suffixes = "KMGT", *suffix;
-
-	suffix = **end ? strchr(suffixes, **end) : NULL;
-	if (*end == text)
-		usage();
-	if (suffix) {
-		value <<= 10 * (suffix - suffixes + 1);
-		++*end;
-	}
-	return value;
-}
-
 static int parse_ranges(char **words, struct dmb_block *ranges)
 {
 	char *end;
 	int nr;
 
 	for (nr = 0; words[nr] && nr < DMB_MAX_BLOCKS; nr++) {
-		ranges[nr].size = parse_bytes(words[nr], &end);
+		ranges[nr].size = turns_parse_bytes(words[nr], &end);
 		if (*end != '@')
 			usage();
-		ranges[nr].base = parse_bytes(end + 1, &end);
+		ranges[nr].base = turns_parse_bytes(end + 1, &end);
 		if (*end)
 			usage();
 		snprintf(ranges[nr].name, sizeof(ranges[nr].name), "%.31s", words[nr]);
@@ -90,7 +75,9 @@ int main(int argc, char **argv)
 	while ((option = getopt(argc, argv, "s:c:H")) != -1) {
 		switch (option) {
 		case 's':
-			size = parse_bytes(optarg, &end);
+			size = turns_parse_bytes(optarg, &end);
+			if (!size || *end)
+				usage();
 			size_given = true;
 			break;
 		case 'c':

@@ -14,9 +14,9 @@ static struct dmb_table *dmb_test_table(struct kunit *test)
 	struct dmb_table *table = kunit_kzalloc(test, sizeof(*table), GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, table);
-	KUNIT_ASSERT_NOT_NULL(test, dmb_table_add(table, 500, 600, "c"));
-	KUNIT_ASSERT_NOT_NULL(test, dmb_table_add(table, 100, 200, "a"));
-	KUNIT_ASSERT_NOT_NULL(test, dmb_table_add(table, 200, 300, "b"));
+	KUNIT_ASSERT_TRUE(test, dmb_test_add(test, table, 500, 600, "c"));
+	KUNIT_ASSERT_TRUE(test, dmb_test_add(test, table, 100, 200, "a"));
+	KUNIT_ASSERT_TRUE(test, dmb_test_add(test, table, 200, 300, "b"));
 	return table;
 }
 
@@ -25,24 +25,22 @@ static void dmb_test_add_sorts(struct kunit *test)
 	struct dmb_table *table = dmb_test_table(test);
 
 	KUNIT_EXPECT_EQ(test, table->nr, 3);
-	KUNIT_EXPECT_STREQ(test, table->block[0].name, "a");
-	KUNIT_EXPECT_STREQ(test, table->block[1].name, "b");
-	KUNIT_EXPECT_STREQ(test, table->block[2].name, "c");
-	KUNIT_EXPECT_EQ(test, table->block[2].start_pfn, 500);
-	KUNIT_EXPECT_EQ(test, table->block[2].end_pfn, 600);
+	KUNIT_EXPECT_STREQ(test, table->block[0]->name, "a");
+	KUNIT_EXPECT_STREQ(test, table->block[1]->name, "b");
+	KUNIT_EXPECT_STREQ(test, table->block[2]->name, "c");
+	KUNIT_EXPECT_EQ(test, table->block[2]->start_pfn, 500);
+	KUNIT_EXPECT_EQ(test, table->block[2]->end_pfn, 600);
 }
 
 static void dmb_test_add_cuts_name(struct kunit *test)
 {
 	struct dmb_table *table = dmb_test_table(test);
 	char name[DMB_NAME_LEN + 1];
-	struct dmb *dmb;
 
 	memset(name, 'n', DMB_NAME_LEN);
 	name[DMB_NAME_LEN] = '\0';
-	dmb = dmb_table_add(table, 700, 800, name);
-	KUNIT_ASSERT_NOT_NULL(test, dmb);
-	KUNIT_EXPECT_EQ(test, strlen(dmb->name), DMB_NAME_LEN - 1);
+	KUNIT_ASSERT_TRUE(test, dmb_test_add(test, table, 700, 800, name));
+	KUNIT_EXPECT_EQ(test, strlen(table->block[3]->name), DMB_NAME_LEN - 1);
 }
 
 static void dmb_test_add_full(struct kunit *test)
@@ -51,10 +49,10 @@ static void dmb_test_add_full(struct kunit *test)
 	unsigned long pfn = 1000;
 
 	while (table->nr < DMB_MAX_BLOCKS) {
-		KUNIT_ASSERT_NOT_NULL(test, dmb_table_add(table, pfn, pfn + 10, NULL));
+		KUNIT_ASSERT_TRUE(test, dmb_test_add(test, table, pfn, pfn + 10, NULL));
 		pfn += 10;
 	}
-	KUNIT_EXPECT_NULL(test, dmb_table_add(table, pfn, pfn + 10, NULL));
+	KUNIT_EXPECT_FALSE(test, dmb_test_add(test, table, pfn, pfn + 10, NULL));
 	KUNIT_EXPECT_EQ(test, table->nr, DMB_MAX_BLOCKS);
 }
 
@@ -62,28 +60,28 @@ static void dmb_test_remove(struct kunit *test)
 {
 	struct dmb_table *table = dmb_test_table(test);
 
-	dmb_table_remove(table, &table->block[1]);
+	dmb_table_remove(table, table->block[1]);
 	KUNIT_EXPECT_EQ(test, table->nr, 2);
-	KUNIT_EXPECT_STREQ(test, table->block[0].name, "a");
-	KUNIT_EXPECT_STREQ(test, table->block[1].name, "c");
+	KUNIT_EXPECT_STREQ(test, table->block[0]->name, "a");
+	KUNIT_EXPECT_STREQ(test, table->block[1]->name, "c");
 
-	dmb_table_remove(table, &table->block[1]);
+	dmb_table_remove(table, table->block[1]);
 	KUNIT_EXPECT_EQ(test, table->nr, 1);
-	KUNIT_EXPECT_STREQ(test, table->block[0].name, "a");
+	KUNIT_EXPECT_STREQ(test, table->block[0]->name, "a");
 }
 
 static void dmb_test_first(struct kunit *test)
 {
 	struct dmb_table *table = dmb_test_table(test);
-	struct dmb *block = table->block;
+	struct dmb **block = table->block;
 
 	KUNIT_EXPECT_NULL(test, dmb_table_first(table, 0, 100));
-	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 0, 101), &block[0]);
-	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 199, 200), &block[0]);
-	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 200, 201), &block[1]);
-	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 150, 550), &block[0]);
+	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 0, 101), block[0]);
+	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 199, 200), block[0]);
+	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 200, 201), block[1]);
+	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 150, 550), block[0]);
 	KUNIT_EXPECT_NULL(test, dmb_table_first(table, 300, 500));
-	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 300, 501), &block[2]);
+	KUNIT_EXPECT_PTR_EQ(test, dmb_table_first(table, 300, 501), block[2]);
 	KUNIT_EXPECT_NULL(test, dmb_table_first(table, 600, ULONG_MAX));
 }
 
@@ -110,25 +108,29 @@ static void dmb_test_intersects(struct kunit *test)
 
 static void dmb_test_live_lookup(struct kunit *test)
 {
-	struct dmb *dmb = NULL, *last = &dmb_blocks.block[dmb_blocks.nr - 1];
+	struct dmb *dmb = NULL, *last;
 
 	dmb_test_need_blocks(test);
+	last = dmb_blocks.block[dmb_blocks.nr - 1];
 
 	while ((dmb = dmb_next(dmb))) {
 		KUNIT_EXPECT_TRUE(test, dmb_contains_pfn(dmb->start_pfn));
 		KUNIT_EXPECT_TRUE(test, dmb_contains_pfn(dmb->end_pfn - 1));
 		KUNIT_EXPECT_EQ(test, dmb_intersects(dmb->start_pfn, dmb->end_pfn),
 				DMB_INTERSECTS);
+		KUNIT_EXPECT_PTR_EQ(test, dmb_pool_of(dmb->start_pfn), dmb->pool);
+		KUNIT_EXPECT_PTR_EQ(test, dmb_pool_of(dmb->end_pfn - 1), dmb->pool);
 	}
-	KUNIT_EXPECT_FALSE(test, dmb_contains_pfn(dmb_blocks.block->start_pfn - 1));
+	KUNIT_EXPECT_FALSE(test, dmb_contains_pfn(dmb_blocks.block[0]->start_pfn - 1));
 	KUNIT_EXPECT_FALSE(test, dmb_contains_pfn(last->end_pfn));
 }
 
 static void dmb_test_live_sticky(struct kunit *test)
 {
-	unsigned long pfn = dmb_blocks.block->start_pfn;
+	unsigned long pfn;
 
 	dmb_test_need_blocks(test);
+	pfn = dmb_blocks.block[0]->start_pfn;
 
 	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE),
 			MIGRATE_DMB);
@@ -151,29 +153,7 @@ static void dmb_test_live_eligible(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dmb_eligible(gfp_zone(GFP_ATOMIC)));
 }
 
-/* The per-cpu lists of each order are within the bounds of that order. */
-static void dmb_test_pindex(struct kunit *test)
-{
-	unsigned int order, pindex;
-	int type;
-
-	for (order = 0; order <= PAGE_ALLOC_COSTLY_ORDER; order++) {
-		for (type = MIGRATE_PCPTYPES; type < NR_PCP_TYPES; type++) {
-			pindex = dmb_order_to_pindex(type, order);
-			KUNIT_EXPECT_EQ(test, pindex % NR_PCP_TYPES, type);
-			KUNIT_EXPECT_EQ(test, pindex / NR_PCP_TYPES, order);
-			KUNIT_EXPECT_LT(test, pindex, NR_LOWORDER_PCP_LISTS);
-		}
-	}
-#ifdef CONFIG_TRANSPARENT_HUGEPAGE
-	KUNIT_EXPECT_EQ(test, dmb_order_to_pindex(MIGRATE_PCPTYPES, HPAGE_PMD_ORDER),
-			NR_PCP_LISTS - NR_PCP_DMB);
-	KUNIT_EXPECT_EQ(test, dmb_order_to_pindex(NR_PCP_TYPES - 1, HPAGE_PMD_ORDER),
-			NR_PCP_LISTS - 1);
-#endif
-}
-
-static struct kunit_case dmb_registry_cases[] = {
+static struct kunit_case dmb_table_cases[] = {
 	KUNIT_CASE(dmb_test_add_sorts),
 	KUNIT_CASE(dmb_test_add_cuts_name),
 	KUNIT_CASE(dmb_test_add_full),
@@ -183,13 +163,12 @@ static struct kunit_case dmb_registry_cases[] = {
 	KUNIT_CASE(dmb_test_live_lookup),
 	KUNIT_CASE(dmb_test_live_sticky),
 	KUNIT_CASE(dmb_test_live_eligible),
-	KUNIT_CASE(dmb_test_pindex),
 	{}
 };
 
-static struct kunit_suite dmb_registry_suite = {
-	.name = "dmb_registry",
-	.test_cases = dmb_registry_cases,
+static struct kunit_suite dmb_table_suite = {
+	.name = "dmb_table",
+	.test_cases = dmb_table_cases,
 };
 
-kunit_test_suite(dmb_registry_suite);
+kunit_test_suite(dmb_table_suite);

@@ -15,12 +15,30 @@
 #include "internal.h"
 
 DEFINE_STATIC_KEY_FALSE(dmb_present);
+EXPORT_SYMBOL_GPL(dmb_present);
 
 struct dmb_table dmb_blocks;
 
 /**
+ * dmb_next - walk the blocks of this machine
+ * @dmb: a block, or NULL
+ *
+ * Return: the block behind @dmb, the first one if that is NULL; NULL at the end.
+ */
+struct dmb *dmb_next(struct dmb *dmb)
+{
+	unsigned int i = 0;
+
+	if (dmb)
+		while (dmb_blocks.block[i++] != dmb)
+			;
+	return i < dmb_blocks.nr ? dmb_blocks.block[i] : NULL;
+}
+
+/**
  * dmb_table_add - add a range to a table
  * @table: the table, which stays sorted by address
+ * @dmb: memory for the entry, which this initializes
  * @start_pfn: first page frame of the range
  * @end_pfn: one past its last page frame
  * @name: the range's name, cut to DMB_NAME_LEN - 1 characters; may be NULL
@@ -28,44 +46,45 @@ struct dmb_table dmb_blocks;
  * The caller has made sure that the range overlaps none in the table.
  *
  * Context: Boot, or a table that nobody else uses.
- * Return: the new entry, or NULL when the table is full.  Entries behind it
- * have moved.
+ * Return: false when the table is full.
  */
-struct dmb *dmb_table_add(struct dmb_table *table, unsigned long start_pfn,
-			  unsigned long end_pfn, const char *name)
+bool dmb_table_add(struct dmb_table *table, struct dmb *dmb,
+		   unsigned long start_pfn, unsigned long end_pfn,
+		   const char *name)
 {
 	unsigned int i = table->nr;
-	struct dmb *dmb;
 
 	if (table->nr == DMB_MAX_BLOCKS)
-		return NULL;
+		return false;
 
-	for (; i && table->block[i - 1].start_pfn > start_pfn; i--)
+	for (; i && table->block[i - 1]->start_pfn > start_pfn; i--)
 		table->block[i] = table->block[i - 1];
+	table->block[i] = dmb;
 	table->nr++;
 
-	dmb = &table->block[i];
 	memset(dmb, 0, sizeof(*dmb));
 	dmb->start_pfn = start_pfn;
 	dmb->end_pfn = end_pfn;
 	if (name)
 		strscpy(dmb->name, name);
-	return dmb;
+	return true;
 }
 
 /**
  * dmb_table_remove - take an entry out of a table
  * @table: the table
- * @dmb: the entry; entries behind it move
+ * @dmb: the entry, which is in the table
  *
  * Context: Boot, or a table that nobody else uses.
  */
 void dmb_table_remove(struct dmb_table *table, struct dmb *dmb)
 {
-	struct dmb *end = table->block + --table->nr;
+	unsigned int i = 0;
 
-	for (; dmb < end; dmb++)
-		*dmb = dmb[1];
+	while (table->block[i] != dmb)
+		i++;
+	for (table->nr--; i < table->nr; i++)
+		table->block[i] = table->block[i + 1];
 }
 
 /**
@@ -84,7 +103,7 @@ struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
 	unsigned int i;
 
 	for (i = 0; i < table->nr; i++) {
-		struct dmb *dmb = &table->block[i];
+		struct dmb *dmb = table->block[i];
 
 		if (dmb->start_pfn >= end_pfn)
 			break;
@@ -142,12 +161,6 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 	}
 	return DMB_MIXED;
 }
-
-bool __dmb_contains_pfn(unsigned long pfn)
-{
-	return dmb_table_first(&dmb_blocks, pfn, pfn + 1);
-}
-EXPORT_SYMBOL_GPL(__dmb_contains_pfn);
 
 /**
  * dmb_intersects - compare a range of pages with the designated blocks

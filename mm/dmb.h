@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MM_DMB_H
+#define _MM_DMB_H
+
+/*
+ * Designated movable blocks (DMB): what the files of mm/ call, by caller.
+ *
+ * With CONFIG_DMB=n, dmb_enabled() is false at compile time. The compiler then
+ * drops the calls behind it, so that most of these need no stub.
+ */
+
+#include <linux/dmb.h>
+#include <linux/gfp.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/percpu.h>
+#include <linux/vmstat.h>
+
+struct alloc_context;
+struct cma;
+struct compact_control;
+struct folio;
+struct memory_notify;
+
+/* All callers: requests, pages and zones */
+
+#ifdef CONFIG_DMB
+#define is_migrate_dmb(migratetype) \
+	(dmb_enabled() && (migratetype) == MIGRATE_DMB)
+#define zone_dmb_pages(zone)		((zone)->dmb_pages)
+#define zone_free_dmb_pages(zone)	zone_page_state(zone, NR_FREE_DMB_PAGES)
+#else
+#define is_migrate_dmb(migratetype)	false
+#define zone_dmb_pages(zone)		0UL
+#define zone_free_dmb_pages(zone)	0UL
+#endif
+
+/*
+ * Return true if a request with this highest zone index may use designated
+ * pages. Callers that mean any memory pass the highest index of all.
+ */
+static __always_inline bool dmb_eligible(enum zone_type highest_zoneidx)
+{
+	return dmb_enabled() && highest_zoneidx >= ZONE_MOVABLE;
+}
+
+/* Managed pages of a zone that requests of any kind may use */
+static inline unsigned long zone_ordinary_pages(struct zone *zone)
+{
+	unsigned long managed = zone_managed_pages(zone);
+
+	/* Memory that goes offline leaves one counter before the other. */
+	return managed - min(managed, zone_dmb_pages(zone));
+}
+
+/* Return true if a zone has no ordinary memory at all */
+static inline bool dmb_fills(struct zone *zone)
+{
+	return dmb_enabled() && !zone_ordinary_pages(zone);
+}
+
+/* vmstat.c, show_mem.c: statistics */
+
+int __dmb_pcp_count(struct zone *zone, int cpu);
+unsigned long __dmb_nr_free(struct zone *zone, unsigned int order);
+bool __dmb_decay_pagesets(struct zone *zone);
+void __dmb_show_mem(void);
+
+/* Pages in all per-cpu lists of a CPU for a zone */
+static inline int zone_pcp_count(struct zone *zone, int cpu)
+{
+	int count = per_cpu_ptr(zone->per_cpu_pageset, cpu)->count;
+
+	return dmb_enabled() ? count + __dmb_pcp_count(zone, cpu) : count;
+}
+
+/* Free pages of an order in blocks; an estimate without the zone's lock */
+static inline unsigned long dmb_nr_free(struct zone *zone, unsigned int order)
+{
+	return dmb_enabled() ? __dmb_nr_free(zone, order) : 0;
+}
+
+/* Decay and drain this CPU's lists of blocks; true if there is more to do */
+static inline bool dmb_decay_pagesets(struct zone *zone)
+{
+	return dmb_enabled() && __dmb_decay_pagesets(zone);
+}
+
+static inline void dmb_show_mem(void)
+{
+	if (dmb_enabled())
+		__dmb_show_mem();
+}
+
+/* page_alloc.c: zonelists */
+
+/*
+ * The index under which a zone is in zonelists. A zone with nothing but blocks
+ * is ZONE_MOVABLE to a request. This counts present pages, as populated_zone()
+ * does, so that it holds while managed pages are still being added.
+ */
+static inline enum zone_type dmb_zone_idx(struct zone *zone)
+{
+	unsigned long designated = zone_dmb_pages(zone);
+
+	return designated && designated == zone->present_pages ?
+	       ZONE_MOVABLE : zone_idx(zone);
+}
+
+/* page_alloc.c, page_isolation.c: types of pageblocks */
+
+/*
+ * The type that a pageblock gets when somebody sets @migratetype: isolation
+ * alone changes the type of a designated pageblock.
+ */
+static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
+{
+#ifdef CONFIG_DMB
+	if (!is_migrate_isolate(migratetype) &&
+	    dmb_contains_pfn(page_to_pfn(page)))
+		return MIGRATE_DMB;
+#endif
+	return migratetype;
+}
+
+/* page_alloc.c, cma.c: contiguous memory */
+
+void __dmb_drain_range(struct zone *zone);
+unsigned long __dmb_contig_first(unsigned long pfn);
+bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
+bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
+			unsigned long end_pfn, bool isolated,
+			unsigned int *round);
+void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
+			 bool isolated, int err, gfp_t gfp);
+void __dmb_count_taken(unsigned long pfn, long nr_pages);
+
+/*
+ * Drain the per-cpu lists that pages of an isolated range may be in. Those of
+ * a block cannot be in lists of other memory, which stay as they are.
+ */
+static inline void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
+				   unsigned long end_pfn)
+{
+	if (dmb_intersects(start_pfn, end_pfn) == DMB_INTERSECTS)
+		__dmb_drain_range(zone);
+	else
+		drain_all_pages(zone);
+}
+
+/*
+ * The flags for pages that alloc_contig_range() migrates to. For a range in a
+ * block, it reclaims what is in the range instead of anything elsewhere.
+ */
+static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
+{
+	if (!dmb_contains_pfn(pfn))
+		return gfp;
+	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) | __GFP_NOWARN;
+}
+
+/* The first page frame of the folio that a range in a block begins in */
+static inline unsigned long dmb_contig_first(unsigned long pfn)
+{
+	return dmb_contains_pfn(pfn) ? __dmb_contig_first(pfn) : pfn;
+}
+
+/*
+ * Reclaim isolated folios of a range in a block, of which the first was at
+ * @pfn, since there is no room for them elsewhere. Return true if migrating
+ * the rest of the range is worth another try.
+ */
+static inline bool dmb_reclaim_isolated(unsigned long pfn,
+					struct list_head *folios, gfp_t gfp)
+{
+	return dmb_contains_pfn(pfn) && __dmb_reclaim_isolated(folios, gfp);
+}
+
+/* Should alloc_contig_range() try this range again? */
+static inline bool dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
+				    unsigned long end_pfn, bool isolated,
+				    unsigned int *round)
+{
+	return dmb_contains_pfn(start_pfn) &&
+	       __dmb_contig_retry(zone, start_pfn, end_pfn, isolated, round);
+}
+
+/* Report which page kept a range in a block from being allocated. */
+static inline void dmb_contig_failed(unsigned long start_pfn,
+				     unsigned long end_pfn, bool isolated,
+				     int err, gfp_t gfp)
+{
+	if (dmb_contains_pfn(start_pfn))
+		__dmb_contig_failed(start_pfn, end_pfn, isolated, err, gfp);
+}
+
+/* May alloc_contig_pages() take this range for a request with these flags? */
+static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,
+				      unsigned long nr_pages)
+{
+	return !dmb_enabled() || dmb_eligible(gfp_zone(gfp)) ||
+	       dmb_intersects(pfn, pfn + nr_pages) == DMB_DISJOINT;
+}
+
+/* Count pages that CMA takes out of a block, or gives back if negative. */
+static inline void dmb_count_taken(unsigned long pfn, long nr_pages)
+{
+	if (dmb_contains_pfn(pfn))
+		__dmb_count_taken(pfn, nr_pages);
+}
+
+/* migrate.c, mempolicy.c: targets of migration */
+
+gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp);
+
+/* The flags to allocate the folio with that @src is to be moved to */
+static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
+{
+	return dmb_enabled() ? __dmb_migration_gfp(src, gfp) : gfp;
+}
+
+/* compaction.c */
+
+/* Does this pass of compaction work on blocks? */
+#define compacts_blocks(cc)	(dmb_enabled() && (cc)->designated)
+
+bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx);
+bool dmb_scattered(struct zone *zone);
+bool dmb_has_free_order(struct zone *zone, unsigned int order);
+void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
+		   unsigned long *end_pfn);
+struct folio *__dmb_compaction_target(struct compact_control *cc,
+				      struct folio *src);
+bool __dmb_compaction_untarget(struct compact_control *cc, struct folio *dst);
+unsigned long __dmb_free_targets(struct zone *zone);
+
+/* A page in a block for compaction to migrate to, or NULL to look elsewhere */
+static inline struct folio *dmb_compaction_target(struct compact_control *cc,
+						  struct folio *src)
+{
+	return dmb_enabled() ? __dmb_compaction_target(cc, src) : NULL;
+}
+
+/* Return true if @dst came from dmb_compaction_target(), and is free again. */
+static inline bool dmb_compaction_untarget(struct compact_control *cc,
+					   struct folio *dst)
+{
+	return dmb_enabled() && __dmb_compaction_untarget(cc, dst);
+}
+
+/*
+ * Free designated pages that pages of others can be moved to when a request
+ * that may not use them needs memory
+ */
+static inline unsigned long dmb_free_targets(struct zone *zone,
+					     int highest_zoneidx)
+{
+	if (!dmb_enabled() || dmb_eligible(highest_zoneidx))
+		return 0;
+	return __dmb_free_targets(zone);
+}
+
+/* page_alloc.c, vmscan.c: reclaim and relief */
+
+/* Folios in blocks that reclaim skips at most under one hold of the LRU lock */
+#define DMB_MAX_SPARED		1024
+
+bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
+		   const struct alloc_context *ac, bool last_resort);
+bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
+			int highest_zoneidx);
+unsigned long __dmb_eligible_lru(struct zone *zone, unsigned long nr_pages);
+unsigned long __dmb_eligible_share(pg_data_t *pgdat, int highest_zoneidx,
+				   unsigned long nr_pages);
+bool dmb_node_has_blocks(pg_data_t *pgdat);
+bool dmb_node_balanced(pg_data_t *pgdat, unsigned int order);
+
+/*
+ * Make room in ordinary memory for a request that blocks cannot serve, by
+ * moving user pages into them. Return true if the request should try again.
+ */
+static inline bool dmb_relieve(gfp_t gfp_mask, unsigned int order,
+			       const struct alloc_context *ac, bool last_resort)
+{
+	return dmb_enabled() && __dmb_relieve(gfp_mask, order, ac, last_resort);
+}
+
+/* The same for kswapd */
+static inline bool dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
+				    int highest_zoneidx)
+{
+	return dmb_enabled() && __dmb_relieve_node(pgdat, order, highest_zoneidx);
+}
+
+/* Of pages on the LRU lists of a zone, those that a request may reclaim */
+static inline unsigned long dmb_eligible_lru(struct zone *zone,
+					     int highest_zoneidx,
+					     unsigned long nr_pages)
+{
+	if (!dmb_enabled() || dmb_eligible(highest_zoneidx) ||
+	    !zone_dmb_pages(zone))
+		return nr_pages;
+	return __dmb_eligible_lru(zone, nr_pages);
+}
+
+/* The same, estimated, for a node's part of one list of one memory cgroup */
+static inline unsigned long dmb_eligible_share(pg_data_t *pgdat,
+					       int highest_zoneidx,
+					       unsigned long nr_pages)
+{
+	if (!dmb_enabled() || dmb_eligible(highest_zoneidx))
+		return nr_pages;
+	return __dmb_eligible_share(pgdat, highest_zoneidx, nr_pages);
+}
+
+/* The zone index for reclaim of everything in a node up to this zone */
+static inline int dmb_reclaim_idx(pg_data_t *pgdat, int highest_zoneidx)
+{
+	return dmb_enabled() && dmb_node_has_blocks(pgdat) ? ZONE_MOVABLE :
+							     highest_zoneidx;
+}
+
+/* Does reclaim for a request that may not use blocks skip this folio? */
+static inline bool dmb_spares(struct folio *folio, int reclaim_idx)
+{
+	return reclaim_idx < ZONE_MOVABLE &&
+	       dmb_contains_pfn(folio_pfn(folio));
+}
+
+/* page-writeback.c */
+
+/*
+ * Page cache of block devices is in ordinary memory, and its dirty pages have
+ * one limit together with those of files, which may be in blocks. Keep block
+ * devices from filling ordinary memory with dirty pages where blocks are the
+ * larger part: dirtyable memory is at most twice what they may use.
+ */
+static inline unsigned long dmb_dirtyable(unsigned long nr_pages)
+{
+	if (!dmb_enabled())
+		return nr_pages;
+	return min(nr_pages, 2 * nr_free_buffer_pages());
+}
+
+/* memory_hotplug.c */
+
+void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages);
+struct zone *__dmb_online_zone(unsigned long pfn, unsigned long nr_pages);
+void __dmb_node_states_online(struct zone *zone, struct memory_notify *arg);
+void __dmb_node_states_offline(struct zone *zone, struct memory_notify *arg);
+
+/* Keep nodes with nothing but blocks out of N_NORMAL_MEMORY, for example. */
+static inline void dmb_node_states_online(struct zone *zone,
+					  struct memory_notify *arg)
+{
+	if (dmb_enabled())
+		__dmb_node_states_online(zone, arg);
+}
+
+static inline void dmb_node_states_offline(struct zone *zone,
+					   struct memory_notify *arg)
+{
+	if (dmb_enabled())
+		__dmb_node_states_offline(zone, arg);
+}
+
+/* Follow memory that comes online, or goes offline if @nr_pages is negative. */
+static inline void dmb_adjust_present(struct zone *zone, unsigned long pfn,
+				      long nr_pages)
+{
+	if (dmb_enabled())
+		__dmb_adjust_present(zone, pfn, nr_pages);
+}
+
+/* The zone for memory that comes online, NULL if none of it is designated */
+static inline struct zone *dmb_online_zone(unsigned long pfn,
+					   unsigned long nr_pages)
+{
+	return dmb_enabled() ? __dmb_online_zone(pfn, nr_pages) : NULL;
+}
+
+/* memblock.c, mm_init.c, cma.c, hugetlb.c: boot, before dmb_enabled() */
+
+#ifdef CONFIG_DMB
+bool dmb_only_blocks(char **movablecore);
+bool dmb_avoid_early(phys_addr_t base, phys_addr_t size, bool bottom_up,
+		     phys_addr_t *start, phys_addr_t *end);
+bool dmb_requested(void);
+void dmb_adjust_core(unsigned long *kernelcore, unsigned long *movablecore);
+void dmb_designate(void);
+bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
+extern bool hugetlb_dmb;
+int dmb_declare_area(phys_addr_t size, phys_addr_t align,
+		     unsigned int order_per_bit, const char *name,
+		     struct cma **res_cma, int nid);
+void dmb_note_area(struct cma *cma);
+bool dmb_activate_area(struct cma *cma);
+#else
+static inline bool dmb_only_blocks(char **movablecore)
+{
+	return false;
+}
+
+static inline bool dmb_avoid_early(phys_addr_t base, phys_addr_t size,
+				   bool bottom_up, phys_addr_t *start,
+				   phys_addr_t *end)
+{
+	return false;
+}
+
+static inline bool dmb_requested(void)
+{
+	return false;
+}
+
+static inline void dmb_adjust_core(unsigned long *kernelcore,
+				   unsigned long *movablecore)
+{
+}
+
+static inline void dmb_designate(void)
+{
+}
+
+static inline bool dmb_holds_area(phys_addr_t base, phys_addr_t size)
+{
+	return false;
+}
+
+#define hugetlb_dmb		false
+#define dmb_declare_area(size, align, order_per_bit, name, res_cma, nid)	\
+	(-EOPNOTSUPP)
+
+static inline void dmb_note_area(struct cma *cma)
+{
+}
+
+static inline bool dmb_activate_area(struct cma *cma)
+{
+	return true;
+}
+#endif /* CONFIG_DMB */
+
+#endif /* _MM_DMB_H */

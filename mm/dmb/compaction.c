@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What compaction asks about blocks. It compacts the blocks of a zone and the
+ * ordinary memory around them separately.
+ */
+
+#include <linux/dmb.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/compaction.h>
+#include <linux/vmstat.h>
+
+#include "../internal.h"
+#include "internal.h"
+
+/**
+ * dmb_zone_span - the range that holds all blocks of a zone
+ * @zone: the zone, which has blocks
+ * @start_pfn: set to the first page frame of the first block
+ * @end_pfn: set to one past the last page frame of the last block
+ */
+void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
+		   unsigned long *end_pfn)
+{
+	struct dmb *dmb = NULL;
+
+	*end_pfn = 0;
+	while ((dmb = dmb_next(dmb))) {
+		if (dmb->pool->zone != zone)
+			continue;
+		if (!*end_pfn)
+			*start_pfn = dmb->start_pfn;
+		*end_pfn = dmb->end_pfn;
+	}
+}
+
+/**
+ * dmb_has_free_order - is there a free page of an order in the blocks of a zone?
+ * @zone: the zone
+ * @order: the order wanted
+ *
+ * Context: Any. An estimate without the lock of the zone.
+ */
+bool dmb_has_free_order(struct zone *zone, unsigned int order)
+{
+	struct dmb_pool *pool = NULL;
+	unsigned int o;
+
+	while ((pool = dmb_next_pool(zone, pool)))
+		for (o = order; o < NR_PAGE_ORDERS; o++)
+			if (data_race(pool->free_area[o].nr_free))
+				return true;
+	return false;
+}
+
+/**
+ * dmb_compactable - is it worth compacting the blocks of a zone?
+ * @zone: the zone
+ * @order: the order wanted
+ * @highest_zoneidx: the zones that the request may use
+ *
+ * Return: true if the request may use blocks, and there are enough free pages
+ * in those of the zone but none of this order.
+ */
+bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
+{
+	return order > 0 && dmb_eligible(highest_zoneidx) &&
+	       zone_free_dmb_pages(zone) >= compact_gap(order) &&
+	       !dmb_has_free_order(zone, order);
+}
+
+/**
+ * dmb_scattered - can compaction make a free pageblock in the blocks of a zone?
+ * @zone: the zone
+ *
+ * Return: true if free pages that are in pieces smaller than a pageblock are
+ * enough for one.
+ */
+bool dmb_scattered(struct zone *zone)
+{
+	unsigned long pages = 0;
+	unsigned int order;
+
+	for (order = 0; order < pageblock_order; order++)
+		pages += dmb_nr_free(zone, order) << order;
+	return pages >= pageblock_nr_pages;
+}
+
+unsigned long __dmb_free_targets(struct zone *zone)
+{
+	return dmb_node_free_pages(zone->zone_pgdat);
+}
+
+struct folio *__dmb_compaction_target(struct compact_control *cc,
+				      struct folio *src)
+{
+	struct folio *dst;
+
+	/* Only for requests that blocks do not serve */
+	if (cc->order <= 0 || dmb_eligible(cc->highest_zoneidx) ||
+	    !dmb_relief_has_room(cc->zone) || !dmb_folio_may_enter(src))
+		return NULL;
+
+	dst = dmb_relief_target(src, 0);
+	if (dst)
+		count_vm_events(DMB_RELIEF_MOVED, folio_nr_pages(dst));
+	return dst;
+}
+
+bool __dmb_compaction_untarget(struct compact_control *cc, struct folio *dst)
+{
+	if (compacts_blocks(cc) || !dmb_contains_pfn(folio_pfn(dst)))
+		return false;
+
+	count_vm_events(DMB_RELIEF_MOVED, -folio_nr_pages(dst));
+	count_vm_events(DMB_RELIEF_FAILED, folio_nr_pages(dst));
+	folio_put(dst);
+	return true;
+}

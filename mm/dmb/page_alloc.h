@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Allocation of designated pages: a part of mm/page_alloc.c, whose functions
+ * this file needs. pool.c decides which pool serves a request.
+ */
+
+#ifdef CONFIG_DMB
+
+static struct page *rmqueue_pcplist(struct zone *preferred_zone,
+				    struct zone *zone, struct dmb_pool *pool,
+				    unsigned int order, int migratetype,
+				    unsigned int alloc_flags);
+static inline void zone_statistics(struct zone *preferred_zone, struct zone *z,
+				   long nr_account);
+static void drain_pageset(struct zone *zone, struct per_cpu_pages *pcp);
+static int percpu_pagelist_high_fraction;
+static int zone_batchsize(unsigned long pages);
+static int zone_highsize(struct zone *zone, unsigned long pages, int batch,
+			 int cpu_online, int high_fraction);
+static void __pageset_set_high_and_batch(struct per_cpu_pages __percpu *pageset,
+					 unsigned long high_min,
+					 unsigned long high_max,
+					 unsigned long batch);
+
+/*
+ * Take the smallest free page that is large enough. Designated pages have no
+ * fallback. Called with the zone's lock held.
+ */
+static struct page *__rmqueue_pool(struct dmb_pool *pool, unsigned int order)
+{
+	unsigned int current_order;
+	struct page *page;
+
+	for (current_order = order; current_order < NR_PAGE_ORDERS;
+	     current_order++) {
+		page = get_page_from_free_area(&pool->free_area[current_order],
+					       MIGRATE_DMB);
+		if (!page)
+			continue;
+
+		page_del_and_expand(pool->zone, page, order, current_order,
+				    MIGRATE_DMB);
+		trace_mm_page_alloc_zone_locked(page, order, MIGRATE_DMB,
+						pcp_allowed_order(order));
+		return page;
+	}
+
+	if (!order)
+		dmb_pool_emptied(pool);
+	return NULL;
+}
+
+static noinline struct page *rmqueue_pool_buddy(struct zone *preferred_zone,
+						struct dmb_pool *pool,
+						unsigned int order)
+{
+	struct page *page;
+	unsigned long flags;
+
+	do {
+		spin_lock_irqsave(&pool->zone->lock, flags);
+		page = __rmqueue_pool(pool, order);
+		spin_unlock_irqrestore(&pool->zone->lock, flags);
+	} while (page && check_new_pages(page, order));
+
+	if (page) {
+		__count_zid_vm_events(PGALLOC, page_zonenum(page), 1 << order);
+		zone_statistics(preferred_zone, pool->zone, 1);
+	}
+	return page;
+}
+
+/* What rmqueue() is to the ordinary memory of a zone */
+static __always_inline struct page *rmqueue_pool(struct zone *preferred_zone,
+						 struct dmb_pool *pool,
+						 unsigned int order)
+{
+	struct page *page = NULL;
+
+	if (likely(pcp_allowed_order(order)))
+		page = rmqueue_pcplist(preferred_zone, pool->zone, pool, order,
+				       MIGRATE_MOVABLE, 0);
+	if (unlikely(!page) && READ_ONCE(pool->has_free))
+		page = rmqueue_pool_buddy(preferred_zone, pool, order);
+	return page;
+}
+
+/* May a pool have a free page of this order? This takes no lock. */
+static bool pool_has_order(struct dmb_pool *pool, unsigned int order)
+{
+	for (; order < NR_PAGE_ORDERS; order++)
+		if (data_race(pool->free_area[order].nr_free))
+			return true;
+	return false;
+}
+
+/* Does this CPU have pages of this order in the lists of a pool? */
+static bool pool_has_cached(struct dmb_pool *pool, unsigned int order)
+{
+	struct per_cpu_pages *pcp = raw_cpu_ptr(pool->pageset);
+
+	return pcp_allowed_order(order) &&
+	       !list_empty(&pcp->lists[order_to_pindex(MIGRATE_MOVABLE, order)]);
+}
+
+/**
+ * struct pool_search - a search for a pool that has a page of some order
+ * @turns: how many turns were given to other pools
+ * @last: the last of those pools that were looked at for their per-cpu lists
+ */
+struct pool_search {
+	unsigned int turns;
+	struct dmb_pool *last;
+};
+
+/*
+ * The pool whose turn it was did not serve the request. Give the turn to the
+ * next one that may have a page of this order, so that the others go on to
+ * share evenly. When none has, the last pages are in the lists of this CPU.
+ */
+static noinline struct dmb_pool *next_pool(struct dmb_node *node,
+					   unsigned int order,
+					   struct pool_search *search)
+{
+	struct dmb_pool *pool;
+
+	/* In twice as many turns as there are pools, each has had one. */
+	while (search->turns++ < 2 * READ_ONCE(node->nr_avail)) {
+		pool = dmb_next_turn(node);
+		if (pool && pool_has_order(pool, order))
+			return pool;
+	}
+
+	if (!search->last) {
+		if (!dmb_may_have_cached(node))
+			return NULL;
+		/* A page that is freed to a list from here on sets it again. */
+		dmb_clear_cached(node);
+	}
+	pool = list_prepare_entry(search->last, &node->pools, list);
+	list_for_each_entry_continue(pool, &node->pools, list) {
+		if (!data_race(raw_cpu_ptr(pool->pageset)->count))
+			continue;
+		dmb_note_cached(node);
+		if (!pool_has_cached(pool, order)) {
+			if (order)
+				continue;
+			/* Large pages can be split when they are in the pool. */
+			drain_pageset(pool->zone, raw_cpu_ptr(pool->pageset));
+		}
+		search->last = pool;
+		return pool;
+	}
+	return NULL;
+}
+
+static noinline struct page *rmqueue_node(struct zone *preferred_zone,
+					  struct dmb_node *node,
+					  unsigned int order)
+{
+	struct dmb_pool *pool = dmb_next_turn(node);
+	struct pool_search search = { };
+	struct page *page;
+
+	while (likely(pool) || (pool = next_pool(node, order, &search))) {
+		page = rmqueue_pool(preferred_zone, pool, order);
+		if (likely(page)) {
+			/* More pages may be in the list now. */
+			dmb_note_cached(node);
+			return page;
+		}
+		pool = NULL;
+	}
+	return NULL;
+}
+
+/*
+ * Take a page from the blocks of a node when the walk over the zonelist enters
+ * it, that is, once for all of its zones. No watermark protects designated
+ * pages, as requests that may not use them gain nothing from a reserve.
+ */
+static __always_inline struct page *rmqueue_dmb(struct zone *zone,
+						unsigned int order,
+						const struct alloc_context *ac,
+						pg_data_t **last_pgdat)
+{
+	pg_data_t *pgdat = zone->zone_pgdat;
+	struct dmb_node *node;
+
+	if (!dmb_eligible(ac->highest_zoneidx) || pgdat == *last_pgdat)
+		return NULL;
+	*last_pgdat = pgdat;
+
+	node = pgdat->dmb;
+	if (!node || (!READ_ONCE(node->nr_avail) && !dmb_may_have_cached(node)))
+		return NULL;
+	return rmqueue_node(zonelist_zone(ac->preferred_zoneref), node, order);
+}
+
+/* Give a batch of one CPU's pages back to their pool. */
+static bool drain_pool(struct dmb_pool *pool, int cpu)
+{
+	struct per_cpu_pages *pcp = per_cpu_ptr(pool->pageset, cpu);
+	unsigned long UP_flags;
+	int count;
+
+	if (!data_race(pcp->count))
+		return false;
+
+	pcp_spin_lock_maybe_irqsave(pcp, UP_flags);
+	count = min_t(int, pcp->count, pcp->batch);
+	free_pcppages_bulk(pool->zone, count, pcp, 0);
+	pcp_spin_unlock_maybe_irqrestore(pcp, UP_flags);
+	return count;
+}
+
+static bool drain_one_pool(struct dmb_node *node)
+{
+	struct dmb_pool *pool;
+	int cpu;
+
+	list_for_each_entry(pool, &node->pools, list)
+		for_each_online_cpu(cpu)
+			if (drain_pool(pool, cpu))
+				return true;
+	return false;
+}
+
+/**
+ * dmb_drain_node - give all pages in per-cpu lists back to the blocks of a node
+ * @pgdat: the node, which has blocks
+ *
+ * Context: Process context.
+ */
+void dmb_drain_node(pg_data_t *pgdat)
+{
+	struct dmb_pool *pool;
+	int cpu;
+
+	list_for_each_entry(pool, &pgdat->dmb->pools, list)
+		for_each_online_cpu(cpu)
+			drain_pageset(pool->zone, per_cpu_ptr(pool->pageset, cpu));
+}
+
+/*
+ * When all blocks seem to be used up, their last free pages may be in the
+ * per-cpu lists of other CPUs. Get some of those back, of nodes that the
+ * request may use, before anything is reclaimed for it. One CPU at a time does
+ * so. Large pages are not worth it: what the lists have of those is little.
+ */
+static bool dmb_drain_remote(unsigned int order, const struct alloc_context *ac)
+{
+	static DEFINE_SPINLOCK(drain_lock);
+	pg_data_t *pgdat = NULL;
+	bool drained = false;
+	struct zoneref *z;
+	struct zone *zone;
+
+	if (!dmb_eligible(ac->highest_zoneidx) || order ||
+	    !spin_trylock(&drain_lock))
+		return false;
+
+	for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
+					ac->highest_zoneidx, ac->nodemask) {
+		if (zone->zone_pgdat == pgdat)
+			continue;
+		pgdat = zone->zone_pgdat;
+		if (pgdat->dmb && !READ_ONCE(pgdat->dmb->nr_avail))
+			drained = drain_one_pool(pgdat->dmb);
+		if (drained)
+			break;
+	}
+	spin_unlock(&drain_lock);
+
+	if (drained)
+		count_vm_event(DMB_DRAIN);
+	return drained;
+}
+
+/* Drain the per-cpu lists of all pools of a zone. */
+void __dmb_drain_range(struct zone *zone)
+{
+	struct dmb_pool *pool = NULL;
+	int cpu;
+
+	while ((pool = dmb_next_pool(zone, pool)))
+		for_each_online_cpu(cpu)
+			drain_pageset(zone, per_cpu_ptr(pool->pageset, cpu));
+}
+
+/* The limits of the per-cpu lists of pools, by the size of the pool */
+static void dmb_set_high_and_batch(struct zone *zone, int cpu_online)
+{
+	int fraction = percpu_pagelist_high_fraction;
+	struct dmb_pool *pool = NULL;
+
+	while ((pool = dmb_next_pool(zone, pool))) {
+		int batch = max(1, zone_batchsize(pool->pages));
+		int high_min, high_max;
+
+		/* The least is about what the low watermark of a zone would be. */
+		high_min = zone_highsize(zone, pool->pages, batch, cpu_online,
+					 fraction ?: 256);
+		high_max = zone_highsize(zone, pool->pages, batch, cpu_online,
+					 fraction ?: MIN_PERCPU_PAGELIST_HIGH_FRACTION);
+		__pageset_set_high_and_batch(pool->pageset, high_min, high_max,
+					     batch);
+	}
+}
+
+/*
+ * Replace the boot pageset, which pools share with the zone until now. A zone
+ * that was offline in between comes back to the boot pageset, its pools do not.
+ */
+static void dmb_alloc_pagesets(struct zone *zone)
+{
+	struct per_cpu_pages __percpu *pageset;
+	struct dmb_pool *pool = NULL;
+
+	while ((pool = dmb_next_pool(zone, pool))) {
+		if (pool->pageset != zone->per_cpu_pageset)
+			continue;
+		pageset = alloc_percpu(struct per_cpu_pages);
+		if (pageset)
+			pool->pageset = pageset;
+	}
+}
+
+#else /* !CONFIG_DMB */
+
+static inline struct page *__rmqueue_pool(struct dmb_pool *pool,
+					  unsigned int order)
+{
+	return NULL;
+}
+
+static inline struct page *rmqueue_dmb(struct zone *zone, unsigned int order,
+				       const struct alloc_context *ac,
+				       pg_data_t **last_pgdat)
+{
+	return NULL;
+}
+
+static inline bool dmb_drain_remote(unsigned int order,
+				    const struct alloc_context *ac)
+{
+	return false;
+}
+
+static inline void dmb_set_high_and_batch(struct zone *zone, int cpu_online)
+{
+}
+
+static inline void dmb_alloc_pagesets(struct zone *zone)
+{
+}
+
+#endif /* CONFIG_DMB */

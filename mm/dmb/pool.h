@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _MM_DMB_POOL_H
+#define _MM_DMB_POOL_H
+
+/* Free lists and per-cpu lists of designated pages, for page_alloc.c */
+
+#include <linux/list.h>
+#include <linux/mmzone.h>
+#include <linux/percpu.h>
+#include <linux/spinlock.h>
+
+#include "../dmb.h"
+
+/**
+ * struct dmb_pool - where the page allocator keeps designated pages
+ * @zone: the zone, whose lock protects @free_area
+ * @pageset: per-cpu lists, which have nothing but pages of this pool
+ * @node: the pools that take turns with this one
+ * @list: in @node, by address
+ * @siblings: ring of the pools of @node that were asked for as one range, and
+ *	      share its turns
+ * @pages: online pages
+ * @has_free: false only while @free_area has no page; protected by the lock of
+ *	      @node
+ * @slot: index in the turns of @node, -1 if none; protected likewise
+ * @free_area: free pages; of the lists, only those of MIGRATE_DMB are in use
+ */
+struct dmb_pool {
+	struct zone *zone;
+	struct per_cpu_pages __percpu *pageset;
+	struct dmb_node *node;
+	struct list_head list;
+	struct list_head siblings;
+	unsigned long pages;
+	bool has_free;
+	int slot;
+
+	struct free_area free_area[NR_PAGE_ORDERS] ____cacheline_aligned_in_smp;
+};
+
+/**
+ * struct dmb_node - the designated memory of a node
+ * @nr_avail: entries of @avail that have a turn
+ * @avail: for each range with free pages, one of its pools that has some
+ * @cached: bit of dmb_cached that stands for this node
+ * @pools: all pools, by address
+ * @lock: protects @nr_avail and @avail; taken inside of zone->lock
+ * @relief_pfn: for each zone, where relief goes on to look for user pages
+ *
+ * Requests read @nr_avail and @avail without the lock. A pool in @avail may
+ * have run out of pages, but it is always a pool.
+ */
+struct dmb_node {
+	unsigned int nr_avail;
+	struct dmb_pool **avail;
+	unsigned long cached;
+	struct list_head pools;
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	unsigned long relief_pfn[MAX_NR_ZONES];
+};
+
+/*
+ * A bit for each node: this CPU may have pages in per-cpu lists of the node's
+ * pools. Nodes share a bit if more than BITS_PER_LONG of them have blocks.
+ */
+DECLARE_PER_CPU(unsigned long, dmb_cached);
+
+struct dmb_pool *dmb_next_turn(struct dmb_node *node);
+void __dmb_pool_filled(struct dmb_pool *pool);
+void dmb_pool_emptied(struct dmb_pool *pool);
+void dmb_drain_node(pg_data_t *pgdat);
+
+extern struct dmb_pool **dmb_pools;
+
+/* The pool of a page frame that is in a block */
+static __always_inline struct dmb_pool *dmb_pool_of(unsigned long pfn)
+{
+	return dmb_pools[dmb_pool_number(pfn)];
+}
+
+static __always_inline bool dmb_may_have_cached(struct dmb_node *node)
+{
+	return raw_cpu_read(dmb_cached) & node->cached;
+}
+
+static __always_inline void dmb_note_cached(struct dmb_node *node)
+{
+	if (unlikely(!dmb_may_have_cached(node)))
+		this_cpu_or(dmb_cached, node->cached);
+}
+
+static inline void dmb_clear_cached(struct dmb_node *node)
+{
+	this_cpu_and(dmb_cached, ~node->cached);
+}
+
+/* The counter of free pages for pageblocks of this type */
+static inline enum zone_stat_item nr_free_item(int migratetype)
+{
+#ifdef CONFIG_DMB
+	if (is_migrate_dmb(migratetype))
+		return NR_FREE_DMB_PAGES;
+#endif
+	return NR_FREE_PAGES;
+}
+
+/*
+ * The free areas, by order, for pages of pageblocks of this type. The caller
+ * holds zone->lock, and changes the free lists.
+ */
+static inline struct free_area *page_free_areas(struct page *page,
+						struct zone *zone,
+						int migratetype)
+{
+	struct dmb_pool *pool;
+
+	if (!is_migrate_dmb(migratetype))
+		return zone->free_area;
+
+	pool = dmb_pool_of(page_to_pfn(page));
+	if (unlikely(!pool->has_free))
+		__dmb_pool_filled(pool);
+	return pool->free_area;
+}
+
+/* The per-cpu lists that a page of a pageblock of this type is freed to */
+static __always_inline struct per_cpu_pages __percpu *
+page_pageset(unsigned long pfn, struct zone *zone, int migratetype)
+{
+	struct dmb_pool *pool;
+
+	if (!is_migrate_dmb(migratetype))
+		return zone->per_cpu_pageset;
+
+	pool = dmb_pool_of(pfn);
+	dmb_note_cached(pool->node);
+	return pool->pageset;
+}
+
+/* The per-cpu lists of a pool, or of the ordinary memory of a zone */
+static __always_inline struct per_cpu_pages __percpu *
+pool_pageset(struct zone *zone, struct dmb_pool *pool)
+{
+	return dmb_enabled() && pool ? pool->pageset : zone->per_cpu_pageset;
+}
+
+struct dmb_pool *__dmb_next_pool(struct zone *zone, struct dmb_pool *pool);
+
+/* The first pool of a zone, or the one behind @pool; NULL at the end */
+static inline struct dmb_pool *dmb_next_pool(struct zone *zone,
+					     struct dmb_pool *pool)
+{
+	return dmb_enabled() ? __dmb_next_pool(zone, pool) : NULL;
+}
+
+/* All per-cpu lists of a zone: of its ordinary memory, then of its pools */
+#define for_each_pageset(pageset, pool, zone)				\
+	for ((pool) = NULL, (pageset) = (zone)->per_cpu_pageset;	\
+	     (pageset);							\
+	     (pool) = dmb_next_pool(zone, pool),			\
+	     (pageset) = (pool) ? (pool)->pageset : NULL)
+
+#endif /* _MM_DMB_POOL_H */
