@@ -20,14 +20,13 @@ identity()
 	export GIT_AUTHOR_DATE=${2-} GIT_COMMITTER_DATE=${2-}
 }
 
-# What the tree was made from, or saved to.
+# What the tree was made from, or saved to. The comments of the list may change.
 series_sum()
 {
 	{
-		echo series
-		steps
-		new_files | sed 's|^|../|'
-	} | (cd "$top/patches" && xargs cat) | sha1sum
+		sed '/^#/d; /^$/d' "$series"
+		{ steps; new_files | sed 's|^|../|'; } | (cd "$top/patches" && xargs cat)
+	} | sha1sum
 }
 
 new_tree()
@@ -76,7 +75,7 @@ commit_step()
 {
 	local msg=$tmp/message tree_id
 
-	{ touched "$2"; new_files "$2"; } |
+	{ changed "$2"; new_files "$2"; } |
 		tgit --work-tree="$tmp/stage" update-index --add --remove --stdin
 	tree_id=$(tgit write-tree)
 	git mailinfo -b "$tmp/body" /dev/null <"$top/patches/$2" >"$tmp/header"

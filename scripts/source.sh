@@ -39,14 +39,27 @@ new_files()
 		step == "" || step == at { print $1 }' "$series"
 }
 
-# touched [STEP]: the existing files that STEP changes, or all of them.
-touched()
+# changed [STEP]: the files that the patch of STEP has a diff of, or those that
+# any has: existing files, and new ones that joined at an earlier step.
+changed()
 {
 	local step
 
-	for step in ${1-$(steps)}; do
+	for step in ${1:-$(steps)}; do
 		sed -n 's|^diff --git a/.* b/||p' "$home/patches/$step"
 	done | sort -u
+}
+
+# touched [STEP]: the existing files among these.
+touched()
+{
+	changed "${1-}" | comm -23 - <(new_files | sort)
+}
+
+# grown STEP: the new files among these.
+grown()
+{
+	changed "$1" | comm -12 - <(new_files | sort)
 }
 
 kernel_version()
@@ -152,45 +165,72 @@ put()
 	done
 }
 
-# put_patch DIR STEP [OPTION...]: apply the patch of STEP in DIR.
+# put_patch DIR STEP [OPTION...] <FILES: apply in DIR what the patch of STEP does to
+# FILES.
 put_patch()
 {
 	local dir=$1 step=$2 file
 
 	shift 2
-	for file in $(touched "$step"); do
+	cat >"$tmp/which"
+	# patch takes nothing for garbage.
+	[ -s "$tmp/which" ] || return 0
+	while read -r file; do
 		[ -e "$dir/$file" ] ||
 			die "patch $step does not apply to $file: no such file"
-	done
-	# A step of new files alone has no diff, which patch takes for garbage.
-	[ -z "$(touched "$step")" ] ||
-		patch -d "$dir" -p1 -f -r - --no-backup-if-mismatch "$@" \
-			<"$home/patches/$step" >"$tmp/patch.log" ||
+	done <"$tmp/which"
+	awk 'NR == FNR { wanted["b/" $0]; next }
+	     /^diff --git / { on = $4 in wanted }
+	     on' "$tmp/which" "$home/patches/$step" |
+		patch -d "$dir" -p1 -f -r - --no-backup-if-mismatch "$@" >"$tmp/patch.log" ||
 		die "patch $step does not apply to $(awk '
 			/^patching file / { file = $3 }
 			/FAILED|ignored/ { print file; exit }' "$tmp/patch.log")"
 }
 
+# joining DIR: leave in DIR each new file as it is when it joins. What is here is
+# its final form, so the diffs of the steps come off it, the last one first.
+joining()
+{
+	local step
+
+	for step in $(steps | tac); do
+		(put_patch "$1" "$step" -R < <(grown "$step")) ||
+			die "what this step brings of new files was edited here; do that in its commit of make tree"
+	done
+}
+
 # stage SRC DIR [AFTER [ARG...]] <FILES: copy those of FILES that SRC has to DIR
-# and put the series on them; run AFTER ARG... STEP when STEP is on.
+# and put the series on them; run AFTER ARG... STEP when STEP is on. For AFTER,
+# new files grow step by step. Without it they have their final form at once, which
+# works for whatever was edited in them here.
 stage()
 {
-	local src=$1 dir=$2 step file
+	local src=$1 dir=$2 new=$tmp/new step file
 
 	shift 2
-	rm -rf "$dir"
-	mkdir -p "$dir"
+	rm -rf "$dir" "$new"
+	mkdir -p "$dir" "$new"
 	while read -r file; do
 		[ ! -e "$src/$file" ] ||
 			(cd "$src" && cp -p --parents "$file" "$dir")
 	done
+	for file in $(new_files); do
+		mkdir -p "$(dirname "$new/$file")"
+		cp -p "$(own "$file")" "$new/$file"
+	done
+	[ $# = 0 ] || joining "$new"
 	for step in $(steps); do
-		put_patch "$dir" "$step" -N
-		for file in $(new_files "$step"); do
-			mkdir -p "$(dirname "$dir/$file")"
-			cp -p "$(own "$file")" "$dir/$file"
-		done
+		if [ $# = 0 ]; then touched "$step"; else changed "$step"; fi >"$tmp/changed"
+		put_patch "$dir" "$step" -N <"$tmp/changed"
+		new_files "$step" >"$tmp/joined"
+		(cd "$new" && xargs -r cp -p --parents -t "$dir") <"$tmp/joined"
 		[ $# = 0 ] || "$@" "$step"
+	done
+	[ $# -gt 0 ] || return 0
+	for file in $(new_files); do
+		cmp -s "$(own "$file")" "$dir/$file" ||
+			die "the steps do not make of $file what it is here"
 	done
 }
 
