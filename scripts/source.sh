@@ -30,6 +30,14 @@ steps()
 	sed -n '/^[^#[:space:]]/p' "$series"
 }
 
+# core_steps: how many steps the core has, or nothing when its end is not marked.
+core_steps()
+{
+	awk '
+		/^# core ends here$/ { print n + 0; exit }
+		/^[^#[:space:]]/ { n++ }' "$series"
+}
+
 # new_files [STEP]: the new files that join at STEP, or all of them.
 new_files()
 {
