@@ -38,6 +38,15 @@ core_steps()
 		/^[^#[:space:]]/ { n++ }' "$series"
 }
 
+# part_ends: the last step of each part, if any part is marked.
+part_ends()
+{
+	awk '
+		/^# part: / { parts++; if (step != "") print step; step = "" }
+		/^[^#[:space:]]/ { step = $1 }
+		END { if (parts && step != "") print step }' "$series"
+}
+
 # new_files [STEP]: the new files that join at STEP, or all of them.
 new_files()
 {
