@@ -8,6 +8,7 @@
 #include <linux/mmzone.h>
 #include <linux/types.h>
 
+struct dmb_pool;
 struct reserved_mem;
 
 /*
@@ -46,27 +47,27 @@ DECLARE_STATIC_KEY_FALSE(dmb_present);
  * struct dmb_map - which pageblocks are designated
  * @first: number of the first pageblock that @pool has an entry for
  * @nr: number of entries
- * @pool: number of the pool that a pageblock belongs to, 0 for none
+ * @pool: what the page allocator has for the pageblock, NULL for none
  */
 struct dmb_map {
 	unsigned long first;
 	unsigned long nr;
-	const u16 *pool;
+	struct dmb_pool *const *pool;
 };
 
 extern struct dmb_map dmb_map;
 
 static __always_inline bool dmb_enabled(void)
 {
-	return static_branch_unlikely(&dmb_present);
+	return static_branch_likely(&dmb_present);
 }
 
-/* Number of the pool that a page frame belongs to, or 0 */
-static __always_inline unsigned int dmb_pool_number(unsigned long pfn)
+/* What the page allocator has for a page frame, NULL if it is not designated */
+static __always_inline struct dmb_pool *dmb_pool_of(unsigned long pfn)
 {
 	unsigned long i = (pfn >> pageblock_order) - dmb_map.first;
 
-	return i < dmb_map.nr ? dmb_map.pool[i] : 0;
+	return i < dmb_map.nr ? dmb_map.pool[i] : NULL;
 }
 
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,
@@ -94,7 +95,7 @@ bool dmb_refuse_node(unsigned long node, const char *name, phys_addr_t base,
 #else /* !CONFIG_DMB */
 
 #define dmb_enabled()				false
-#define dmb_pool_number(pfn)			0
+#define dmb_pool_of(pfn)			NULL
 
 static inline enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 						   unsigned long end_pfn)
@@ -136,7 +137,7 @@ static inline int dmb_setup_owned(struct reserved_mem *rmem) { return 0; }
 /* Is this page frame designated, whatever type its pageblock has just now? */
 static __always_inline bool dmb_contains_pfn(unsigned long pfn)
 {
-	return dmb_enabled() && dmb_pool_number(pfn);
+	return dmb_enabled() && dmb_pool_of(pfn);
 }
 
 /*

@@ -148,8 +148,7 @@ static void dmb_judge_page(struct page *page, unsigned long nr_pages,
 {
 	struct dmb_suspect suspect = { .pfn = page_to_pfn(page) };
 
-	if (suspects->nr == DMB_MAX_SUSPECTS ||
-	    time_after(jiffies, suspects->deadline)) {
+	if (suspects->nr == DMB_MAX_SUSPECTS || suspects->jiffies_left <= 0) {
 		audit->unjudged += nr_pages;
 		return;
 	}
@@ -196,14 +195,18 @@ static unsigned long dmb_audit_pageblock(const struct dmb *dmb,
 					 struct dmb_audit *audit,
 					 struct dmb_suspects *suspects)
 {
-	unsigned long end_pfn = pageblock_end_pfn(pfn);
+	unsigned long end_pfn = pageblock_end_pfn(pfn), began;
 
+	/* The time that this has to wait is not the walk's. */
 	get_online_mems();
+	began = jiffies;
 	/* Memory goes offline in whole pageblocks. */
 	if (!pfn_to_online_page(pfn))
 		pfn = end_pfn;
 	while (pfn < end_pfn)
 		pfn += dmb_audit_page(dmb, pfn_to_page(pfn), audit, suspects);
+	if (suspects)
+		suspects->jiffies_left -= jiffies - began;
 	put_online_mems();
 	return pfn;
 }

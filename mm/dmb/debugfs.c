@@ -48,7 +48,7 @@ static int dmb_make_report(struct dmb_report *report)
 	/* Pages that are in a batch on their way to the LRU look lost. */
 	lru_add_drain_all();
 
-	report->suspects.deadline = jiffies + DMB_AUDIT_SECONDS * HZ;
+	report->suspects.jiffies_left = DMB_AUDIT_SECONDS * HZ;
 	while ((dmb = dmb_next(dmb))) {
 		err = dmb_audit_block(dmb, audit++, &report->suspects);
 		if (err)

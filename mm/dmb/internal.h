@@ -151,12 +151,12 @@ struct dmb_suspect {
 
 /**
  * struct dmb_suspects - pages that may be violations, of any blocks
- * @deadline: in jiffies: from then on no more pages are judged
+ * @jiffies_left: how long pages may yet be judged; 0 or less if no longer
  * @nr: how many there are
  * @suspect: page frames in ascending order, and the reasons
  */
 struct dmb_suspects {
-	unsigned long deadline;
+	long jiffies_left;
 	unsigned int nr;
 	struct dmb_suspect suspect[DMB_MAX_SUSPECTS];
 };

@@ -40,6 +40,8 @@ static struct page *__rmqueue_pool(struct dmb_pool *pool, unsigned int order)
 
 		page_del_and_expand(pool->zone, page, order, current_order,
 				    MIGRATE_DMB);
+		/* Most of a batch stays in the list that is filled now. */
+		dmb_note_cached(pool->cached);
 		trace_mm_page_alloc_zone_locked(page, order, MIGRATE_DMB,
 						pcp_allowed_order(order));
 		return page;
@@ -103,53 +105,50 @@ static bool pool_has_cached(struct dmb_pool *pool, unsigned int order)
 	       !list_empty(&pcp->lists[order_to_pindex(MIGRATE_MOVABLE, order)]);
 }
 
-/**
- * struct pool_search - a search for a pool that has a page of some order
- * @turns: how many turns were given to other pools
- * @last: the last of those pools that were looked at for their per-cpu lists
- */
-struct pool_search {
-	unsigned int turns;
-	struct dmb_pool *last;
-};
-
 /*
  * The pool whose turn it was did not serve the request. Give the turn to the
  * next one that may have a page of this order, so that the others go on to
  * share evenly. When none has, the last pages are in the lists of this CPU.
  */
-static noinline struct dmb_pool *next_pool(struct dmb_node *node,
-					   unsigned int order,
-					   struct pool_search *search)
+static noinline struct page *rmqueue_other_pool(struct zone *preferred_zone,
+						struct dmb_node *node,
+						unsigned int order)
 {
+	/* In twice as many turns as there are ranges, each has had one. */
+	unsigned int turns = 2 * READ_ONCE(node->nr_avail);
 	struct dmb_pool *pool;
+	struct page *page;
 
-	/* In twice as many turns as there are pools, each has had one. */
-	while (search->turns++ < 2 * READ_ONCE(node->nr_avail)) {
+	while (turns--) {
 		pool = dmb_next_turn(node);
-		if (pool && pool_has_order(pool, order))
-			return pool;
+		if (!pool)
+			break;
+		if (!pool_has_order(pool, order))
+			continue;
+		page = rmqueue_pool(preferred_zone, pool, order);
+		if (page)
+			return page;
 	}
 
-	if (!search->last) {
-		if (!dmb_may_have_cached(node))
-			return NULL;
-		/* A page that is freed to a list from here on sets it again. */
-		dmb_clear_cached(node);
-	}
-	pool = list_prepare_entry(search->last, &node->pools, list);
-	list_for_each_entry_continue(pool, &node->pools, list) {
-		if (!data_race(raw_cpu_ptr(pool->pageset)->count))
+	if (!dmb_may_have_cached(node->cached))
+		return NULL;
+	/* A page that is freed to a list from here on sets it again. */
+	this_cpu_and(dmb_cached, ~node->cached);
+	list_for_each_entry(pool, &node->pools, list) {
+		struct per_cpu_pages *pcp = raw_cpu_ptr(pool->pageset);
+
+		if (!data_race(pcp->count))
 			continue;
-		dmb_note_cached(node);
+		dmb_note_cached(node->cached);
 		if (!pool_has_cached(pool, order)) {
 			if (order)
 				continue;
 			/* Large pages can be split when they are in the pool. */
-			drain_pageset(pool->zone, raw_cpu_ptr(pool->pageset));
+			drain_pageset(pool->zone, pcp);
 		}
-		search->last = pool;
-		return pool;
+		page = rmqueue_pool(preferred_zone, pool, order);
+		if (page)
+			return page;
 	}
 	return NULL;
 }
@@ -159,19 +158,13 @@ static noinline struct page *rmqueue_node(struct zone *preferred_zone,
 					  unsigned int order)
 {
 	struct dmb_pool *pool = dmb_next_turn(node);
-	struct pool_search search = { };
-	struct page *page;
+	struct page *page = NULL;
 
-	while (likely(pool) || (pool = next_pool(node, order, &search))) {
+	if (likely(pool))
 		page = rmqueue_pool(preferred_zone, pool, order);
-		if (likely(page)) {
-			/* More pages may be in the list now. */
-			dmb_note_cached(node);
-			return page;
-		}
-		pool = NULL;
-	}
-	return NULL;
+	if (unlikely(!page))
+		page = rmqueue_other_pool(preferred_zone, node, order);
+	return page;
 }
 
 /*
@@ -192,7 +185,8 @@ static __always_inline struct page *rmqueue_dmb(struct zone *zone,
 	*last_pgdat = pgdat;
 
 	node = pgdat->dmb;
-	if (!node || (!READ_ONCE(node->nr_avail) && !dmb_may_have_cached(node)))
+	if (!node ||
+	    (!READ_ONCE(node->nr_turns) && !dmb_may_have_cached(node->cached)))
 		return NULL;
 	return rmqueue_node(zonelist_zone(ac->preferred_zoneref), node, order);
 }
@@ -265,7 +259,7 @@ static bool dmb_drain_remote(unsigned int order, const struct alloc_context *ac)
 		if (zone->zone_pgdat == pgdat)
 			continue;
 		pgdat = zone->zone_pgdat;
-		if (pgdat->dmb && !READ_ONCE(pgdat->dmb->nr_avail))
+		if (pgdat->dmb && !READ_ONCE(pgdat->dmb->nr_turns))
 			drained = drain_one_pool(pgdat->dmb);
 		if (drained)
 			break;

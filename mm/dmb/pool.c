@@ -25,12 +25,9 @@
 struct dmb_map dmb_map __read_mostly;
 EXPORT_SYMBOL_GPL(dmb_map);
 
-struct dmb_pool **dmb_pools __read_mostly;
-
 DEFINE_PER_CPU(unsigned long, dmb_cached);
 
-/* How many requests this CPU has brought to the pools, modulo the sequence */
-static DEFINE_PER_CPU(unsigned int, dmb_turn);
+DEFINE_PER_CPU(unsigned int, dmb_turn);
 
 /**
  * struct dmb_sequence - the turns of some number of ranges
@@ -71,45 +68,32 @@ static struct dmb_pool *dmb_lowest_pool(struct dmb_node *node)
 	struct dmb_pool *pool;
 
 	list_for_each_entry(pool, &node->pools, list)
-		if (READ_ONCE(pool->has_free))
+		if (pool->has_free)
 			return pool;
 	return NULL;
 }
 
-/**
- * dmb_next_turn - take the next turn of this CPU
- * @node: the node whose ranges take turns
- *
- * Context: Any. A task that migrates here takes the turn of another CPU.
- * Return: the pool whose turn it is, or NULL if none seems to have free pages.
- */
-struct dmb_pool *dmb_next_turn(struct dmb_node *node)
+/* Give turns to the ranges that have free pages. @node is locked. */
+static void dmb_set_turns(struct dmb_node *node)
 {
-	unsigned int turn = raw_cpu_read(dmb_turn) + 1;
-	unsigned int nr = READ_ONCE(node->nr_avail);
+	struct dmb_pool *lowest = dmb_spread ? NULL : dmb_lowest_pool(node);
+	const struct dmb_sequence *sequence = NULL;
+	unsigned int i, nr = node->nr_avail;
 
-	if (unlikely(!nr))
-		return NULL;
-	if (unlikely(!READ_ONCE(dmb_spread)))
-		return dmb_lowest_pool(node);
-
-	if (likely(nr <= DMB_SEQUENCES)) {
-		const struct dmb_sequence *sequence = &dmb_sequences[nr];
-
-		if (turn >= sequence->len)
-			turn = 0;
-		nr = sequence->turn[turn];
-	} else {
-		nr = turn % nr;
+	if (nr && nr <= DMB_SEQUENCES) {
+		sequence = &dmb_sequences[nr];
+		nr = sequence->len;
 	}
-	raw_cpu_write(dmb_turn, turn);
-	return READ_ONCE(node->avail[nr]);
+	for (i = 0; i < nr; i++)
+		WRITE_ONCE(node->turn[i],
+			   lowest ?: node->avail[sequence ? sequence->turn[i] : i]);
+	WRITE_ONCE(node->nr_turns, nr);
 }
 
 static void dmb_set_slot(struct dmb_node *node, int slot, struct dmb_pool *pool)
 {
 	pool->slot = slot;
-	WRITE_ONCE(node->avail[slot], pool);
+	node->avail[slot] = pool;
 }
 
 /* Another pool of the same range that has free pages, or has the range's turn */
@@ -135,10 +119,9 @@ void __dmb_pool_filled(struct dmb_pool *pool)
 
 	spin_lock(&node->lock);
 	WRITE_ONCE(pool->has_free, true);
-	if (!dmb_sibling(pool, true)) {
-		dmb_set_slot(node, node->nr_avail, pool);
-		WRITE_ONCE(node->nr_avail, node->nr_avail + 1);
-	}
+	if (!dmb_sibling(pool, true))
+		dmb_set_slot(node, node->nr_avail++, pool);
+	dmb_set_turns(node);
 	spin_unlock(&node->lock);
 }
 
@@ -167,12 +150,13 @@ void dmb_pool_emptied(struct dmb_pool *pool)
 		heir = dmb_sibling(pool, false);
 		last = node->nr_avail - 1;
 		if (!heir)
-			WRITE_ONCE(node->nr_avail, last);
+			node->nr_avail = last;
 		if (!heir && slot != last)
 			heir = node->avail[last];
 		if (heir)
 			dmb_set_slot(node, slot, heir);
 	}
+	dmb_set_turns(node);
 	spin_unlock(&node->lock);
 }
 
@@ -224,6 +208,11 @@ static void __init dmb_init_pool(struct dmb *dmb)
 	if (!node) {
 		node = dmb_alloc_early(sizeof(*node));
 		node->avail = dmb_alloc_early(dmb_blocks.nr * sizeof(*node->avail));
+		node->turn = dmb_alloc_early(max(dmb_blocks.nr, DMB_TURNS) *
+					     sizeof(*node->turn));
+		/* Requests rely on every entry being a pool. */
+		for (i = 0; i < max(dmb_blocks.nr, DMB_TURNS); i++)
+			node->turn[i] = pool;
 		node->cached = BIT(nr_nodes++ % BITS_PER_LONG);
 		spin_lock_init(&node->lock);
 		INIT_LIST_HEAD(&node->pools);
@@ -231,6 +220,7 @@ static void __init dmb_init_pool(struct dmb *dmb)
 	}
 
 	pool->node = node;
+	pool->cached = node->cached;
 	INIT_LIST_HEAD(&pool->siblings);
 	for (i = 0; dmb_blocks.block[i] != dmb; i++) {
 		struct dmb *other = dmb_blocks.block[i];
@@ -255,35 +245,23 @@ static void __init dmb_init_pool(struct dmb *dmb)
 void __init dmb_init_pools(void)
 {
 	unsigned long pfn, last = dmb_blocks.block[dmb_blocks.nr - 1]->end_pfn;
-	unsigned int i, nr = 0;
+	struct dmb_pool **pools;
 	struct dmb *dmb = NULL;
-	u16 *numbers;
+	unsigned int i;
 
 	for (i = 1; i <= DMB_SEQUENCES; i++)
 		dmb_set_sequence(&dmb_sequences[i], i);
 
 	dmb_map.first = dmb_blocks.block[0]->start_pfn >> pageblock_order;
 	dmb_map.nr = (last >> pageblock_order) - dmb_map.first;
-	numbers = dmb_alloc_early(dmb_map.nr * sizeof(*numbers));
-	dmb_map.pool = numbers;
-	dmb_pools = dmb_alloc_early((dmb_blocks.nr + 1) * sizeof(*dmb_pools));
+	pools = dmb_alloc_early(dmb_map.nr * sizeof(*pools));
+	dmb_map.pool = pools;
 
 	while ((dmb = dmb_next(dmb))) {
 		dmb_init_pool(dmb);
-		dmb_pools[++nr] = dmb->pool;
 		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn;
 		     pfn += pageblock_nr_pages)
-			numbers[(pfn >> pageblock_order) - dmb_map.first] = nr;
-	}
-
-	/* Readers of @avail rely on every entry being a pool. */
-	for (i = 1; i <= nr; i++) {
-		struct dmb_node *node = dmb_pools[i]->node;
-		unsigned int n;
-
-		for (n = 0; n < dmb_blocks.nr; n++)
-			if (!node->avail[n])
-				node->avail[n] = dmb_pools[i];
+			pools[(pfn >> pageblock_order) - dmb_map.first] = dmb->pool;
 	}
 }
 
@@ -295,7 +273,17 @@ bool dmb_spread_enabled(void)
 
 void dmb_set_spread(bool spread)
 {
+	int nid;
+
 	WRITE_ONCE(dmb_spread, spread);
+	for_each_online_node(nid) {
+		struct dmb_node *node = NODE_DATA(nid)->dmb;
+
+		if (!node)
+			continue;
+		guard(spinlock_irqsave)(&node->lock);
+		dmb_set_turns(node);
+	}
 }
 
 static int __init dmb_parse_spread(char *value)

@@ -20,9 +20,10 @@
  * @siblings: ring of the pools of @node that were asked for as one range, and
  *	      share its turns
  * @pages: online pages
+ * @cached: as in @node
  * @has_free: false only while @free_area has no page; protected by the lock of
  *	      @node
- * @slot: index in the turns of @node, -1 if none; protected likewise
+ * @slot: index in @avail of @node, -1 if none; protected likewise
  * @free_area: free pages; of the lists, only those of MIGRATE_DMB are in use
  */
 struct dmb_pool {
@@ -32,6 +33,7 @@ struct dmb_pool {
 	struct list_head list;
 	struct list_head siblings;
 	unsigned long pages;
+	unsigned long cached;
 	bool has_free;
 	int slot;
 
@@ -40,23 +42,27 @@ struct dmb_pool {
 
 /**
  * struct dmb_node - the designated memory of a node
- * @nr_avail: entries of @avail that have a turn
- * @avail: for each range with free pages, one of its pools that has some
+ * @nr_turns: how much of @turn is in use; 0 if no pool has free pages
+ * @turn: whose turn it is, again and again
  * @cached: bit of dmb_cached that stands for this node
  * @pools: all pools, by address
- * @lock: protects @nr_avail and @avail; taken inside of zone->lock
+ * @lock: protects the turns, @nr_avail and @avail; taken inside of zone->lock
+ * @nr_avail: how many ranges have free pages
+ * @avail: a pool with free pages of each of these ranges
  * @relief_pfn: for each zone, where relief goes on to look for user pages
  *
- * Requests read @nr_avail and @avail without the lock. A pool in @avail may
- * have run out of pages, but it is always a pool.
+ * Requests read @nr_turns and @turn without the lock. A pool in @turn may have
+ * run out of pages, but every entry is a pool.
  */
 struct dmb_node {
-	unsigned int nr_avail;
-	struct dmb_pool **avail;
+	unsigned int nr_turns;
+	struct dmb_pool **turn;
 	unsigned long cached;
 	struct list_head pools;
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
+	unsigned int nr_avail;
+	struct dmb_pool **avail;
 	unsigned long relief_pfn[MAX_NR_ZONES];
 };
 
@@ -66,33 +72,39 @@ struct dmb_node {
  */
 DECLARE_PER_CPU(unsigned long, dmb_cached);
 
-struct dmb_pool *dmb_next_turn(struct dmb_node *node);
+/* How many requests this CPU has brought to pools, modulo the turns */
+DECLARE_PER_CPU(unsigned int, dmb_turn);
+
 void __dmb_pool_filled(struct dmb_pool *pool);
 void dmb_pool_emptied(struct dmb_pool *pool);
 void dmb_drain_node(pg_data_t *pgdat);
 
-extern struct dmb_pool **dmb_pools;
-
-/* The pool of a page frame that is in a block */
-static __always_inline struct dmb_pool *dmb_pool_of(unsigned long pfn)
+static __always_inline bool dmb_may_have_cached(unsigned long cached)
 {
-	return dmb_pools[dmb_pool_number(pfn)];
+	return raw_cpu_read(dmb_cached) & cached;
 }
 
-static __always_inline bool dmb_may_have_cached(struct dmb_node *node)
+static __always_inline void dmb_note_cached(unsigned long cached)
 {
-	return raw_cpu_read(dmb_cached) & node->cached;
+	if (unlikely(!dmb_may_have_cached(cached)))
+		this_cpu_or(dmb_cached, cached);
 }
 
-static __always_inline void dmb_note_cached(struct dmb_node *node)
+/*
+ * Take the next turn of this CPU. A task that migrates here takes the turn of
+ * another CPU. Return NULL if no pool of the node seems to have free pages.
+ */
+static __always_inline struct dmb_pool *dmb_next_turn(struct dmb_node *node)
 {
-	if (unlikely(!dmb_may_have_cached(node)))
-		this_cpu_or(dmb_cached, node->cached);
-}
+	unsigned int nr = READ_ONCE(node->nr_turns);
+	unsigned int i = raw_cpu_read(dmb_turn) + 1;
 
-static inline void dmb_clear_cached(struct dmb_node *node)
-{
-	this_cpu_and(dmb_cached, ~node->cached);
+	if (unlikely(!nr))
+		return NULL;
+	if (unlikely(i >= nr))
+		i = 0;
+	raw_cpu_write(dmb_turn, i);
+	return READ_ONCE(node->turn[i]);
 }
 
 /* The counter of free pages for pageblocks of this type */
@@ -134,7 +146,7 @@ page_pageset(unsigned long pfn, struct zone *zone, int migratetype)
 		return zone->per_cpu_pageset;
 
 	pool = dmb_pool_of(pfn);
-	dmb_note_cached(pool->node);
+	dmb_note_cached(pool->cached);
 	return pool->pageset;
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,10 @@
 
 #define VIOLATE	DEBUGFS_DMB "/violate"
 #define TOUCHED	(4 * MB)
-#define POISONED	512	/* pages: a huge one where they are of 4 KiB */
+#define POISONED	512	/* pages */
+
+/* The guest may stand still for some seconds where its host is busy. */
+#define TRIES	4
 
 static long seconds_since(const struct timespec *start)
 {
@@ -83,7 +87,7 @@ FIXTURE_VARIANT(poison)
 {
 	int (*how)(uint64_t frame);
 	size_t nr;
-	bool huge;
+	bool free;
 };
 
 FIXTURE_VARIANT_ADD(poison, hard)
@@ -92,12 +96,12 @@ FIXTURE_VARIANT_ADD(poison, hard)
 	.nr = 4,
 };
 
-/* Nothing is left on such pages to judge them by, and these are many. */
+/* Nothing tells such a page from one of the kernel's, and these are many. */
 FIXTURE_VARIANT_ADD(poison, soft)
 {
 	.how = dmb_poison_softly,
 	.nr = POISONED,
-	.huge = true,
+	.free = true,
 };
 
 FIXTURE_SETUP(poison)
@@ -109,10 +113,12 @@ FIXTURE_SETUP(poison)
 		SKIP(return, "does not go together with page_owner");
 	self->page = sysconf(_SC_PAGESIZE);
 	self->size = 2 * POISONED * self->page;
-	self->memory = dmb_touch(self->size, variant->huge);
+	self->memory = dmb_touch(self->size, false);
 	ASSERT_NE(NULL, self->memory);
 	self->frames = dmb_frames(self->memory, self->size);
 	ASSERT_EQ(self->size, dmb_bytes_in_blocks(self->memory, self->size));
+	if (variant->free)
+		munmap(self->memory, self->size);
 	self->before = dmb_audit();
 	ASSERT_EQ(0, self->before.poisoned);
 }
@@ -124,20 +130,26 @@ FIXTURE_TEARDOWN(poison)
 	for (i = 0; i < self->nr; i++)
 		EXPECT_EQ(0, dmb_unpoison(self->frames[i]));
 	free(self->frames);
-	munmap(self->memory, self->size);
+	if (!variant->free)
+		munmap(self->memory, self->size);
 	EXPECT_EQ(0, dmb_audit().poisoned);
 }
 
 TEST_F(poison, is_counted_apart_and_takes_no_time)
 {
+	long seconds = LONG_MAX;
 	struct dmb_audit audit;
 	struct timespec began;
+	int i;
 
 	for (; self->nr < variant->nr; self->nr++)
 		ASSERT_EQ(0, variant->how(self->frames[self->nr]));
-	clock_gettime(CLOCK_MONOTONIC, &began);
-	audit = dmb_audit();
-	EXPECT_GT(15, seconds_since(&began));
+	for (i = 0; i < TRIES && seconds > 15; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &began);
+		audit = dmb_audit();
+		seconds = seconds_since(&began);
+	}
+	EXPECT_GE(15, seconds);
 	EXPECT_EQ(variant->nr * self->page, audit.poisoned);
 	EXPECT_EQ(0, audit.violations);
 	EXPECT_FALSE(audit.cut_short);
@@ -207,23 +219,28 @@ TEST_F(violation, ends_when_asked)
 	EXPECT_EQ(0, dmb_audit().violations);
 }
 
-/* The verdict takes five seconds. */
+/* Nobody who is not killed has a verdict in less than five seconds. */
 TEST_F(violation, reader_can_be_killed)
 {
 	struct timespec began;
+	long seconds = LONG_MAX;
 	pid_t reader;
+	int i;
 
 	ASSERT_EQ(0, dmb_write(VIOLATE, "page"));
-	clock_gettime(CLOCK_MONOTONIC, &began);
-	reader = fork();
-	if (!reader) {
-		dmb_audit();
-		_exit(0);
+	for (i = 0; i < TRIES && seconds > 3; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &began);
+		reader = fork();
+		if (!reader) {
+			dmb_audit();
+			_exit(0);
+		}
+		usleep(500 * 1000);
+		kill(reader, SIGKILL);
+		waitpid(reader, NULL, 0);
+		seconds = seconds_since(&began);
 	}
-	usleep(500 * 1000);
-	kill(reader, SIGKILL);
-	waitpid(reader, NULL, 0);
-	EXPECT_GT(4, seconds_since(&began));
+	EXPECT_GE(3, seconds);
 }
 
 TEST_F(violation, refuses_other_words)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,20 +286,29 @@ static void touch(char *memory, size_t size)
 
 void *load_fill_areas(size_t *size)
 {
-	size_t bite = 64 * 1024, done, all, nr = bite / page_size();
+	size_t bite = 64 * 1024, done = 0, all, nr = bite / page_size();
+	int cpu, cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	char *memory = map_all_memory(&all);
-	bool full = false;
+	cpu_set_t affinity;
 
-	for (done = 0; !full && done < all; done += bite) {
-		uint64_t *frames;
-		size_t i;
+	/* Free pages in the lists of a CPU are there for that CPU first. */
+	sched_getaffinity(0, sizeof(affinity), &affinity);
+	for (cpu = 0; cpu < cpus; cpu++) {
+		bool full = false;
 
-		touch(memory + done, bite);
-		frames = dmb_frames(memory + done, bite);
-		for (i = 0; i < nr; i++)
-			full |= !load_frame_in_area(frames[i]);
-		free(frames);
+		dmb_run_on(cpu);
+		for (; !full && done < all; done += bite) {
+			uint64_t *frames;
+			size_t i;
+
+			touch(memory + done, bite);
+			frames = dmb_frames(memory + done, bite);
+			for (i = 0; i < nr; i++)
+				full |= !load_frame_in_area(frames[i]);
+			free(frames);
+		}
 	}
+	sched_setaffinity(0, sizeof(affinity), &affinity);
 	munmap(memory + done, all - done);
 	*size = done;
 	return memory;
