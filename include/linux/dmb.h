@@ -6,6 +6,7 @@
 #include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/mmzone.h>
+#include <linux/pgtable.h>
 #include <linux/types.h>
 
 struct dmb_pool;

@@ -11,6 +11,8 @@
 #include <linux/of_fdt.h>
 #include <linux/of_reserved_mem.h>
 
+#include "../internal.h"
+
 #define DMB_TEST_FDT_SIZE	4096
 
 DMB_OWNER_DECLARE(dmb_test_owner, "linux,dmb-test-owner");
