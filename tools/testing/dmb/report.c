@@ -117,27 +117,24 @@ static void check_accounts(void)
 	      frees.sysfs, frees.meminfo, frees.vmstat, frees.zoneinfo);
 }
 
-/* The kernel rather has a huge page of its own node than one in a block elsewhere. */
-static size_t room_for_huge_pages(void)
+/*
+ * Free in blocks for folios of one size. The kernel takes a page of the node it
+ * runs on rather than one in a block elsewhere, and small blocks may each have
+ * some page in use.
+ */
+static size_t room_for(size_t folio_size)
 {
-	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	int nr = dmb_read_blocks(blocks);
-	unsigned int cpu, node = 0;
-	size_t room = 0;
+	unsigned int node = 0;
 
-	getcpu(&cpu, &node);
-	for (int i = 0; i < nr; i++) {
-		if (blocks[i].node == (int)node)
-			room += blocks[i].free;
-	}
-	return room;
+	getcpu(NULL, &node);
+	return dmb_free_of_order(__builtin_ctzl(folio_size / sysconf(_SC_PAGESIZE)), node);
 }
 
 /* User memory goes to the blocks while these have room worth mentioning. */
-static void check_user_memory(size_t room, bool huge)
+static void check_user_memory(bool huge)
 {
-	size_t bytes = room / 2;
-	size_t inside;
+	size_t page = sysconf(_SC_PAGESIZE), inside;
+	size_t bytes = room_for(huge ? dmb_huge_page_size() ?: page : page) / 2;
 	void *memory;
 
 	if (bytes > PROBE_BYTES)
@@ -189,8 +186,8 @@ int main(void)
 		return 1;
 	}
 	check_accounts();
-	check_user_memory(dmb_meminfo("DmbFree"), false);
-	check_user_memory(room_for_huge_pages(), true);
+	check_user_memory(false);
+	check_user_memory(true);
 	check_kernel_memory();
 	return failures ? 1 : 0;
 }
