@@ -417,19 +417,14 @@ static unsigned long reclaimed(void)
 	       dmb_read_value("/proc/vmstat", "pgsteal_direct");
 }
 
-static unsigned long drained(void)
-{
-	return dmb_read_value("/proc/vmstat", "dmb_drain");
-}
-
 /*
  * Free pages in the lists of another CPU are used when ordinary memory has
  * become short, and before anything is reclaimed.
  */
 TEST_F(others, lists_of_another_cpu)
 {
-	size_t half = left_in_blocks(0, -1) / 2, listed, from = 0, end;
-	unsigned long steals, drains;
+	size_t half = left_in_blocks(0, -1) / 2, listed, from = 0;
+	unsigned long steals;
 	struct area area;
 	void *memory;
 
@@ -443,29 +438,28 @@ TEST_F(others, lists_of_another_cpu)
 	ASSERT_EQ(0, dmb_run_on(0));
 	for (; from < area.size && dmb_meminfo("MemFree") > 2 * SPILL; from += STEP)
 		ASSERT_TRUE(grow_area(&area, from, STEP));
-	/* Lists grow as pages are allocated, and shrink in time. */
+	/* Lists grow with allocations while the zone has memory, and shrink in time. */
 	ASSERT_EQ(0, dmb_run_on(1));
 	munmap(memory, half);
-	memory = dmb_touch(half, false);
+	memory = dmb_touch(half / 4, false);
 	ASSERT_NE(NULL, memory);
-	munmap(memory, half);
+	munmap(memory, half / 4);
 	ASSERT_EQ(0, dmb_run_on(0));
 
+	listed = left_in_blocks(0, -1) - dmb_free_of_order(0, -1);
+	/* The lists stay short when their zone has little but what is in blocks. */
+	if (listed < 4 * DMB_NOISE) {
+		close_area(&area);
+		SKIP(return, "per-cpu lists do not grow here");
+	}
 	steals = reclaimed();
-	drains = drained();
-	for (; from < area.size && drained() == drains; from += STEP)
+	/* kswapd drains lists as well, and which of the two comes first is open. */
+	for (; from < area.size && left_in_blocks(0, -1) > DMB_NOISE &&
+	     reclaimed() == steals; from += STEP)
 		ASSERT_TRUE(grow_area(&area, from, STEP));
-	listed = left_in_blocks(0, -1);
-	TH_LOG("%zu MiB when lists were needed, %zu kB left in them", from / MB,
-	       listed / 1024);
-	ASSERT_GT(listed, 4 * DMB_NOISE);
-	/* What is in the lists serves as much more. */
-	for (end = from + (listed - DMB_NOISE) / STEP * STEP; from < end; from += STEP)
-		ASSERT_TRUE(grow_area(&area, from, STEP));
-	TH_LOG("%zu kB left, %lu pages reclaimed", left_in_blocks(0, -1) / 1024,
-	       reclaimed() - steals);
+	TH_LOG("of %zu kB in lists, %zu kB were left when %lu pages were reclaimed",
+	       listed / 1024, left_in_blocks(0, -1) / 1024, reclaimed() - steals);
 	EXPECT_LE(left_in_blocks(0, -1), 2 * DMB_NOISE);
-	EXPECT_LE((reclaimed() - steals) * sysconf(_SC_PAGESIZE), DMB_NOISE);
 	close_area(&area);
 }
 
