@@ -69,8 +69,10 @@ int dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
 int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner);
 int dmb_release(phys_addr_t base, phys_addr_t size);
 
-/* What claim.c has for CMA areas in blocks, which are not hooked up here. */
+/* What the same files have for CMA areas in blocks, which are not hooked up here. */
 void __dmb_count_taken(unsigned long pfn, long nr_pages);
+bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
+phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align, int nid);
 
 /* Hooks of the command line and of memblock. */
 bool dmb_only_blocks(char **movablecore);

@@ -230,3 +230,11 @@ bool dmb_spread_enabled(void)
 void dmb_set_spread(bool spread)
 {
 }
+
+/* Nor are there blocks in the devicetree, with which of.c would know better. */
+#ifdef CONFIG_OF_RESERVED_MEM
+bool __init dmb_usable_range_given(void)
+{
+	return false;
+}
+#endif
