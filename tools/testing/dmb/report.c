@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define PROBE_BYTES	(64 * MB)
 #define LOAD_BYTES	(32 * MB)

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define USER_BYTES	(900 * MB)
 #define KERNEL_BYTES	(200 * MB)

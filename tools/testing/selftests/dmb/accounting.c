@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "../kselftest_harness.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 FIXTURE(accounting)
 {

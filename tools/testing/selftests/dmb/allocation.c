@@ -12,7 +12,7 @@
 #include <sys/uio.h>
 
 #include "../kselftest_harness.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define SIZE	(64 * (long)MB)
 

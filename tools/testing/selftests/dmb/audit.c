@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define VIOLATE	DEBUGFS_DMB "/violate"
 #define TOUCHED	(4 * MB)

@@ -28,7 +28,7 @@
 
 #include "../../../../mm/gup_test.h"
 #include "../kselftest.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define DEFAULT_SECONDS	180
 #define AUDIT_INTERVAL	15	/* seconds */

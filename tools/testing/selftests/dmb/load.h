@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "dmb.h"
+#include "dmb_util.h"
 
 /*
  * Between these two no compaction runs that nobody has asked for, and watermarks

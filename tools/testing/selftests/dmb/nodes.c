@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define MAX_NODES	64
 #define BYSTANDER	(64 * MB)

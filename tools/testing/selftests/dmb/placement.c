@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 
 #include "../kselftest_harness.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define MOST		(900 * MB)	/* fills most of two blocks of 512 MiB */
 #define STEP		(4 * MB)

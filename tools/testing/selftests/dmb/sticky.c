@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../kselftest_harness.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define MEMORY	"/sys/devices/system/memory"
 #define SIZE	(64 * MB)

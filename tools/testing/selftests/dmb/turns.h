@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "dmb.h"
+#include "dmb_util.h"
 
 /* Consecutive pages that make a window */
 #define TURNS_WINDOW	64

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 /*
  * The serial number of a slow disk that the test may write to. In QEMU:

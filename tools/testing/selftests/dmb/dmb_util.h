@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* What the tests of designated movable blocks share. */
-#ifndef _SELFTESTS_DMB_H
-#define _SELFTESTS_DMB_H
+#ifndef _SELFTESTS_DMB_UTIL_H
+#define _SELFTESTS_DMB_UTIL_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -226,4 +226,4 @@ void dmb_folio_size(size_t size);
 /* Bytes that one entry of a page middle directory maps; 0 without huge pages. */
 size_t dmb_huge_page_size(void);
 
-#endif /* _SELFTESTS_DMB_H */
+#endif /* _SELFTESTS_DMB_UTIL_H */

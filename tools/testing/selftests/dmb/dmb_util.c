@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "../kselftest.h"
-#include "dmb.h"
+#include "dmb_util.h"
 
 #define PFN_MASK	(((uint64_t)1 << 55) - 1)
 #define PAGE_PRESENT	((uint64_t)1 << 63)
