@@ -3,7 +3,7 @@
 #
 # What is called differently for each architecture: the kernel's image, the
 # compiler, Debian's packages, QEMU, and the sizes that pages can have. What its
-# guests are like is in tools/testing/dmb/lib.sh.
+# guests are like is in tools/testing/dmb/guest.sh.
 
 : "${ARCH:=x86_64}" "${PAGES:=4K}"
 export ARCH PAGES

@@ -5,8 +5,8 @@
 # where the figures go.
 
 bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source-path=SCRIPTDIR source=../tools/testing/dmb/lib.sh
-. "$bench/../tools/testing/dmb/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../tools/testing/dmb/guest.sh
+. "$bench/../tools/testing/dmb/guest.sh"
 
 only_on x86_64 arm64
 [ "$PAGES" = 4K ] || { echo "${0##*/} is for PAGES=4K only" >&2; exit 1; }
