@@ -266,6 +266,14 @@ wait_for_slot()
 	done
 }
 
+# asked_for NAME: does the shell pattern ONLY match this name of a test, as result()
+# prints it, or what follows the first ": " in it? Without ONLY all tests are asked for.
+asked_for()
+{
+	# shellcheck disable=SC2053 # a pattern it is
+	[[ -z ${ONLY:-} || $1 == $ONLY || ${1#*: } == $ONLY ]]
+}
+
 # result ok|not ok|skip TEXT [DETAILS]: counts a test and prints its line
 result()
 {
