@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the tests of designated movable blocks share. */
+/* Helpers for the tests of designated movable blocks */
 #ifndef _SELFTESTS_DMB_UTIL_H
 #define _SELFTESTS_DMB_UTIL_H
 
@@ -17,8 +17,8 @@
 #define MB		((size_t)1024 * 1024)
 
 /*
- * Other processes do not stand still: what two readings may differ by. Where pages
- * are large, it is what CPUs have in batches and have not counted yet: 128 pages.
+ * How much two readings may differ because other processes run. With large pages
+ * it is the batches that CPUs have not added to the counters yet: 128 pages.
  */
 #define DMB_NOISE	dmb_noise()
 
@@ -33,35 +33,35 @@ struct dmb_block {
 };
 
 /*
- * Seconds that the harness gives a test which does not say how long it takes. Its
- * own 30 are short for one that touches most of the memory of an emulated machine
- * on a busy host. As long as the file settings gives all of them together.
+ * Seconds that the harness gives a test without a timeout of its own. The default
+ * of 30 is too short for a test that touches most of the memory of an emulated
+ * machine on a busy host. The file settings has the same value for each program.
  */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	900
 
 long dmb_noise(void);
 
-/* Blocks of this machine, by address.  Returns how many; 0 without CONFIG_DMB. */
+/* Read the blocks, sorted by address. Return their number; 0 without CONFIG_DMB. */
 int dmb_read_blocks(struct dmb_block blocks[DMB_MAX_BLOCKS]);
 
-/* Skips the whole test program if there are no blocks, or no audit of them. */
+/* Skip the whole test program if there are no blocks, or no audit of them. */
 void dmb_need_blocks(void);
 
-/* A number from a file such as /proc/meminfo, by the word it follows. */
+/* Return the number that follows a word in a file such as /proc/meminfo. */
 unsigned long dmb_read_value(const char *path, const char *word);
 unsigned long long dmb_meminfo(const char *field);	/* bytes */
 
-/* The number that a file consists of; 0 if it cannot be read. */
+/* Return the number that a file consists of; 0 if it cannot be read. */
 unsigned long dmb_read_number(const char *path);
 
-/* Pageblocks of the type DMB, from /proc/pagetypeinfo, and bytes in one of any type. */
+/* The number of pageblocks of type DMB in /proc/pagetypeinfo; bytes of a pageblock */
 unsigned long dmb_pageblocks(void);
 unsigned long dmb_pageblock_size(void);
 
 /*
- * What the audit says of all blocks together. Used bytes are exact where
- * DmbFree is not: free pages in per-cpu lists are in neither.
+ * The audit of all blocks together. @used is exact, unlike DmbTotal minus DmbFree:
+ * neither @used nor DmbFree includes free pages in per-cpu lists.
  */
 struct dmb_audit {
 	long long used;		/* bytes */
@@ -71,28 +71,28 @@ struct dmb_audit {
 	long violations;
 	bool cut_short;		/* not all pages were judged */
 	unsigned long pfn;	/* of the last violation reported */
-	char reason[128];	/* of that */
+	char reason[128];	/* for it */
 };
 
 struct dmb_audit dmb_audit(void);
 
 /*
- * What page_owner=on says of the pages in blocks: each that nobody claims must have
- * been asked for with __GFP_HIGHMEM and __GFP_MOVABLE. That takes long where many are
- * in use. With a number of seconds it ends after as many, and the next one goes on
- * from there.
+ * The audit of GFP flags, with page_owner=on: each page in a block that is not
+ * claimed must have been allocated with __GFP_HIGHMEM and __GFP_MOVABLE. It takes long
+ * if many pages are in use. dmb_audit_owners() stops after @seconds, unless they are
+ * 0, and the next call continues from there.
  */
 struct dmb_owners {
-	unsigned long pages;	/* or larger folios, looked at */
+	unsigned long pages;	/* or larger folios, checked */
 	long violations;
 	unsigned long pfn;	/* of the last violation */
-	char flags[256];	/* that it was asked for with */
+	char flags[256];	/* of its allocation */
 };
 
 bool dmb_page_owner(void);
 struct dmb_owners dmb_audit_owners(unsigned int seconds);
 
-/* Free pages in per-cpu lists, of all zones and CPUs: no counter has them. */
+/* Free pages in per-cpu lists of all zones and CPUs. No counter includes them. */
 struct dmb_lists {
 	unsigned long designated;
 	unsigned long others;
@@ -100,7 +100,7 @@ struct dmb_lists {
 
 struct dmb_lists dmb_read_lists(void);
 
-/* What must be as it was when a test is over */
+/* State that must be unchanged when a test is over */
 struct dmb_state {
 	unsigned long pageblocks;
 	unsigned long mixed;		/* pageblocks, with page_owner=on */
@@ -110,19 +110,19 @@ struct dmb_state {
 };
 
 /*
- * With @claims, those of the test may move pages of others, the files of the root
- * file system for one, out of blocks that have no room for them. They do not come
- * back, so that less may be used then, and no more.
+ * With @claims, claims of the test may reclaim pages of others, for example files of
+ * the root file system, if the blocks have no room for them. Such pages do not come
+ * back, so fewer bytes may be used afterwards, but not more.
  */
 struct dmb_state dmb_note_state(bool claims);
 
-/* What is not, in words, or NULL */
+/* Describe what has changed; NULL if nothing has. */
 const char *dmb_changed(const struct dmb_state *state);
 
 /* Size of the units that go online and offline; 0 without memory hotplug. */
 unsigned long dmb_memory_block_size(void);
 
-/* arm64 refuses to take anything offline that was there at boot. */
+/* arm64 refuses to take boot memory offline. */
 #ifdef __aarch64__
 #define DMB_STAYS_ONLINE	true
 #else
@@ -136,94 +136,94 @@ unsigned long dmb_memory_block_size(void);
 #define DMB_HUGETLB_STAYS	false
 #endif
 
-/* In the teardown of a fixture of the harness */
+/* For FIXTURE_TEARDOWN() */
 #define EXPECT_UNCHANGED(state) do {					\
 	const char *changed = dmb_changed(state);			\
 									\
 	EXPECT_EQ(NULL, changed) TH_LOG("changed: %s", changed);	\
 } while (0)
 
-/* Writes text to a file.  Returns 0 or -errno. */
+/* Write text to a file. Return 0 or -errno. */
 int dmb_write(const char *path, const char *text);
 
-/* Loads a module. Returns 0 or -errno. */
+/* Load a module. Return 0 or -errno. */
 int dmb_load_module(const char *path, const char *params);
 
 /*
- * For main(): takes a first argument that is a number away from the others, and
- * returns it, or @otherwise if there is none.
+ * For main(): if the first argument is a number, remove it from the arguments and
+ * return it. Otherwise return @otherwise.
  */
 int dmb_number_argument(int *argc, char ***argv, int otherwise);
 
-/* Plays the owner of a range, in bytes.  Return 0 or -errno. */
+/* Claim and release a range, in bytes, by debugfs. Return 0 or -errno. */
 int dmb_claim(uint64_t base, uint64_t size);
 int dmb_release(uint64_t base, uint64_t size);
 
 /*
- * Makes the kernel believe that a page frame is broken, so that it is taken out of
- * use, or is about to break: its content is saved first, then. And takes the mark
- * off again. Return 0 or -errno.
+ * Report a page frame as broken, or softly as about to break. The kernel takes it
+ * out of use, and first saves its content if it is only about to break. Unpoisoning
+ * undoes this. Return 0 or -errno.
  */
 bool dmb_can_unpoison(void);
 int dmb_poison(uint64_t frame);
 int dmb_poison_softly(uint64_t frame);
 int dmb_unpoison(uint64_t frame);
 
-/* Anonymous memory, every page of it touched; NULL if there is no room. */
+/* Map anonymous memory and touch each page. Return NULL if there is no room. */
 void *dmb_touch(size_t size, bool huge);
 
-/* How many bytes of touched memory lie in these blocks, or in any; needs CAP_SYS_ADMIN. */
+/* Bytes of touched memory in these blocks, or in any block; needs CAP_SYS_ADMIN */
 size_t dmb_bytes_in(const struct dmb_block *blocks, int nr, const void *memory,
 		    size_t size);
 size_t dmb_bytes_in_blocks(const void *memory, size_t size);
 
 /*
- * Fills the page cache of a block device: pages that can be moved but must not
- * be in blocks. The device is zram and holds nothing but zeroes. They stay
- * until the file descriptor returned is handed to dmb_close_device(). Returns
- * -1 if there is no such device.
+ * Fill the page cache of a block device, with pages that can be moved but must not
+ * be in blocks. The device is a zram disk of zeroes. The pages stay until
+ * dmb_close_device() gets the returned file descriptor. Return -1 if there is no such
+ * device.
  */
 int dmb_read_device(size_t size);
 void dmb_close_device(int fd);
 
 /*
- * Memory that the kernel cannot move: pipes full of data.  Returns the bytes
- * that they hold; dmb_close_pipes() gives them back.
+ * Fill pipes with data, which the kernel cannot move. Return the bytes that they
+ * hold. dmb_close_pipes() frees them.
  */
 size_t dmb_fill_pipes(size_t size);
 void dmb_close_pipes(void);
 
 /*
- * The page frames behind mapped memory, one for each base page, 0 where there is
- * none; needs CAP_SYS_ADMIN. Hand them to free().
+ * Return the page frame of each base page of mapped memory, 0 for a page that is not
+ * present. The caller frees the array. Needs CAP_SYS_ADMIN.
  */
 uint64_t *dmb_frames(const void *memory, size_t size);
 
-/* Moves each base page to the node that it has in @nodes. Returns 0 or -errno. */
+/* Move each base page to its node in @nodes. Return 0 or -errno. */
 int dmb_move_pages(void *memory, size_t size, const int *nodes);
 
-/* The block that a page frame is in, or -1. */
+/* Return the index of the block that has the page frame, or -1. */
 int dmb_find_block(const struct dmb_block *blocks, int nr, uint64_t frame);
 
-/* What the audit says is free in one block, or in per-cpu lists; bytes. */
+/* Bytes of a block that are free or in per-cpu lists, by the audit */
 size_t dmb_unused(const struct dmb_block *block);
 
-/* From now on this process runs on one CPU.  Returns 0 if there is such a one. */
+/* Bind this process to one CPU. Return 0 if there is such a CPU. */
 int dmb_run_on(int cpu);
 
 /*
- * Free designated memory in pages of this order and larger ones, without what
- * is in per-cpu lists; of one node, or with -1 of all.
+ * Return the bytes of free designated memory in pages of this order or a larger one,
+ * not counting per-cpu lists, on one node, or on all nodes with -1.
  */
 size_t dmb_free_of_order(int order, int node);
 
 /*
- * Transparent huge pages become folios of this size in bytes, and no other,
- * where madvise() asks for them.
+ * Set the only size of folios, in bytes, that transparent huge pages use where
+ * madvise() asks for them.
  */
 void dmb_folio_size(size_t size);
 
-/* Bytes that one entry of a page middle directory maps; 0 without huge pages. */
+/* Return the bytes that one PMD entry maps; 0 without huge pages. */
 size_t dmb_huge_page_size(void);
 
 #endif /* _SELFTESTS_DMB_UTIL_H */

@@ -15,30 +15,30 @@ struct turns {
 	int nr;				/* controllers */
 	size_t pages[DMB_MAX_BLOCKS];	/* of each controller */
 	size_t elsewhere;		/* of none of them */
-	size_t windows;			/* all of them, at every page a new one begins */
+	size_t windows;			/* all of them; each page begins one */
 	size_t even;			/* windows with 0.8/N to 1.2/N of each */
 	size_t difference;		/* in pages, between most and least */
-	size_t in_a_row;		/* pages on the controller that the two before are on */
-	double bandwidth;		/* that equal controllers reach, relative to ideal */
+	size_t in_a_row;		/* pages on the controller of the two pages before */
+	double bandwidth;		/* of equal controllers, relative to the ideal */
 };
 
 /*
- * What may be touched in folios of this size before the first of the blocks is
- * full when they take turns, with a tenth left for other processes. Base pages
- * in per-cpu lists are good for base pages only.
+ * Return how many bytes can be touched in folios of this size before the first of
+ * the blocks is full, if they take turns. A tenth is left for other processes. Free
+ * pages in per-cpu lists only count for base pages.
  */
 size_t turns_room(size_t folio_size);
 
-/* A number of bytes with an optional suffix, as on the kernel command line */
+/* Parse a number of bytes with an optional suffix, as on the kernel command line. */
 unsigned long long turns_parse_bytes(const char *text, char **end);
 
-/* Anonymous memory, not touched, where huge pages have their place. */
+/* Map anonymous memory, aligned for huge pages, without touching it. */
 char *turns_map(size_t size, bool huge);
 
 /*
- * Looks at memory page by page, or huge page by huge page. Each block is taken
- * for a controller; what is in none of them counts as one more, so that it does
- * not pass for bandwidth.
+ * Look up memory page by page, or huge page by huge page. Each block stands for a
+ * controller. Pages outside of blocks count as one more controller, so that they do
+ * not add bandwidth.
  */
 struct turns turns_measure(const struct dmb_block *blocks, int nr,
 			   const void *memory, size_t size, size_t page_size);
@@ -46,15 +46,15 @@ struct turns turns_measure(const struct dmb_block *blocks, int nr,
 double turns_even_percent(const struct turns *turns);
 
 /*
- * So many times frees or touches a page, a random one, of touched memory. The
- * same pages each time it runs. Leaves about half of them free.
+ * Free or touch a random page of touched memory, @times times. Each run uses the
+ * same pages. About half of them are free afterwards.
  */
 void turns_churn(char *memory, size_t size, long times);
 
-/* Frees every page of touched memory with a probability of one half. */
+/* Free every page of touched memory with a probability of one half. */
 size_t turns_free_half(char *memory, size_t size);
 
-/* Touches each page, also those that are there. */
+/* Touch each page, including those that are present. */
 void turns_touch(char *memory, size_t size);
 
 #endif /* _SELFTESTS_DMB_TURNS_H */
