@@ -17,7 +17,7 @@ FIXTURE(accounting)
 
 FIXTURE_SETUP(accounting)
 {
-	/* Fold in what each CPU has counted for itself. */
+	/* Fold the per-cpu differences into the counters. */
 	dmb_write("/proc/sys/vm/stat_refresh", "1");
 	self->nr = dmb_read_blocks(self->blocks);
 	ASSERT_GT(self->nr, 0);
@@ -50,7 +50,7 @@ TEST_F(accounting, names_follow_addresses)
 	char name[32];
 
 	for (i = 0; i < self->nr; i++) {
-		/* Others have theirs from the devicetree. */
+		/* Other names come from the devicetree. */
 		if (strncmp(self->blocks[i].name, "dmb", 3))
 			continue;
 		snprintf(name, sizeof(name), "dmb%d", number++);
@@ -100,12 +100,12 @@ TEST_F(accounting, vmstat_and_meminfo_agree)
 	EXPECT_LT(llabs(all), DMB_NOISE);
 }
 
-/* Free designated memory is free memory to whoever looks at all of it. */
+/* Counters of all free memory include free designated memory. */
 TEST_F(accounting, memfree_and_memavailable_include_it)
 {
 	long long dmb = dmb_meminfo("DmbFree"), all = dmb_meminfo("MemFree");
 	long long available = dmb_meminfo("MemAvailable");
-	/* Enough for what per-cpu lists hold not to matter */
+	/* Large enough that pages in per-cpu lists do not matter */
 	long size = dmb / 2;
 	void *memory;
 
@@ -153,7 +153,7 @@ static unsigned long long sum_of_nodes(const char *file, const char *word)
 	return sum;
 }
 
-/* By how many bytes the nodes' sum differs from what /proc/meminfo has */
+/* The difference of the sum over all nodes to /proc/meminfo, in bytes */
 static unsigned long long node_gap(const char *field, const char *file,
 				   const char *word, unsigned long long unit)
 {
@@ -176,7 +176,7 @@ TEST_F(accounting, nodes_and_proc_agree)
 	EXPECT_LT(node_gap("DmbFree", "vmstat", "nr_free_dmb", page), DMB_NOISE);
 }
 
-/* SysRq m prints what an out-of-memory report does. */
+/* SysRq m prints the same lines as an out-of-memory report. */
 TEST_F(accounting, memory_report_knows_blocks)
 {
 	char text[2048];
@@ -263,15 +263,15 @@ static bool is_highmem(const struct zone *zone)
 	return !strcmp(zone->name, "HighMem");
 }
 
-/* What the kernel can use for itself, if not for the blocks */
+/* Can kernel requests use this zone, apart from blocks? */
 static bool is_lowmem(const struct zone *zone)
 {
 	return !is_highmem(zone) && strcmp(zone->name, "Movable");
 }
 
 /*
- * Where the kernel cannot use all memory for itself, user memory has to leave it
- * something of the rest. Blocks in highmem do not change how much.
+ * On machines with highmem, lowmem_reserve keeps a part of lowmem from user memory.
+ * Blocks in highmem do not change how much.
  */
 TEST_F(accounting, lowmem_is_kept_as_without_blocks)
 {
@@ -299,7 +299,7 @@ TEST_F(accounting, lowmem_is_kept_as_without_blocks)
 	EXPECT_GE(lowest->kept, high / ratio);
 }
 
-/* Blocks are not what watermarks are for, and so none is larger for them. */
+/* Watermarks are computed from ordinary memory; blocks do not raise them. */
 TEST_F(accounting, watermarks_are_those_of_ordinary_memory)
 {
 	const char *min_free = "/proc/sys/vm/min_free_kbytes";
@@ -309,7 +309,7 @@ TEST_F(accounting, watermarks_are_those_of_ordinary_memory)
 	char text[32];
 	int i, nr;
 
-	/* Boot has given back some of what it had since they were computed. */
+	/* Recompute them: memory was freed since they were computed at boot. */
 	snprintf(text, sizeof(text), "%lu", kbytes);
 	ASSERT_EQ(0, dmb_write(min_free, text));
 	nr = read_zones(zones);
@@ -334,7 +334,7 @@ TEST_F(accounting, watermarks_are_those_of_ordinary_memory)
 	}
 }
 
-/* A block in highmem is a part of highmem, and its free pages are free there. */
+/* HighTotal and HighFree include blocks in highmem. */
 TEST_F(accounting, highmem_includes_its_blocks)
 {
 	unsigned long long page = sysconf(_SC_PAGESIZE), free, later, total = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Who may have designated memory, and who gets it first. */
+/* Only eligible requests get designated memory, and they get it first. */
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 
 /*
  * Unmapped memory is freed in batches. A pipe that holds the last reference to
- * pages frees them one by one, which is another way through the allocator.
+ * pages frees them one by one, which takes another path in the allocator.
  */
 static bool free_one_by_one(void)
 {
@@ -44,7 +44,7 @@ FIXTURE(allocation)
 
 FIXTURE_SETUP(allocation)
 {
-	/* One CPU: what it frees to its lists, it finds again. */
+	/* Stay on one CPU, to find the pages that it freed to its lists. */
 	ASSERT_EQ(0, dmb_run_on(0));
 
 	self->used = dmb_audit().used;
@@ -183,10 +183,10 @@ static void free_user_memory(void)
 }
 
 /*
- * Neither kind of pages takes the other's room, as if they were of two zones.
- * The kernel gives a list of other pages back as a whole when it frees two of a
- * higher order in a row, as with slabs. Whoever has that happen in a round has
- * another round; where one kind does take the other's room, no round is right.
+ * Designated and other pages do not compete for room in per-cpu lists, as if they
+ * were in two zones. The kernel frees a whole list of other pages when it frees two
+ * pages of a higher order in a row, as with slabs. A round in which that happens is
+ * repeated. If the pages do compete, no round succeeds.
  */
 TEST_F(allocation, per_cpu_lists_have_room_for_both)
 {
@@ -197,10 +197,10 @@ TEST_F(allocation, per_cpu_lists_have_room_for_both)
 	if (variant->huge)
 		SKIP(return, "base pages only");
 
-	/* A limit that does not adapt, and that is less than what is freed */
+	/* A fixed limit, below the number of pages that are freed */
 	ASSERT_EQ(0, dmb_write(PCP_FRACTION, "256"));
 	for (round = 0; round < 5 && !have_room; round++) {
-		/* No CPU is above it, so that none gives pages back by and by. */
+		/* Get all CPUs below the limit, so that none frees pages gradually. */
 		for (cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1; cpu >= 0; cpu--) {
 			ASSERT_EQ(0, dmb_run_on(cpu));
 			free_user_memory();
@@ -221,7 +221,7 @@ TEST_F(allocation, per_cpu_lists_have_room_for_both)
 	EXPECT_TRUE(have_room);
 }
 
-/* The blocks are used up before ordinary memory is, and to the last page. */
+/* Requests use the blocks to the last page before ordinary memory. */
 TEST_F(allocation, blocks_fill_up_then_spill)
 {
 	long size = dmb_audit().unused + SIZE;
@@ -237,7 +237,7 @@ TEST_F(allocation, blocks_fill_up_then_spill)
 	ASSERT_NE(NULL, memory);
 	EXPECT_LE(dmb_meminfo("DmbFree"), dmb_meminfo("DmbTotal") / 100);
 
-	/* Free pages in the lists of a CPU are there for that CPU only. */
+	/* Only that CPU can use free pages in its lists. */
 	for (cpu = 0; cpu < cpus; cpu++) {
 		ASSERT_EQ(0, dmb_run_on(cpu));
 		more[cpu] = dmb_touch(2 * SIZE, false);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The audit finds nothing on a good day, and what is there on a bad one. */
+/* The audit finds each violation, and nothing else. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #define TOUCHED	(4 * MB)
 #define POISONED	512	/* pages */
 
-/* The guest may stand still for some seconds where its host is busy. */
+/* On a busy host the guest may stop for some seconds. */
 #define TRIES	4
 
 static long seconds_since(const struct timespec *start)
@@ -96,7 +96,7 @@ FIXTURE_VARIANT_ADD(poison, hard)
 	.nr = 4,
 };
 
-/* Nothing tells such a page from one of the kernel's, and these are many. */
+/* Such pages look like kernel pages, and there are many of them. */
 FIXTURE_VARIANT_ADD(poison, soft)
 {
 	.how = dmb_poison_softly,
@@ -108,7 +108,7 @@ FIXTURE_SETUP(poison)
 {
 	if (!dmb_can_unpoison())
 		SKIP(return, "needs HWPOISON_INJECT");
-	/* What is freed by unpoisoning was freed before, and page_owner warns. */
+	/* Unpoisoning frees pages a second time, for which page_owner warns. */
 	if (variant->how == dmb_poison_softly && dmb_page_owner())
 		SKIP(return, "does not go together with page_owner");
 	self->page = sysconf(_SC_PAGESIZE);
@@ -219,7 +219,7 @@ TEST_F(violation, ends_when_asked)
 	EXPECT_EQ(0, dmb_audit().violations);
 }
 
-/* Nobody who is not killed has a verdict in less than five seconds. */
+/* Only a reader that is killed ends in less than five seconds. */
 TEST_F(violation, reader_can_be_killed)
 {
 	struct timespec began;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Owners take memory out of blocks that are full of all kinds of pages, and give
- * it back; nobody loses a byte, and no request fails for want of patience.
+ * Owners claim memory in blocks that are full of all kinds of pages, and release it.
+ * No page loses its content, and claims wait long enough for pages in use.
  */
 
 #define _GNU_SOURCE
@@ -25,7 +25,7 @@
 #define HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 #define KSM		"/sys/kernel/mm/ksm"
 #define SWAP		"/dev/zram0"
-/* On a small system busybox does not even have its links. */
+/* A small system may have no links to busybox. */
 #define MAKE_SWAP	"for box in '' busybox; do $box mkswap " SWAP " && break; done >/dev/null"
 #define DRIVER		"test_modules/dmb_owner.ko"
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
@@ -46,10 +46,10 @@
 
 #define MAX_CPUS	64
 
-/* Seconds for as many claims as somebody asks for */
+/* Seconds for the requested number of claims */
 #define CLAIMS_TEST	7200
 
-/* Of memory that each kind of pages fills: a hundred in all */
+/* Claims for each kind of pages: a hundred in all */
 static int nr_claims = 15;
 
 static unsigned long claimed(void)
@@ -90,8 +90,8 @@ FIXTURE_TEARDOWN(owner)
 }
 
 /*
- * A random range of one of the blocks: pageblocks, so that no neighbour is
- * affected.
+ * A random range of one of the blocks. It has whole pageblocks, so that no neighbour
+ * is affected.
  */
 static void choose_range(const struct dmb_block *blocks, int nr, uint64_t *base,
 			 uint64_t *size)
@@ -105,7 +105,7 @@ static void choose_range(const struct dmb_block *blocks, int nr, uint64_t *base,
 	*base = *base / PAGEBLOCK * PAGEBLOCK;
 }
 
-/* The pages that are to give way: processes and files that have them */
+/* Processes and files whose pages are in the way of claims */
 enum tenant {
 	ANONYMOUS,
 	HUGE,		/* transparent huge pages */
@@ -123,8 +123,8 @@ struct tenants {
 };
 
 /*
- * A page is full of one number, which is its own: zram has room for many of them. It
- * keeps such a page as a number if that is a word of this machine.
+ * Fill each page with a different number. zram has room for many such pages: it
+ * stores only the number if that is a word of this machine.
  */
 static unsigned long stamp(size_t offset)
 {
@@ -145,7 +145,7 @@ static bool write_stamps(const struct tenants *tenants)
 	return true;
 }
 
-/* How many pages no longer have what was written to them, in any byte */
+/* How many pages have a byte that differs from what was written */
 static size_t wrong_stamps(const struct tenants *tenants)
 {
 	size_t i, j, wrong = 0, page = sysconf(_SC_PAGESIZE);
@@ -196,7 +196,7 @@ static bool wait_for_merges(void)
 	return false;
 }
 
-/* Returns false if there is no such thing on this machine. */
+/* Return false if this machine has no such memory. */
 static bool move_in(enum tenant kind, struct tenants *tenants, size_t size)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -223,7 +223,7 @@ static bool move_in(enum tenant kind, struct tenants *tenants, size_t size)
 		tenants->fd = load_open_cache(tenants->size);
 		return tenants->fd >= 0;
 	case DIRTY:
-		/* What is written has to fit on the device. */
+		/* Dirty pages have to fit on the device. */
 		tenants->size = 32 * MB;
 		tenants->fd = load_open_cache(tenants->size);
 		if (tenants->fd < 0)
@@ -256,7 +256,7 @@ static void move_out(struct tenants *tenants)
 		close(tenants->fd);
 }
 
-/* Memory comes and goes meanwhile, on all CPUs, into the ranges and out of them. */
+/* Meanwhile all CPUs allocate and free memory in and outside of the ranges. */
 struct churn {
 	pid_t pids[MAX_CPUS];
 	int nr;
@@ -369,7 +369,7 @@ TEST_F_TIMEOUT(owner, claims_succeed, CLAIMS_TEST)
 	move_out(&tenants);
 }
 
-/* Returns false if nobody can be an owner on this machine. */
+/* Return false if memory cannot be claimed on this machine. */
 static bool choose_block(struct dmb_block *block, struct dmb_state *before)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -429,7 +429,7 @@ TEST_F(range, overlapping_claims_are_refused)
 	EXPECT_EQ(-EINVAL, dmb_release(base, 2 * PAGEBLOCK));
 }
 
-/* Of several who want the same at the same time, one has it. */
+/* Of several owners that claim the same range at the same time, one gets it. */
 TEST_F(range, one_claim_wins)
 {
 	int i, round, err, status, wrong = 0;
@@ -445,7 +445,7 @@ TEST_F(range, one_claim_wins)
 		pids[i] = fork();
 		if (pids[i])
 			continue;
-		/* All of them have the fourth quarter of the first pageblock. */
+		/* All ranges include the fourth quarter of the first pageblock. */
 		for (round = 0; round < 64; round++) {
 			err = dmb_claim(base, PAGEBLOCK);
 			if (err) {
@@ -481,7 +481,7 @@ TEST_F(range, neighbours_share_a_pageblock)
 	EXPECT_EQ(0, dmb_release(base + PAGEBLOCK / 2, PAGEBLOCK / 4));
 }
 
-/* What one of them gives back merges with what the other one is about to take. */
+/* Pages that one owner releases merge with pages that the other is claiming. */
 TEST_F(range, neighbours_come_and_go)
 {
 	uint64_t base = self->block.base + 4 * PAGEBLOCK;
@@ -510,7 +510,7 @@ TEST_F(range, neighbours_come_and_go)
 	}
 }
 
-/* A folio is moved as a whole, or split, when a part of it is in the way. */
+/* If a part of a folio is in the way, the folio is moved as a whole, or split. */
 FIXTURE(folio)
 {
 	struct dmb_state before;
@@ -554,8 +554,8 @@ FIXTURE_SETUP(folio)
 	if (variant->kind == HUGETLB && DMB_HUGETLB_STAYS)
 		SKIP(return, "hugetlb has no pages in blocks here");
 	/*
-	 * Not much is left of blocks that are hardly larger than a huge page, and
-	 * one of two may be in another block.
+	 * Blocks that are hardly larger than a huge page have little room left, and
+	 * one of two huge pages may be in another block.
 	 */
 	room = load_area_free() / self->size * self->size;
 	if (room < 4 * self->size)
@@ -612,7 +612,7 @@ TEST_F(folio, part_of_it_is_claimed)
 	EXPECT_EQ(0, dmb_release(base, self->size / 4));
 }
 
-/* Owners do not wait for one another, nor fail because of one another. */
+/* Claims of several owners neither wait for each other nor fail. */
 TEST_F(range, claims_in_parallel)
 {
 	struct tenants tenants = { };
@@ -643,8 +643,8 @@ TEST_F(range, claims_in_parallel)
 }
 
 /*
- * There is no room for pages outside the blocks, and none left in them. So what
- * is in the range is reclaimed, and nothing else moves.
+ * There is no free memory, neither outside the blocks nor in them. So the pages of
+ * the range are reclaimed, and no others move.
  */
 FIXTURE(full)
 {
@@ -663,9 +663,9 @@ FIXTURE_SETUP(full)
 	ASSERT_NE(NULL, f);
 	ASSERT_NE(NULL, fgets(self->reserve_ratio, sizeof(self->reserve_ratio), f));
 	fclose(f);
-	/* So that what is free in a lower zone can be used, and is not left over. */
+	/* Allow free memory of lower zones to be used. */
 	ASSERT_EQ(0, dmb_write(RESERVE_RATIO, "0 0 0"));
-	/* And so that per-cpu lists do not take all of what is left over. */
+	/* Keep per-cpu lists short, so that they do not hold the rest. */
 	ASSERT_EQ(0, dmb_write(PCP_FRACTION, "100000"));
 	if (!choose_block(&self->block, &self->before))
 		SKIP(return, "needs " DMB_CLAIM);
@@ -681,7 +681,7 @@ FIXTURE_TEARDOWN(full)
 	dmb_write(PCP_FRACTION, "0");
 	move_out(&self->tenants);
 	/*
-	 * If kswapd has taken pages of others, they come back now, and into blocks
+	 * Pages of others that kswapd has reclaimed are read again now, into blocks,
 	 * wherever they were before.
 	 */
 	swapped_in = load_vmstat("pswpin");
@@ -692,14 +692,14 @@ FIXTURE_TEARDOWN(full)
 	self->before.used += swapped_in * sysconf(_SC_PAGESIZE);
 	load_end();
 	dmb_write("/sys/block/zram0/reset", "1");
-	/* zram and swap free their pages behind the scenes. */
+	/* zram and swap free their pages asynchronously. */
 	for (tries = 0; tries < 300 && dmb_audit().used >= self->before.used + DMB_NOISE;
 	     tries++)
 		usleep(100000);
 	EXPECT_UNCHANGED(&self->before);
 }
 
-/* For all that can be swapped out: who goes first need not be who has to. */
+/* Room for all pages that can be swapped out: reclaim may start with others. */
 static bool swap_on(void)
 {
 	return !dmb_write("/sys/block/zram0/disksize", "1G") &&
@@ -707,7 +707,7 @@ static bool swap_on(void)
 	       !swapon(SWAP, 0);
 }
 
-/* But for a part of the reserve, which nobody moves anything to */
+/* Fill all but a part of the reserve, which is not used as a migration target. */
 static void fill_ordinary_memory(unsigned int part)
 {
 	size_t unused = load_ordinary_free(), reserve = load_reserve() / part;
@@ -718,7 +718,7 @@ static void fill_ordinary_memory(unsigned int part)
 	       load_area_free() / MB, load_ordinary_free() / MB);
 }
 
-/* What pages can be moved to before anybody has to reclaim */
+/* Free memory to which pages can be migrated without reclaim */
 static size_t room_for_pages(void)
 {
 	size_t unused = load_ordinary_free();
@@ -727,7 +727,7 @@ static size_t room_for_pages(void)
 	return load_area_free() + (unused > min ? unused - min : 0);
 }
 
-/* Pages of the blocks, outside of the range, that are no longer where they were */
+/* Number of pages of the blocks, outside of the range, that have moved */
 static size_t disturbed(const uint64_t *then, const uint64_t *now, size_t nr,
 			uint64_t base, uint64_t size)
 {
@@ -739,10 +739,10 @@ static size_t disturbed(const uint64_t *then, const uint64_t *now, size_t nr,
 	return sum;
 }
 
-/* Direct reclaim takes no more pages at a time: 32, and what it finds beside them. */
+/* Direct reclaim takes at most so many pages at a time: 32, and some beside them */
 #define RECLAIM_BATCH	64
 
-/* Pages that zram has for what was swapped out */
+/* Pages that zram uses for swapped out memory */
 static size_t zram_pages(void)
 {
 	unsigned long long used = 0;
@@ -768,7 +768,7 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 		SKIP(return, "needs the module dmb_load");
 	if (!swap_on())
 		SKIP(return, "needs zram and mkswap");
-	/* For what this test itself needs later: kswapd would make room for it. */
+	/* Memory that this test needs later. Otherwise kswapd would have to free it. */
 	spare = dmb_touch(16 * MB, false);
 	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free()));
 	nr = self->tenants.size / page;
@@ -789,9 +789,9 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	TH_LOG("%llu MiB, %zu of %zu others moved, kswapd took %lu, others %lu, zram has %zu",
 	       (unsigned long long)size / MB, others, nr, kswapd, direct, compressed);
 	/*
-	 * Swap and zram need memory for what they are given. They take it from the
-	 * reserves, which kswapd fills up, or who comes next if it is late. And what
-	 * zram has in the range moves, each page with reclaim if there is no room.
+	 * Swap and zram need memory to store pages. They take it from the reserves, which
+	 * kswapd refills, or the next request if kswapd is late. Pages of zram in the
+	 * range move, each with reclaim if there is no room.
 	 */
 	EXPECT_LE(direct, nr / 1000 + MIN((compressed + 1) * RECLAIM_BATCH, size / page / 4));
 	EXPECT_LE(others, nr / 1000 + kswapd + direct);
@@ -801,7 +801,7 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	EXPECT_EQ(0, wrong_stamps(&self->tenants));
 }
 
-/* How much of a range is of the memory that @frames are of, in bytes */
+/* Bytes of a range that belong to the memory of @frames */
 static size_t bytes_within(const uint64_t *frames, size_t nr, uint64_t base, uint64_t size)
 {
 	size_t i, pages = 0;
@@ -812,10 +812,10 @@ static size_t bytes_within(const uint64_t *frames, size_t nr, uint64_t base, uin
 }
 
 /*
- * What is locked cannot be reclaimed, and has to move. So others have to go, as
- * they would for any request. Of the pageblocks that the range is in nothing can
- * be used meanwhile, whoever goes: so there have to be enough in the rest, and
- * with pages of 64 KiB such a pageblock may be half of a block.
+ * Locked memory cannot be reclaimed and has to move. So other pages are reclaimed, as
+ * for any request. Free pages in the pageblocks of the range cannot be used meanwhile,
+ * so the rest of memory needs enough reclaimable pages. With pages of 64 KiB such a
+ * pageblock may be half of a block.
  */
 TEST_F(full, others_are_swapped_out_for_locked_memory)
 {
@@ -830,7 +830,7 @@ TEST_F(full, others_are_swapped_out_for_locked_memory)
 		SKIP(return, "needs zram and mkswap");
 	ASSERT_TRUE(move_in(ANONYMOUS, &locked, load_area_free() / 2));
 	ASSERT_EQ(0, mlock(locked.memory, locked.size));
-	/* Some in ordinary memory, which the kernel can have when it needs any. */
+	/* Some in ordinary memory, which the kernel can reclaim for itself */
 	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free() + 64 * MB));
 	fill_ordinary_memory(2);
 	room = room_for_pages();
@@ -871,7 +871,7 @@ static int compare_frames(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* The longest range that is in one block, and of these pages alone; sorts them */
+/* Sort these pages; find the longest range in one block that has no others. */
 static void longest_run(uint64_t *frames, size_t nr, const struct dmb_block *block,
 			uint64_t *base, uint64_t *size)
 {
@@ -904,15 +904,15 @@ TEST_F(full, dirty_page_cache_is_written_back)
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
 	dmb_write(DIRTY_RATIO, "95");
-	/* Of what is free and page cache, which is little more than this file. */
+	/* Percent of free memory and page cache, which is little more than this file */
 	dmb_write(DIRTY_BACKGROUND, "94");
 	dmb_write(DIRTY_HIGHMEM, "1");
 	if (!move_in(DIRTY, &self->tenants, 0))
 		SKIP(return, "needs zram, ext4 and mke2fs");
 	ASSERT_TRUE(move_in(ANONYMOUS, &others, load_area_free() + 64 * MB));
-	/* Huge pages have the kernel keep much more in reserve than the range is. */
+	/* With huge pages the kernel has a reserve much larger than the range. */
 	reserve = dmb_read_number(MIN_FREE);
-	/* 1024 pages: as many KiB as a page has bytes */
+	/* 1024 pages, in KiB */
 	snprintf(text, sizeof(text), "%ld", sysconf(_SC_PAGESIZE));
 	dmb_write(MIN_FREE, text);
 	fill_ordinary_memory(2);
@@ -920,7 +920,7 @@ TEST_F(full, dirty_page_cache_is_written_back)
 	self->frames = dmb_frames(self->tenants.memory, self->tenants.size);
 	longest_run(self->frames, self->tenants.size / sysconf(_SC_PAGESIZE),
 		    &self->block, &base, &size);
-	/* Whoever filled the memory has had some of it written back, and may still do so. */
+	/* Filling memory caused writeback of some pages, which may still go on. */
 	for (tries = 0; tries < 20; tries++) {
 		write_stamps(&self->tenants);
 		if (dmb_meminfo("Dirty") > self->tenants.size / 2)
@@ -944,7 +944,7 @@ TEST_F(full, dirty_page_cache_is_written_back)
 	dmb_write(MIN_FREE, text);
 }
 
-/* Does the kernel's log say why a claim has failed? */
+/* Does the kernel log say why a claim has failed? */
 static bool logged(uint64_t frame, const char *reason)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
@@ -963,7 +963,7 @@ static bool logged(uint64_t frame, const char *reason)
 	return found;
 }
 
-/* Lists may hold an eighth of all memory, of which an owner has no use for any. */
+/* A claim does not drain lists of other pages, up to an eighth of memory. */
 TEST_F(range, other_per_cpu_lists_stay_as_they_are)
 {
 	uint64_t base = self->block.base;
@@ -972,7 +972,7 @@ TEST_F(range, other_per_cpu_lists_stay_as_they_are)
 	ASSERT_EQ(0, dmb_run_on(0));
 	/* After the first claim there are no designated pages in lists. */
 	ASSERT_EQ(0, dmb_claim(base, PAGEBLOCK));
-	/* As many as may be, or there are not many if pages have 64 KiB */
+	/* The longest lists; with pages of 64 KiB the default is short. */
 	EXPECT_EQ(0, dmb_write(PCP_FRACTION, "8"));
 	EXPECT_LT(32 * MB, dmb_fill_pipes(64 * MB));
 	dmb_close_pipes();
@@ -989,7 +989,7 @@ TEST_F(range, other_per_cpu_lists_stay_as_they_are)
 	EXPECT_LT(before / 2, after);
 }
 
-/* The range has a page that is broken: nobody gets that, nor is the rest lost. */
+/* If the range has a broken page, the claim fails and the rest stays usable. */
 TEST_F(range, poisoned_memory_is_not_claimed)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE), *frame, base, neighbour;
@@ -1020,7 +1020,7 @@ TEST_F(range, poisoned_memory_is_not_claimed)
 	free(frame);
 }
 
-/* Somebody has a reference for a moment: data in a pipe, that is not copied */
+/* A pipe holds a reference for a moment: its data is not copied. */
 TEST_F(range, short_references_are_waited_for)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
@@ -1041,7 +1041,7 @@ TEST_F(range, short_references_are_waited_for)
 	vec.iov_len = page;
 	ASSERT_EQ((ssize_t)page, vmsplice(pipes[1], &vec, 1, 0));
 
-	/* As long as the pipe has it, it cannot move. */
+	/* The page cannot move while the pipe holds it. */
 	EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
 	EXPECT_TRUE(logged(frame[0], "in use"));
 
@@ -1102,7 +1102,7 @@ static int load_driver(uint64_t base, uint64_t size)
 	return dmb_load_module(DRIVER, params);
 }
 
-/* Again and again, with the block full each time */
+/* Repeat, with the block full each time. */
 TEST_F(range, driver_takes_its_memory)
 {
 	uint64_t base = self->block.base + 16 * MB, size = 16 * MB;
@@ -1120,7 +1120,7 @@ TEST_F(range, driver_takes_its_memory)
 		EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
 		EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_owner", 0));
 	}
-	/* A module of this tree's own taints the kernel, a warning as well. */
+	/* An out-of-tree module taints the kernel, and so does a warning. */
 	EXPECT_EQ(taint | TAINT_OOT_MODULE,
 		  dmb_read_number("/proc/sys/kernel/tainted") | TAINT_OOT_MODULE);
 	EXPECT_EQ(0, wrong_stamps(&tenants));
@@ -1178,7 +1178,7 @@ FIXTURE_TEARDOWN(area)
 	EXPECT_EQ(0, claimed());
 }
 
-/* A part of it could be gone when somebody wants it, though nobody has it now. */
+/* A CMA area stays online even while it is not in use. */
 TEST_F(area, stays_online)
 {
 	uint64_t unit = dmb_memory_block_size();
@@ -1222,7 +1222,7 @@ TEST_F(area, alloc_and_release)
 	ASSERT_EQ(0, dmb_write(AREA "/free", pages));
 }
 
-/* An area elsewhere is what it always was: accounts, memory and all. */
+/* An area outside of blocks works as without blocks. */
 TEST_F(area, other_areas_stay_apart)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE), size = 16 * MB;
@@ -1258,7 +1258,7 @@ TEST_F_TIMEOUT(area, gigantic_pages, CLAIMS_TEST)
 	}
 }
 
-/* A first argument that is a number says how many claims. */
+/* If the first argument is a number, it is the number of claims. */
 int main(int argc, char **argv)
 {
 	dmb_need_blocks();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The contract over time: a mixed load for some minutes or, with a number of
- * seconds as argument, for as long as that. However pages are moved, copied,
- * merged, pinned and swapped, none gets into a block that must not be there.
+ * The contract over time: a mixed load moves, copies, merges, pins and swaps pages.
+ * No page that must not be in a block gets there. The load runs for some minutes, or
+ * for the number of seconds that is the first argument.
  */
 
 #define _GNU_SOURCE
@@ -51,7 +51,7 @@
 
 enum outcome { GOOD, UNAVAILABLE, WRONG };
 
-/* What a worker has done is seen by all. */
+/* Shared by all workers */
 struct progress {
 	unsigned long rounds;
 	enum outcome outcome;
@@ -77,7 +77,7 @@ static char swap_device[32];
 
 static uint64_t random_number(uint64_t below)
 {
-	/* A linear congruential generator; its high bits are the good ones. */
+	/* A linear congruential generator. Its high bits are more random. */
 	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
 	return (random_state >> 33) % below;
 }
@@ -261,7 +261,7 @@ out:
 	return outcome;
 }
 
-/* Moves each page to a node by chance. False if there is only one. */
+/* Move each page to a random node. Return false if there is only one. */
 static bool scatter(char *at, size_t bytes)
 {
 	size_t i, nr = bytes / page;
@@ -348,7 +348,7 @@ static void wake_up(int sig)
 {
 }
 
-/* Any memory block, designated or not, and back again. */
+/* Take any memory block, designated or not, offline and online. */
 static enum outcome offline(void)
 {
 	struct sigaction action = { .sa_handler = wake_up };
@@ -361,7 +361,7 @@ static enum outcome offline(void)
 	blocks = dmb_meminfo("MemTotal") / unit + 1;
 	snprintf(path, sizeof(path), MEMORY "/memory%d/state",
 		 (int)random_number(blocks));
-	/* One that cannot go offline is tried until a signal comes. */
+	/* The kernel tries to offline a memory block until a signal arrives. */
 	alarm(PATIENCE);
 	dmb_write(path, "offline");
 	alarm(0);
@@ -444,7 +444,7 @@ static const struct worker workers[] = {
 
 #define NR_WORKERS	ARRAY_SIZE(workers)
 
-/* A zram device of its own for each use; returns false if there is none. */
+/* Create a zram device for each use. Return false if there is none. */
 static bool add_zram(char device[32])
 {
 	char path[64], text[32] = "";
@@ -529,7 +529,7 @@ static pid_t start(unsigned int nr)
 	_exit(0);
 }
 
-/* On a slow machine some have not done anything yet when time is up. */
+/* On a slow machine some workers have not run when the time is over. */
 static bool all_have_begun(void)
 {
 	unsigned int i;
@@ -540,7 +540,7 @@ static bool all_have_begun(void)
 	return true;
 }
 
-/* Who has allocated a page, and what for. */
+/* Print which code allocated a page, and with which flags. */
 static void print_owner(unsigned long pfn)
 {
 	static char text[4096];
@@ -554,7 +554,7 @@ static void print_owner(unsigned long pfn)
 
 static unsigned long owners_seen;
 
-/* 0 @seconds for all that page_owner knows */
+/* With 0 @seconds, check all records of page_owner. */
 static bool audit_once(unsigned int seconds)
 {
 	struct dmb_owners owners = dmb_audit_owners(seconds);
@@ -632,7 +632,7 @@ int main(int argc, char **argv)
 		ksft_print_msg("%lu times page_owner had the right flags for a page or folio\n",
 			       owners_seen);
 	ksft_test_result(!bad, "%lu audits under load and one after it\n", audits);
-	/* Memory that was caught offline has no pageblocks to show. */
+	/* Memory that is still offline has no pageblocks. */
 	ksft_test_result(dmb_pageblocks() <= pageblocks && dmb_pageblocks(),
 			 "pageblocks of type DMB: %lu\n", dmb_pageblocks());
 	ksft_finished();

@@ -30,7 +30,7 @@
 #define BUFFER		(1 * MB)
 #define MAX_BUFFERS	64
 
-/* What does not fit into the blocks, to be sure that they are full */
+/* Memory beyond the size of the blocks, to be sure that they are full */
 #define SPILL		(2 * MB)
 
 #define TAINT_WARN	0x200
@@ -50,7 +50,7 @@ struct device {
 	struct dmb_block block;		/* which memory-region points to */
 };
 
-/* The block that is called as the node with this phandle is */
+/* Find the block with the name of the node with this phandle. */
 static bool find_block(const unsigned char phandle[4], struct dmb_block *block)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -202,7 +202,7 @@ FIXTURE_TEARDOWN(pool)
 	EXPECT_EQ(0, claimed_bytes(&self->device.block));
 }
 
-/* While nobody wants a buffer the memory is everybody's. */
+/* User memory uses the pool while no device has a buffer in it. */
 TEST_F(pool, is_a_block_like_any_other)
 {
 	const struct dmb_block *block = &self->device.block;
@@ -220,7 +220,7 @@ TEST_F(pool, is_a_block_like_any_other)
 	munmap(memory, size);
 }
 
-/* A buffer is found in a pool that is full of others' pages, which lose nothing. */
+/* A device gets a buffer in a full pool, and the other pages keep their content. */
 TEST_F(pool, serves_its_device_under_load)
 {
 	const struct dmb_block *block = &self->device.block;
@@ -251,7 +251,7 @@ TEST_F(pool, serves_its_device_under_load)
 			TH_LOG("buffer at %#llx", (unsigned long long)buffers[n].base);
 	}
 
-	/* The page allocator has the rest, and nothing of what the device has. */
+	/* The page allocator has the rest of the block, but no page of the device. */
 	frames = dmb_frames(memory, size);
 	for (i = 0; i < size / page; i++) {
 		if (dmb_find_block(block, 1, frames[i]) < 0)
@@ -272,7 +272,7 @@ TEST_F(pool, serves_its_device_under_load)
 	munmap(memory, size);
 }
 
-/* All of it, when it comes to that */
+/* A buffer can be as large as the pool. */
 TEST_F(pool, can_be_used_up)
 {
 	const struct dmb_block *block = &self->device.block;
@@ -330,10 +330,10 @@ static void pause_churn(pid_t pid)
 }
 
 /*
- * All other blocks are full, so what the owner finds in its own has to go to
- * ordinary memory. Every other time that is full, too, else half of it is for a
- * process that has memory come and go on the other CPU, and does so while the
- * owner takes the block.
+ * All other blocks are full, so the pages in the owner's block have to move to
+ * ordinary memory. In every other round ordinary memory is full, too. In the other
+ * rounds a process on the other CPU allocates and frees half of it while the owner
+ * claims the block.
  */
 TEST_F(owned, driver_takes_its_memory_hundreds_of_times)
 {
@@ -379,7 +379,7 @@ TEST_F(owned, driver_takes_its_memory_hundreds_of_times)
 	EXPECT_GE(moved * page, full * (block->size - block->size / 16));
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
 	EXPECT_EQ(0, bind_device(&self->device, "unbind"));
-	/* The driver warns if somebody has written to what it had. */
+	/* The driver warns if its memory was written to. */
 	EXPECT_EQ(0, dmb_read_number("/proc/sys/kernel/tainted") & TAINT_WARN);
 	EXPECT_EQ(0, load_check_pattern(memory, all));
 	munmap(memory, all);

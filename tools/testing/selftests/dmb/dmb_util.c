@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the tests of designated movable blocks share. */
+/* Helpers for the tests of designated movable blocks */
 
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -28,7 +28,7 @@
 #define UNPOISON	"/sys/kernel/debug/hwpoison/unpoison-pfn"
 #define PAGE_OWNER	"/sys/kernel/debug/page_owner"
 
-/* Longer than what page_owner has to say of a page */
+/* Longer than a record of page_owner */
 #define RECORD_SIZE	8192
 #define MAX_SUSPECTS	64
 #define LOOKS		10
@@ -46,7 +46,7 @@ long dmb_noise(void)
 	return batches > least ? batches : least;
 }
 
-/* A file of a block's, without the end of its line */
+/* Read a file of a block, without the newline. */
 static void read_block_text(const char *name, const char *file, char *text, int size)
 {
 	char path[PATH_MAX];
@@ -254,7 +254,7 @@ bool dmb_page_owner(void)
 	return !access(PAGE_OWNER, R_OK);
 }
 
-/* Do these names of flags, with "|" between them, let a page be in a block? */
+/* May a page with these GFP flags, separated by "|", be in a block? */
 static bool eligible_flags(char *names)
 {
 	bool highmem = false, movable = false;
@@ -272,12 +272,12 @@ static bool eligible_flags(char *names)
 }
 
 /*
- * Is the page of a record one that must not be in a block? A record begins like this:
+ * Does a record describe a page that must not be in a block? A record begins like this:
  *
  *	Page allocated via order 0, mask 0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), ...
  *	PFN 0x20000 type ...
  *
- * An owner may have asked for its pages with any flags.
+ * Owners may allocate their pages with any flags.
  */
 static bool violating_record(const char *record, struct dmb_owners *owners,
 			     unsigned long *pfn)
@@ -296,7 +296,7 @@ static bool violating_record(const char *record, struct dmb_owners *owners,
 	return true;
 }
 
-/* The next record from @pfn on; its length, or 0 if there is none */
+/* Read the next record from @pfn on. Return its length, or 0 if there is none. */
 static ssize_t read_record(int fd, unsigned long pfn, char record[RECORD_SIZE])
 {
 	ssize_t len;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Figures of the five problems of memory that only some requests may use, and of
- * memory for the kernel on demand: for comparison with kernels that have no
- * blocks but an area of CMA, or nothing like it.
+ * Measure five known problems of memory that only some requests may use, and kernel
+ * memory on demand. It also runs on kernels without blocks, with or without a CMA
+ * area, for comparison.
  *
- * Each line has a name, a colon and what was measured.
+ * Each line of output has a name, a colon and the figures.
  */
 
 #include <stdint.h>
@@ -34,7 +34,7 @@ static double percent(size_t part, size_t whole)
 	return whole ? 100.0 * part / whole : 0;
 }
 
-/* Touches memory until somebody has to do something about it. */
+/* Touch memory until the kernel has to reclaim or compact. */
 static void fill(size_t *filled, size_t *unused)
 {
 	unsigned long effort = load_effort();
@@ -61,7 +61,7 @@ static void utilization(void)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (seen == MAP_FAILED)
 		ksft_exit_fail_msg("no memory to start with\n");
-	/* It may be killed before any effort is made. */
+	/* It may be killed before the kernel reclaims. */
 	pid = fork();
 	if (!pid) {
 		fill(&seen[0], &seen[1]);
@@ -184,7 +184,7 @@ static void out_of_memory(void)
 	       percent(load_cache_lost(&cache), cache.pages));
 }
 
-/* All is full, then the area gets empty, and the kernel wants memory. */
+/* Fill all memory, empty the area, and let the kernel allocate memory. */
 static void memory_on_demand(void)
 {
 	size_t page = sysconf(_SC_PAGESIZE), given_up = 0, size, i;
@@ -236,7 +236,7 @@ int main(void)
 		int status;
 		pid_t pid;
 
-		/* A process of its own: what it takes goes away with it. */
+		/* In a separate process, which frees its memory when it ends */
 		load_begin();
 		pid = fork();
 		if (!pid) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Load on memory, and what reclaim, compaction and the OOM killer do about it. */
+/* Create memory pressure; measure reclaim, compaction and the OOM killer. */
 
 #define _GNU_SOURCE
 #include <ctype.h>
@@ -31,7 +31,7 @@
 #define CACHE_DIR	"/tmp/dmb-cache"
 #define CACHE_FILE	CACHE_DIR "/file"
 
-/* On a small system busybox does not even have its links. */
+/* A small system may have no links to busybox. */
 #define MAKE_FS		"for box in '' busybox; do $box mke2fs -b 4096 /dev/zram0 && break; done >/dev/null 2>&1"
 
 #define KPF_UPTODATE	((uint64_t)1 << 3)
@@ -41,7 +41,7 @@
 /* What areas and ordinary memory have in no page of a higher order, at least */
 #define SCATTERED	(64 * MB)
 
-/* Of atomic requests, for each order */
+/* Bytes of atomic requests, for each order */
 #define BURST		((size_t)256 * 1024)
 
 #define BATCH		8192	/* pages to look at in one go */
@@ -52,8 +52,8 @@ static size_t page_size(void)
 }
 
 /*
- * ZONE_MOVABLE of all nodes, in pages: its free ones, and its spans as areas.
- * Returns how many of these there are.
+ * Read ZONE_MOVABLE of all nodes: its free pages, and its spans as areas. Return the
+ * number of spans.
  */
 static int read_movable_zones(struct dmb_block areas[DMB_MAX_BLOCKS], size_t *nr_free)
 {
@@ -114,7 +114,7 @@ size_t load_area_bytes(void)
 
 size_t load_area_free(void)
 {
-	/* A kernel has one of them or the other; what is not there reads as 0. */
+	/* A kernel has one of them. The other one reads as 0. */
 	size_t nr_free, size = dmb_meminfo("DmbFree") + dmb_meminfo("CmaFree");
 	struct dmb_block zones[DMB_MAX_BLOCKS];
 
@@ -133,7 +133,7 @@ size_t load_ordinary_free(void)
 
 size_t load_reserve(void)
 {
-	/* As much again, for lists of other CPUs and what nobody accounts for */
+	/* Twice that, for lists of other CPUs and for memory that is not accounted */
 	return dmb_read_value("/proc/zoneinfo", "low") * page_size() * 2;
 }
 
@@ -206,9 +206,9 @@ size_t load_check_pattern(const void *memory, size_t size)
 }
 
 /*
- * Every other page, of some groups the even ones and of others the odd ones. Where
- * compaction has found nothing free it goes on to look at each 32nd page frame only,
- * and if these were all alike, it might see no free page in all of memory.
+ * Free every other page: in some groups the even ones, in others the odd ones. Where
+ * compaction has found no free page, it only checks each 32nd page frame. If these
+ * were all even or all odd, it might see no free page in all of memory.
  */
 static bool is_given_up(size_t i)
 {
@@ -291,7 +291,7 @@ void *load_fill_areas(size_t *size)
 	char *memory = map_all_memory(&all);
 	cpu_set_t affinity;
 
-	/* Free pages in the lists of a CPU are there for that CPU first. */
+	/* A CPU uses free pages in its lists first. */
 	sched_getaffinity(0, sizeof(affinity), &affinity);
 	for (cpu = 0; cpu < cpus; cpu++) {
 		bool full = false;
@@ -330,7 +330,7 @@ static void end_cache(void)
 		dmb_write("/sys/block/zram0/reset", "1");
 }
 
-/* An empty file, on a file system of its own, or -1 */
+/* Create an empty file on a separate file system. Return -1 on failure. */
 static int make_cache(size_t disk_size)
 {
 	char text[32];
@@ -355,7 +355,7 @@ int load_open_cache(size_t size)
 
 	if (fd < 0)
 		return -1;
-	/* Holes are read into the page cache like any data, and it stays clean. */
+	/* Holes are read into the page cache like data, and stay clean. */
 	if (ftruncate(fd, size))
 		ksft_exit_fail_msg("cannot make %s\n", CACHE_FILE);
 	read_cache(fd, size);
@@ -382,7 +382,7 @@ static bool is_page_cache(uint64_t flags)
 	return (flags & KPF_UPTODATE) && !(flags & (KPF_ANON | KPF_SWAPBACKED));
 }
 
-/* One flag after the other to *@map, which is moved on */
+/* Append flags to *@map, and advance it. */
 static void map_cache_of(int fd, const struct dmb_block *area, unsigned char **map)
 {
 	uint64_t pfn = area->base / page_size();
@@ -468,13 +468,13 @@ static int movable_zone_index(void)
 	return index;
 }
 
-/* Who skips folios, and who may have any */
+/* Trace the isolation of folios, to see which reclaim skips. */
 static int trace_isolation(void)
 {
 	char filter[64];
 	int err;
 
-	/* Keep what comes first, so that nothing is lost unseen. */
+	/* Do not overwrite old events, so that a loss is noticed. */
 	dmb_write(TRACING "/buffer_size_kb", "4096");
 	clear_trace();
 	snprintf(filter, sizeof(filter), "nr_skipped > 0 || highest_zoneidx >= %d",
@@ -520,7 +520,7 @@ bool load_have_module(void)
 		return true;
 	if (access(MODULE, R_OK))
 		return false;
-	/* To skip would hide that the module was built for another kernel. */
+	/* Fail, do not skip: the module may have been built for another kernel. */
 	err = dmb_load_module(MODULE, "");
 	if (err)
 		ksft_exit_fail_msg("cannot load %s: %s\n", MODULE, strerror(-err));
@@ -559,7 +559,7 @@ void load_stop_churn(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-/* Is there a kswapd that has something to do, whether or not it gets to run? */
+/* Is there a kswapd that has work, whether or not it runs? */
 static bool kswapd_awake(void)
 {
 	DIR *dir = opendir("/proc");
@@ -595,7 +595,7 @@ size_t load_hog_slowly(size_t size, int order, const char *how)
 		got = load_hog(bite, order, how);
 		if (got < bite)
 			return done + got;
-		/* However slow the machine is: kswapd may finish, if it has begun. */
+		/* Let a kswapd that has started finish, however slow the machine is. */
 		for (tries = 0; !tries || (kswapd_awake() && tries < 2000); tries++)
 			usleep(5000);
 	}
@@ -645,7 +645,7 @@ void load_begin(void)
 
 void load_end(void)
 {
-	/* What the kernel starts with */
+	/* The defaults of the kernel */
 	set_background("20", "15000");
 }
 
@@ -679,7 +679,7 @@ struct load_atomic load_atomic_run(unsigned long runs, size_t ring)
 
 struct load_atomic load_atomic_run_reading(unsigned long runs)
 {
-	/* Either of them leaves enough of ordinary memory for the kernel. */
+	/* Both leave enough ordinary memory for the kernel. */
 	size_t size = load_area_bytes() + load_ordinary_free() / 2;
 	struct load_atomic run = { };
 	int fd = load_open_cache(size);

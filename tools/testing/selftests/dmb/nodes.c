@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A node that has nothing but blocks is to the kernel what a node of
- * ZONE_MOVABLE alone is: it has memory for user space, and none for the kernel.
+ * The kernel treats a node that has nothing but blocks like a node that has only
+ * ZONE_MOVABLE: it has memory for user space, and none for the kernel.
  */
 
 #define _GNU_SOURCE
@@ -90,7 +90,7 @@ static unsigned long oom_kills(void)
 	return dmb_read_value("/proc/vmstat", "oom_kill");
 }
 
-/* What any program does: pipes with data in them, and children that exec. */
+/* Do what many programs do: fill pipes, and run child processes. */
 static int live(size_t *piped)
 {
 	int i, died = 0, status;
@@ -112,7 +112,7 @@ static int live(size_t *piped)
 	return i < CHILDREN ? CHILDREN : died;
 }
 
-/* Requests fail on purpose, and the console need not have the warnings. */
+/* Requests fail on purpose. Keep their warnings off the console. */
 static void set_loglevel(unsigned long level)
 {
 	char text[32];
@@ -146,7 +146,7 @@ TEST_F(node, has_memory_but_no_ordinary_one)
 	EXPECT_FALSE(is_ordinary_node(self->node));
 }
 
-/* SLUB would want a page of each node that it thinks can have some. */
+/* SLUB wants a page from each node that has normal memory. */
 TEST_F(node, slub_does_not_miss_it)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
@@ -165,8 +165,8 @@ TEST_F(node, slub_does_not_miss_it)
 }
 
 /*
- * Requests of the kernel that must be served from the cpuset, for pipe buffers
- * for one, fail in a cpuset of that node, and nobody is killed for them.
+ * Kernel requests that must be served from the cpuset, for example for pipe buffers,
+ * fail in a cpuset of that node. No process is killed for them.
  */
 TEST_F(node, cpuset_without_ordinary_memory)
 {
@@ -177,7 +177,7 @@ TEST_F(node, cpuset_without_ordinary_memory)
 	char text[16];
 	void *memory;
 
-	/* Shared memory, as data in a pipe needs memory of the kernel. */
+	/* In shared memory: data in a pipe would need kernel memory. */
 	inside = mmap(NULL, sizeof(*inside), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, inside);
@@ -219,7 +219,7 @@ TEST_F(node, cpuset_without_ordinary_memory)
 	rmdir(GROUP);
 }
 
-/* The kernel's own requests disregard a policy that leaves them no memory. */
+/* Kernel requests disregard a policy that has no memory for them. */
 TEST_F(node, policy_without_ordinary_memory)
 {
 	unsigned long nodes[MAX_NODES / 8 / sizeof(long)] = { };
@@ -278,7 +278,7 @@ static int set_memory_state(unsigned long number, const char *state)
 	return dmb_write(path, state);
 }
 
-/* Designated memory that goes and comes back does not make it another node. */
+/* Designated memory going offline and online does not change the node states. */
 TEST_F(node, designated_memory_goes_offline_and_online)
 {
 	unsigned long number;
@@ -300,7 +300,7 @@ static size_t ordinary_free(const char *vmstat)
 		dmb_read_value(vmstat, "nr_free_dmb"));
 }
 
-/* Ordinary memory that is added to it does, and the kernel finds it there. */
+/* Adding ordinary memory does, and kernel requests can use that memory. */
 TEST_F(node, ordinary_memory_comes)
 {
 	unsigned long nodes[MAX_NODES / 8 / sizeof(long)] = { };
@@ -327,7 +327,7 @@ TEST_F(node, ordinary_memory_comes)
 	dmb_close_pipes();
 	ASSERT_EQ(0, syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0));
 
-	/* The kernel may have some of it in use, and then it stays. */
+	/* It stays online if the kernel uses some of it. */
 	EXPECT_EQ(!!set_memory_state(number, "offline"),
 		  is_ordinary_node(self->node));
 }

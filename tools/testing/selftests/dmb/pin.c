@@ -102,8 +102,8 @@ TEST_F(pin, fixed_buffers_leave_blocks)
 }
 
 /*
- * A pipe holds a reference to a page, which therefore cannot move. No pin may
- * leave it where it is.
+ * A pipe holds a reference to a page, so the page cannot move. A pin must not succeed
+ * while the page is in a block.
  */
 TEST_F(pin, is_refused_when_a_page_cannot_leave)
 {
@@ -124,7 +124,7 @@ TEST_F(pin, is_refused_when_a_page_cannot_leave)
 	EXPECT_EQ(ENOMEM, errno);
 	EXPECT_NE(0, dmb_bytes_in_blocks(self->memory, iov.iov_len));
 
-	/* Nothing is left of the attempt, and now it can. */
+	/* The failed attempt left no traces, and now the page can move. */
 	close(fds[0]);
 	close(fds[1]);
 	EXPECT_EQ(0, ioctl(self->fd, PIN_LONGTERM_TEST_START, &args));
@@ -132,7 +132,7 @@ TEST_F(pin, is_refused_when_a_page_cannot_leave)
 	EXPECT_EQ(0, ioctl(self->fd, PIN_LONGTERM_TEST_STOP));
 }
 
-/* KASAN keeps freed memory back, and so the OOM killer goes on to the parent. */
+/* KASAN delays the freeing of memory, so the OOM killer would kill the parent. */
 static bool kernel_has_kasan(void)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
@@ -148,12 +148,12 @@ static bool kernel_has_kasan(void)
 }
 
 /*
- * There is room in blocks, but that is not where pinned pages may be. As with
- * any other memory that cannot be had, an error or the OOM killer ends this.
+ * Blocks have room, but pinned pages must not be there. As for any allocation without
+ * memory, an error or the OOM killer ends this.
  */
 TEST_F(pin, fails_without_ordinary_memory)
 {
-	/* The hog does not get what other CPUs have in their lists, but reclaim does. */
+	/* The hog cannot use the lists of other CPUs, but reclaim drains them. */
 	size_t size = SIZE + dmb_read_lists().others * sysconf(_SC_PAGESIZE);
 	struct pin_longterm_test args = {
 		.size = size,
@@ -175,9 +175,9 @@ TEST_F(pin, fails_without_ordinary_memory)
 	pid = fork();
 	if (!pid) {
 		dmb_write("/proc/self/oom_score_adj", "1000");
-		/* Something is left for others, and by far not enough for all pages. */
+		/* Leave some memory for others, far less than all pages need. */
 		dmb_fill_pipes(SIZE / 4);
-		/* Stops where anybody else would have somebody killed. */
+		/* Stop where other requests would invoke the OOM killer. */
 		load_hog(dmb_meminfo("MemTotal"), 0, "anywhere");
 		dmb_close_pipes();
 		_exit(ioctl(self->fd, PIN_LONGTERM_TEST_START, &args) ? errno : 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that may come from blocks does so while there is any left, whatever it
- * is for, in whatever zone the blocks are, and as far as policies let it.
+ * Memory that may come from blocks comes from blocks while they have room: for each
+ * kind of memory, in each zone, and within the limits of memory policies.
  */
 
 #include <fcntl.h>
@@ -25,8 +25,8 @@
 #define MOST_TO_FILL	(3ULL * 1024 * MB)	/* of memory in all */
 
 /*
- * Pages in the lists of each CPU that are not worth a search, and folios that
- * merge from what these lists give back by and by.
+ * Pages that may stay in the lists of each CPU, and folios that may merge from pages
+ * that these lists free later.
  */
 #define CRUMBS		64
 #define CRUMB_FOLIOS	4
@@ -47,7 +47,7 @@ enum kind {
 	HUGETLB,
 };
 
-/* Memory of some kind, with nothing behind it at first. */
+/* Memory of one kind, without pages at first */
 struct area {
 	enum kind kind;
 	size_t folio_size;
@@ -63,8 +63,8 @@ static int order_of(const struct area *area)
 }
 
 /*
- * A file system on a disk of zeroes. What it holds is never written: a file of
- * nothing but holes has page cache, too.
+ * Create a file system on a disk of zeroes, and an empty file. Nothing is written to
+ * it: a file of holes has page cache, too.
  */
 static int open_file(struct area *area)
 {
@@ -81,7 +81,7 @@ static int open_file(struct area *area)
 	return open(path, O_RDWR | O_CREAT, 0600);
 }
 
-/* Where there is room: the kernel aligns to huge pages only if it has 64-bit addresses. */
+/* Align to huge pages, which the kernel only does with 64-bit addresses. */
 static void *aligned_room(size_t size, size_t align)
 {
 	char *start = mmap(NULL, size + align, PROT_NONE,
@@ -93,7 +93,7 @@ static void *aligned_room(size_t size, size_t align)
 	return (void *)(((uintptr_t)start + align - 1) / align * align);
 }
 
-/* Returns false if this kernel or machine has no such memory. */
+/* Return false if this kernel or machine has no such memory. */
 static bool open_area(struct area *area, enum kind kind, size_t size)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
@@ -161,13 +161,13 @@ static void close_area(struct area *area)
 		dmb_folio_size(dmb_huge_page_size());
 }
 
-/* Areas grow by this much, which is whole folios. */
+/* The step by which areas grow, in whole folios */
 static size_t step_of(const struct area *area)
 {
 	return area->folio_size > STEP ? area->folio_size : STEP;
 }
 
-/* Gives an area some more memory. Returns false if there is none to have. */
+/* Add memory to an area. Return false if there is none. */
 static bool grow_area(const struct area *area, size_t from, size_t size)
 {
 	char text[32];
@@ -212,7 +212,7 @@ static int *nodes_of(char *memory, size_t size)
 	return nodes;
 }
 
-/* What is free in blocks for a folio of some size, on one node or, with -1, on all. */
+/* Free memory in blocks for folios of this order, on one node or, with -1, on all */
 static size_t left_in_blocks(int order, int node)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -228,7 +228,7 @@ static size_t left_in_blocks(int order, int node)
 }
 
 /*
- * What is left in the blocks of each node for more of an area. Free pages in the
+ * Return the room that the blocks of each node have for an area. Free pages in the
  * lists of other CPUs do not count: requests only get them when ordinary memory
  * is short.
  */
@@ -258,8 +258,8 @@ static void count_outside(const struct area *area, size_t from, size_t size,
 }
 
 /*
- * Gives an area some more memory, and adds to wrong what of it came from
- * elsewhere while blocks had room all the time, before as well as afterwards.
+ * Add memory to an area. Add to @wrong the part that is outside of blocks although
+ * blocks had room both before and afterwards.
  */
 static bool grow_and_judge(const struct area *area, size_t from, size_t size, size_t *wrong)
 {
@@ -377,7 +377,7 @@ TEST_F(placement, blocks_before_ordinary_memory)
 	       percent(inside, size), size / MB, percent(whole, size),
 	       self->area.folio_size / 1024);
 	EXPECT_GE(percent(inside, size), 99.5);
-	/* Or this would be a test of something else. */
+	/* Otherwise this would test something else. */
 	EXPECT_GE(percent(whole, size), 95);
 
 	while (from + step <= self->area.size &&
@@ -453,7 +453,7 @@ TEST_F(others, lists_of_another_cpu)
 		SKIP(return, "per-cpu lists do not grow here");
 	}
 	steals = reclaimed();
-	/* kswapd drains lists as well, and which of the two comes first is open. */
+	/* kswapd drains lists as well, and either of the two may come first. */
 	for (; from < area.size && left_in_blocks(0, -1) > DMB_NOISE &&
 	     reclaimed() == steals; from += STEP)
 		ASSERT_TRUE(grow_area(&area, from, STEP));
@@ -463,7 +463,7 @@ TEST_F(others, lists_of_another_cpu)
 	close_area(&area);
 }
 
-/* A page that has to leave its place in a block gets another one there. */
+/* A page that has to move within a block gets a target in a block. */
 TEST_F(others, soft_offline)
 {
 	const char *unpoison = "/sys/kernel/debug/hwpoison/unpoison-pfn";
@@ -471,7 +471,7 @@ TEST_F(others, soft_offline)
 	uint64_t *frames;
 	char *memory, text[32];
 
-	/* What is freed by unpoisoning was freed before, and page_owner warns. */
+	/* Unpoisoning frees pages a second time, for which page_owner warns. */
 	if (!access("/sys/kernel/debug/page_owner", F_OK))
 		SKIP(return, "does not go together with page_owner");
 	memory = dmb_touch(size, false);
@@ -514,7 +514,7 @@ static int bind_memory(void *memory, size_t size, int mode, unsigned long nodes,
 
 #define CGROUP	"/sys/fs/cgroup"
 
-/* From now on this process has memory of one node only. */
+/* Bind the memory of this process to one node. */
 static bool enter_cpuset(int node)
 {
 	char text[16];
@@ -802,8 +802,8 @@ TEST_F(migration, mbind_moves)
 }
 
 /*
- * The page cache of a block device was not allocated from a block, and whoever
- * moves it must not place it in one.
+ * The page cache of a block device is not allocated from blocks, and migration must
+ * not move it there.
  */
 FIXTURE(device)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The five problems of memory that only some requests may use, short of what
- * relief.c has.
+ * Five known problems of memory that only some requests may use. relief.c tests
+ * kernel memory on demand.
  */
 
 #include <stdio.h>
@@ -20,7 +20,7 @@
 /* Bytes of a struct buffer_head, of which a page has one here */
 #define BUFFER_HEAD	(sizeof(long) == 8 ? 104 : 56)
 
-/* Pages that may leave for reasons of their own, out of 1000 */
+/* Pages out of 1000 that may leave for other reasons */
 #define STRAYS		1
 
 /* A run of movable pages that an atomic request meets */
@@ -37,7 +37,7 @@ FIXTURE_VARIANT(pressure)
 	bool slowly;
 };
 
-/* Slowly enough for kswapd to do all the work, or too fast for that. */
+/* Slowly enough for kswapd to do all the work, or faster */
 FIXTURE_VARIANT_ADD(pressure, kswapd)
 {
 	.slowly = true,
@@ -81,8 +81,8 @@ FIXTURE_TEARDOWN(pressure)
 }
 
 /*
- * The file fills blocks first, so that what reclaim looks at first, and must
- * not take, is in one long row.
+ * The file fills blocks first. So the pages that reclaim finds first, and must not
+ * take, are in one long row.
  */
 TEST_F(pressure, kernel_memory_leaves_page_cache_in_blocks)
 {
@@ -95,8 +95,8 @@ TEST_F(pressure, kernel_memory_leaves_page_cache_in_blocks)
 	       reclaim.for_users);
 	EXPECT_GE(reclaim.got, reclaim.wanted);
 	/*
-	 * When kswapd is late, this program may have to have user memory reclaimed for
-	 * itself. That may be in blocks, but cannot be much of them.
+	 * If kswapd is late, this program may reclaim user memory for its own
+	 * allocations. That memory may be in blocks, but cannot be much of them.
 	 */
 	EXPECT_LE(reclaim.lost, reclaim.pages * STRAYS / 1000 +
 				MIN(reclaim.for_users, reclaim.pages / 20));
@@ -144,7 +144,7 @@ TEST_F(plain, blocks_fill_up_before_reclaim_starts)
 	EXPECT_EQ(0, effort);
 }
 
-/* Everything is in use, by page cache that kswapd is to turn into free memory. */
+/* All memory is page cache, which kswapd has to free. */
 TEST_F(plain, atomic_requests_do_not_fail)
 {
 	struct load_atomic run;
@@ -212,7 +212,7 @@ TEST_F(plain, kswapd_sleeps_when_only_blocks_are_full)
 	EXPECT_EQ(0, runs);
 }
 
-/* What the kernel can have for itself: neither highmem nor in a block */
+/* Memory that kernel requests can use: neither highmem nor in a block */
 static size_t kernel_bytes(void)
 {
 	size_t size = dmb_meminfo("MemTotal") - dmb_meminfo("HighTotal");
@@ -226,9 +226,9 @@ static size_t kernel_bytes(void)
 }
 
 /*
- * Has the kernel take so much memory, and more until some of its slab is free again,
- * or there is no more. Before that kswapd may find enough in per-cpu lists, or move
- * pages into blocks. Returns how much the kernel got.
+ * Let the kernel allocate @size bytes, and then more until some of its slab is freed
+ * or memory runs out. Before that, kswapd may find enough in per-cpu lists, or move
+ * pages into blocks. Return the bytes that the kernel got.
  */
 static size_t hog_until_slab_shrinks(size_t wanted)
 {
@@ -243,9 +243,9 @@ static size_t hog_until_slab_shrinks(size_t wanted)
 }
 
 /*
- * The buffer heads of page cache are the kernel's, wherever that is. Once they take
- * more than a tenth of what the kernel can have, kswapd is to free those in blocks
- * as well, with their page cache if need be.
+ * Buffer heads are kernel memory, also those of page cache in blocks. Once they take
+ * more than a tenth of the memory that the kernel can use, kswapd has to free buffer
+ * heads of page cache in blocks as well, with the page cache if necessary.
  */
 TEST_F(plain, kswapd_frees_buffers_of_page_cache_in_blocks)
 {
@@ -277,7 +277,7 @@ TEST_F(plain, kswapd_frees_buffers_of_page_cache_in_blocks)
 	EXPECT_GT(lost, cache.pages / 100);
 }
 
-/* Page cache in blocks is no help, and no reason to go on looking for help. */
+/* Page cache in blocks does not delay the OOM killer. */
 TEST_F(plain, out_of_memory_is_declared)
 {
 	struct load_cache cache;
@@ -300,7 +300,7 @@ TEST_F(plain, out_of_memory_is_declared)
 	EXPECT_LE(lost, cache.pages * STRAYS / 1000);
 }
 
-/* While pages can move into blocks nobody has to die. */
+/* While pages can move into blocks, no process is killed. */
 TEST_F(plain, nobody_is_killed_while_pages_can_move)
 {
 	size_t size, inside, stay, room;
@@ -309,7 +309,7 @@ TEST_F(plain, nobody_is_killed_while_pages_can_move)
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
-	/* Less than fits into blocks, and none of it there */
+	/* Less than fits into blocks, and all of it outside */
 	memory = load_fill_areas(&size);
 	room = size;
 	self->size = room / 2;

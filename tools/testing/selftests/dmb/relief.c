@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel needs memory: pages in blocks are left alone, and pages of
- * ordinary memory move into blocks.
+ * When the kernel needs memory, pages of ordinary memory move into blocks, and pages
+ * in blocks stay.
  */
 
 #include <signal.h>
@@ -17,7 +17,7 @@
 #include "load.h"
 
 #define KERNEL_NEEDS	(300 * MB)
-/* Until next to nothing is left to move: two or three unless pages thrash */
+/* Rounds until nearly nothing is left to move: two or three unless pages thrash */
 #define MAX_ROUNDS	8
 
 #define THP		"/sys/kernel/mm/transparent_hugepage"
@@ -95,7 +95,7 @@ TEST_F(fragmented, compaction_for_the_kernel_leaves_blocks_alone)
 	EXPECT_EQ(0, travel.within);
 }
 
-/* Huge pages in blocks: what compaction inside is good for. */
+/* Compaction inside of blocks makes room for huge pages. */
 static size_t huge_pages_in_blocks(const struct load_memory *memory)
 {
 	size_t i, j, count = 0, page = sysconf(_SC_PAGESIZE);
@@ -178,8 +178,8 @@ TEST_F(fragmented, compact_memory_empties_no_block)
 }
 
 /*
- * No swap. Blocks were full, memory has spilled until ordinary memory was
- * nearly full, and then the blocks were emptied.
+ * There is no swap. Memory filled the blocks and then most of ordinary memory. Then
+ * the blocks were emptied.
  */
 FIXTURE(spilled)
 {
@@ -227,7 +227,7 @@ static void spill(struct __test_metadata *_metadata, struct load_memory *memory)
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
-	/* What the test before has freed is in lists, which shrink within seconds. */
+	/* Pages that the previous test freed are in lists, which shrink within seconds. */
 	while (load_area_free() < KERNEL_NEEDS + load_reserve()) {
 		if (!tries--)
 			SKIP(return, "blocks are too small");
@@ -248,12 +248,12 @@ FIXTURE_SETUP(spilled)
 {
 	load_begin();
 	spill(_metadata, &self->memory);
-	/* A little finds room in blocks that was in lists of another CPU. */
+	/* Some pages find room in blocks that was in lists of another CPU. */
 	ASSERT_LE(dmb_bytes_in_blocks(self->memory.start, self->memory.size),
 		  self->memory.size / 10);
 }
 
-/* Back to the state of before: the kernel has given back what it took. */
+/* As before: the kernel has freed the memory that it took. */
 static void give_back(pid_t taker)
 {
 	if (taker) {
@@ -271,8 +271,8 @@ FIXTURE_TEARDOWN(spilled)
 }
 
 /*
- * What the kernel takes, it takes for a process that the OOM killer would
- * choose. Returns the bytes that it got, or 0 if it was killed.
+ * Let the kernel allocate memory for a process that the OOM killer would choose.
+ * Return the bytes that it got, or 0 if the process was killed.
  */
 static size_t take(size_t (*hog)(size_t size, int order, const char *how),
 		   size_t size, int order, pid_t *taker)
@@ -303,20 +303,21 @@ TEST_F(spilled, kernel_memory_on_demand)
 {
 	unsigned long page = sysconf(_SC_PAGESIZE), kills = load_vmstat("oom_kill");
 	/*
-	 * The kernel gets that without anybody moving, but not before direct reclaim
-	 * if it is in the lists of another CPU: with pages of 64 KiB, 100 MiB and more.
+	 * Free memory for the kernel may be in the lists of another CPU: with pages of
+	 * 64 KiB, 100 MiB and more. It gets that without moving pages, but not before
+	 * direct reclaim.
 	 */
 	unsigned long in_lists = dmb_read_lists().others;
 	size_t wanted = KERNEL_NEEDS + in_lists * page / MB * MB;
 	/*
-	 * So that the low watermarks are as far away as they should be. This program's
-	 * memory may have come out of lists, and then that much more is free.
+	 * Get to the intended distance from the low watermarks. If the memory of this
+	 * program came out of lists, that much more is free.
 	 */
 	size_t short_of = KERNEL_NEEDS + load_reserve() / 2, unused = load_ordinary_free();
 	unsigned long needed = short_of > unused ? (short_of - unused) / page : 0;
 	unsigned long at_start = load_vmstat("dmb_relief_moved");
 	unsigned long moved = 0, before;
-	/* What the kernel gives back gets into lists, and is not free in the next round. */
+	/* Pages that the kernel frees get into lists and are not free in the next round. */
 	unsigned long kept = 0, others;
 	struct load_travel travel;
 	bool settled = false;
@@ -356,7 +357,7 @@ TEST_F(spilled, kernel_memory_on_demand)
 	EXPECT_EQ(0, load_check_pattern(self->memory.start, self->memory.size));
 	EXPECT_GE(moved, needed / 2);
 	EXPECT_LE(moved, needed * 2 + in_lists + kept);
-	/* Each page moves once, and then there is nothing left to do. */
+	/* Each page moves once, and then none is left to move. */
 	EXPECT_GE(travel.in, moved - moved / 10);
 	EXPECT_TRUE(settled);
 	EXPECT_EQ(0, travel.out);
@@ -382,7 +383,7 @@ FIXTURE_TEARDOWN(sysctls)
 	load_end();
 }
 
-/* Who forbids compaction to move locked memory has it moved by nobody. */
+/* With compact_unevictable_allowed=0, relief does not move locked memory either. */
 TEST_F(sysctls, locked_memory_stays)
 {
 	struct load_travel before, travel;
@@ -390,7 +391,7 @@ TEST_F(sysctls, locked_memory_stays)
 
 	ASSERT_EQ(0, mlock(self->memory.start, self->memory.size));
 	ASSERT_EQ(0, dmb_write(UNEVICTABLE, "0"));
-	/* kswapd may have begun as soon as there was room. */
+	/* kswapd may have started as soon as there was room. */
 	before = load_travel_since(&self->memory);
 	got = take(load_hog, KERNEL_NEEDS, 0, &self->taker);
 	dmb_write(UNEVICTABLE, "1");
@@ -401,8 +402,8 @@ TEST_F(sysctls, locked_memory_stays)
 }
 
 /*
- * With tiers of memory, kswapd has a higher watermark to reach. Whether or not it does,
- * it goes to sleep again.
+ * With memory tiers, kswapd has a higher watermark. It goes back to sleep, whether or
+ * not it reaches that.
  */
 TEST_F(sysctls, kswapd_sleeps_with_tiers)
 {

@@ -12,10 +12,10 @@
 #define SWITCH		SYSFS_DMB "/spread"
 #define MOST		(900 * MB)
 #define LEAST		(64 * MB)
-/* Frees and allocations of pages: as many bytes, whatever the size of pages */
+/* Bytes that are freed and allocated at random, for any page size */
 #define CHURN		(4000 * (long)(MB / sysconf(_SC_PAGESIZE)))
 
-/* What the switch said when this program began; -1 without one. */
+/* The value of the switch when this program started; -1 without a switch */
 static int at_boot = -1;
 
 static int read_switch(void)
@@ -55,7 +55,7 @@ static struct turns measure(struct __test_metadata *_metadata, const char *what,
 	return turns;
 }
 
-/* What is free in a controller's blocks, or in per-cpu lists */
+/* Memory of a controller's blocks that is free or in per-cpu lists */
 static size_t unused_in(const struct dmb_block *controller)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -121,7 +121,7 @@ TEST_F(boot, spread)
 		check_address_order(_metadata, blocks, nr);
 }
 
-/* Is all of this in one range that the command line asks for? */
+/* Is all of this in one range of the command line? */
 static bool in_one_range(const char *cmdline, unsigned long long start,
 			 unsigned long long end)
 {
@@ -140,7 +140,7 @@ static bool in_one_range(const char *cmdline, unsigned long long start,
 	return false;
 }
 
-/* The blocks that turns are taken between: those of one range are one. */
+/* The blocks that take turns. Those of one range count as one. */
 static int read_controllers(struct dmb_block *blocks)
 {
 	int nr = dmb_read_blocks(blocks), i, merged = 0;
@@ -229,7 +229,7 @@ TEST_F(spread, huge_pages)
 	if (turns.windows)
 		EXPECT_GE(turns_even_percent(&turns), 95);
 	TH_LOG("three in a row on the same block: %zu times", turns.in_a_row);
-	/* Somebody else may take a turn in between, once when the pages are few. */
+	/* Another process may take a turn in between; once if there are few pages. */
 	EXPECT_LE(turns.in_a_row, size / huge < 20 ? 1 : size / huge / 20);
 	EXPECT_LE(turns.difference, sysconf(_SC_NPROCESSORS_ONLN));
 	munmap(memory, size);
@@ -263,7 +263,7 @@ TEST_F(spread, folios)
 	dmb_folio_size(huge);
 }
 
-/* As many invalidations of the TLB, which emulation is slow at */
+/* Each free page invalidates TLB entries, which is slow under emulation. */
 TEST_F_TIMEOUT(spread, after_churn, 3600)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE), freed;
@@ -276,8 +276,9 @@ TEST_F_TIMEOUT(spread, after_churn, 3600)
 	turns = measure(_metadata, "after churn", self->blocks, self->nr,
 			memory, self->size, page_size);
 	/*
-	 * Pages that come back at random are spread at random: with more than two
-	 * blocks that misses a fifth more or less too often, whoever places them.
+	 * Pages that are freed at random are spread at random. With more than two blocks,
+	 * many windows then differ by more than a fifth from an even share, however the
+	 * kernel places pages.
 	 */
 	if (self->nr == 2)
 		EXPECT_GE(turns_even_percent(&turns), 90);
@@ -293,7 +294,7 @@ TEST_F_TIMEOUT(spread, after_churn, 3600)
 	munmap(memory, self->size);
 }
 
-/* What a CPU's lists hold after this is of one block only. */
+/* After this, the lists of a CPU have pages of one block only. */
 TEST_F(spread, after_one_block_was_freed)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE), size = self->size / 2 / page_size * page_size;
@@ -320,7 +321,7 @@ TEST_F(spread, after_one_block_was_freed)
 	munmap(memory, size);
 }
 
-/* The blocks that an owner has left share evenly, and nobody looks for more. */
+/* The blocks that no owner has claimed share evenly, and no lists are drained. */
 TEST_F(spread, one_block_is_claimed)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE), size;
@@ -378,8 +379,8 @@ TEST_F(spread, switched_on_again)
 }
 
 /*
- * Everyone takes turns, even when others do so at the same time. The last test,
- * for it leaves free pages in the lists of all CPUs.
+ * Each process gets an even spread while others allocate at the same time. This is
+ * the last test, because it leaves free pages in the lists of all CPUs.
  */
 TEST_F(spread, all_cpus_at_once)
 {
@@ -407,7 +408,7 @@ TEST_F(spread, all_cpus_at_once)
 int main(int argc, char **argv)
 {
 	dmb_need_blocks();
-	/* What a CPU frees to its lists, it finds again. */
+	/* Stay on one CPU, to find the pages that it freed to its lists. */
 	dmb_run_on(0);
 	at_boot = read_switch();
 	return test_harness_run(argc, argv);

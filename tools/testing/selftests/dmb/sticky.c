@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Nothing takes a designated pageblock its type away. */
+/* A designated pageblock keeps its type. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #define MEMORY	"/sys/devices/system/memory"
 #define SIZE	(64 * MB)
 
-/* How long a memory block that cannot go offline is tried, in seconds. */
+/* Seconds to try a memory block that cannot go offline */
 #define PATIENCE	2
 
 FIXTURE(sticky)
@@ -27,7 +27,7 @@ FIXTURE(sticky)
 
 FIXTURE_SETUP(sticky)
 {
-	/* In case the last test did not come to its end. */
+	/* The previous test may not have ended regularly. */
 	dmb_write(DEBUGFS_DMB "/violate", "none");
 
 	self->nr = dmb_read_blocks(self->blocks);
@@ -94,7 +94,7 @@ TEST_F(sticky, memory_offline_and_online)
 	ASSERT_EQ(0, set_memory_state(base, "offline"));
 	EXPECT_EQ(self->before.total - unit, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(self->before.total - unit, dmb_audit().used + dmb_audit().unused);
-	/* Driven out of one place in the blocks, into another. */
+	/* The pages moved from one place in the blocks to another. */
 	if (memory)
 		EXPECT_EQ(variant->used,
 			  dmb_bytes_in_blocks(memory, variant->used));
@@ -104,7 +104,7 @@ TEST_F(sticky, memory_offline_and_online)
 		munmap(memory, variant->used);
 }
 
-/* Designated memory goes back to where it was, not to ZONE_MOVABLE. */
+/* Designated memory that comes online is designated again, not ZONE_MOVABLE. */
 TEST_F(sticky, memory_offline_and_online_movable)
 {
 	unsigned long base = memory_block_inside(self->blocks, self->nr);
@@ -129,7 +129,7 @@ static void wake_up(int sig)
 {
 }
 
-/* Undoing a failed isolation is as dangerous as undoing a successful one. */
+/* The type also survives when a failed isolation is undone. */
 TEST_F(sticky, memory_offline_that_fails)
 {
 	struct sigaction action = { .sa_handler = wake_up };
@@ -141,8 +141,8 @@ TEST_F(sticky, memory_offline_that_fails)
 		SKIP(return, "same as with free memory");
 
 	/*
-	 * A page that does not go away; offlining tries until interrupted, or
-	 * is refused after the isolation.
+	 * A page that cannot move: offlining tries until it is interrupted, or fails
+	 * after the isolation.
 	 */
 	ASSERT_EQ(0, dmb_write(DEBUGFS_DMB "/violate", "page"));
 	address = dmb_audit().pfn * sysconf(_SC_PAGESIZE);
@@ -173,9 +173,9 @@ TEST_F(sticky, compaction)
 }
 
 /*
- * Compaction fills the end of a zone with what it finds at the beginning. With
- * a block at the end, and less ordinary memory behind it than there is to move,
- * that would put pages into the block that must not be there.
+ * Compaction moves pages from the beginning of a zone to its end. If a block is near
+ * the end, with less ordinary memory behind it than there is to move, that would put
+ * pages into the block that must not be there.
  */
 TEST_F(sticky, compaction_of_block_device_buffers)
 {
@@ -189,7 +189,7 @@ TEST_F(sticky, compaction_of_block_device_buffers)
 	fd = dmb_read_device(size);
 	if (fd < 0)
 		SKIP(return, "no zram device to use");
-	/* Holes all over, for there must be something to do. */
+	/* Make holes everywhere, so that compaction has work to do. */
 	for (i = 0; i < size; i += 2 * page)
 		posix_fadvise(fd, i, page, POSIX_FADV_DONTNEED);
 	EXPECT_EQ(0, dmb_write("/proc/sys/vm/compact_memory", "1"));
@@ -206,7 +206,7 @@ TEST_F(sticky, hugetlb_pool)
 	EXPECT_EQ(0, dmb_write("/proc/sys/vm/nr_hugepages", "0"));
 }
 
-/* A page that is taken out of the allocator takes no type with it. */
+/* Taking a page out of the allocator does not change the type of its pageblock. */
 TEST_F(sticky, soft_offline)
 {
 	size_t page = sysconf(_SC_PAGESIZE);

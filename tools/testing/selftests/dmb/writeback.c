@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page cache of block devices is in ordinary memory, and the kernel cannot have
- * that back while it is dirty. Ordinary memory must not get full of it, however
- * much memory there is in blocks.
+ * Page cache of block devices is in ordinary memory, and the kernel cannot free it
+ * while it is dirty. It must not fill ordinary memory, however much memory there is
+ * in blocks.
  */
 
 #include <dirent.h>
@@ -130,7 +130,7 @@ TEST(slow_device_leaves_ordinary_memory_room)
 
 	TH_LOG("at most %llu of %llu MiB dirty, longest fork %.2f s",
 	       dirtiest / MB, ordinary_memory() / MB, worst);
-	/* Otherwise the disk is not slow, and nothing was tested. */
+	/* Otherwise the disk is not slow, and this tested nothing. */
 	EXPECT_GT(dirtiest, ordinary_memory() / 20);
 	EXPECT_LE(dirtiest, ordinary_memory() / 2);
 	EXPECT_EQ(kills, dmb_read_value(VMSTAT, "oom_kill"));

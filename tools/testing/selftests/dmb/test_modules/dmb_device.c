@@ -146,7 +146,7 @@ static struct platform_driver pool_user_driver = {
 	},
 };
 
-/* One word in each page tells whether it has been the master's all the time. */
+/* One word in each page tells whether the master kept the page. */
 struct master {
 	struct reserved_mem *rmem;
 	void *memory;

@@ -6,19 +6,19 @@
  * /sys/kernel/debug/dmb_load/command takes
  *
  *	hog PAGES ORDER kernel|mayfail|anywhere|atomic
- *		Takes memory that cannot be moved, and keeps it. With "kernel"
- *		the OOM killer may have a say, with "mayfail" it has none, nor
- *		with "anywhere", for which highmem will do as well, and with
- *		"atomic" nobody waits for reclaim.
+ *		Allocates memory that cannot be moved, and keeps it. "kernel"
+ *		may invoke the OOM killer, "mayfail" does not, "anywhere" does
+ *		not either and may use highmem, "atomic" does not wait for
+ *		reclaim.
  *	free
- *		Gives back what all hogs have.
+ *		Frees the memory of all hogs.
  *	atomic RUNS RING BURST
- *		Takes RUNS movable pages and keeps the last RING of them. Every
- *		now and then takes, and gives back, BURST pages of each of the
- *		orders that atomic requests come in.
+ *		Allocates RUNS movable pages and keeps the last RING of them.
+ *		Every now and then allocates and frees BURST pages of each
+ *		order that atomic requests use.
  *
- * A write returns when all is done; /sys/kernel/debug/dmb_load/result then says
- * how it went, as words with a number each.
+ * A write returns when the command is done. /sys/kernel/debug/dmb_load/result then has
+ * the result, as words with a number each.
  */
 
 #include <linux/debugfs.h>
@@ -43,7 +43,7 @@
 #define ATOMIC_ORDERS	4	/* 0 to 3 */
 #define BURST_INTERVAL	64	/* movable pages from one burst to the next */
 
-/* Reclaims for itself, as user pages do, but has nobody killed. */
+/* Reclaims for itself, like requests for user pages, but without the OOM killer */
 #define MOVABLE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN)
 
 struct hog_result {
@@ -70,7 +70,7 @@ struct ring {
 	unsigned long nr;
 };
 
-/* Protects all that follows. */
+/* Protects the variables below. */
 static DEFINE_MUTEX(load_lock);
 static LIST_HEAD(hogged);
 static struct hog_result hog_result;
@@ -126,8 +126,8 @@ static int hog(unsigned long nr_pages, unsigned int order, gfp_t gfp)
 		__free_pages(page, order);
 
 	/*
-	 * Who is killed for the memory that it holds gives it back, as the
-	 * kernel expects when it picks somebody.
+	 * A process that the OOM killer chooses for this memory frees it, as
+	 * the kernel expects.
 	 */
 	if (fatal_signal_pending(current)) {
 		free_kept_pages(&list);
@@ -153,9 +153,9 @@ static bool zone_has_block(struct zone *zone, unsigned int order)
 }
 
 /*
- * The rule of a kernel without blocks for a request like ours, as if it had no
- * access to reserves: a kernel that refuses while this holds, twice, has
- * forgotten that it has the memory.
+ * The watermark check of a kernel without blocks for this request, without access to
+ * reserves. A kernel that refuses the request twice while this holds does not see
+ * memory that it has.
  */
 static bool zone_above_watermark(struct zone *zone, unsigned int order)
 {

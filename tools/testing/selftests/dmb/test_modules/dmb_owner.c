@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a driver does that owns memory in a designated movable block: it takes
- * the memory when it has work to do, here while the module is loaded.
+ * An example of a driver that owns memory in a designated movable block. It claims
+ * the memory while it needs it, here while the module is loaded.
  *
  *	insmod dmb_owner.ko base=0x40000000 size=0x1000000
  */
@@ -20,7 +20,7 @@ MODULE_PARM_DESC(size, "in bytes");
 
 static u64 *memory;
 
-/* The memory is the driver's alone: what it has written is still there. */
+/* Only the driver uses the memory: it still has what the driver wrote. */
 static bool unchanged(void)
 {
 	unsigned long long i;
