@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a guest of the boot matrix says about its blocks: every block on a line
- * that can be compared with what was asked for, then whether all places where
- * the kernel counts designated memory agree, and whether the guarantee holds
- * for a small load of either kind.
+ * The program of a guest of the boot matrix. It prints each block on a line that the
+ * matrix compares with the case. Then it checks whether all counters of designated
+ * memory agree, and whether a small amount of user memory and of kernel memory is
+ * where it must be.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -45,7 +45,7 @@ static unsigned long long pages_to_bytes(unsigned long long pages)
 	return pages * sysconf(_SC_PAGESIZE);
 }
 
-/* What is present in all movable zones together. */
+/* The present pages of ZONE_MOVABLE of all nodes, in bytes */
 static unsigned long long zone_movable_bytes(void)
 {
 	FILE *file = fopen("/proc/zoneinfo", "r");
@@ -64,7 +64,7 @@ static unsigned long long zone_movable_bytes(void)
 	return pages_to_bytes(pages);
 }
 
-/* What several files say of free designated memory, in bytes */
+/* Free designated memory in bytes, by several files */
 struct frees {
 	unsigned long long meminfo, vmstat, zoneinfo, sysfs;
 };
@@ -107,8 +107,8 @@ static void check_accounts(void)
 	      audit.used, audit.unused);
 
 	/*
-	 * Only sysfs counts what is in per-cpu lists, which are long when boot has
-	 * ended, and shrink within seconds. A wrong account stays wrong.
+	 * Only sysfs counts pages in per-cpu lists. These lists are long at the end of
+	 * boot and shrink within seconds. A wrong counter stays wrong.
 	 */
 	for (tries = 0; frees = read_frees(), !agree(&frees) && tries < 50; tries++)
 		usleep(100000);
@@ -118,9 +118,9 @@ static void check_accounts(void)
 }
 
 /*
- * Free in blocks for folios of one size. The kernel takes a page of the node it
- * runs on rather than one in a block elsewhere, and small blocks may each have
- * some page in use.
+ * Free memory in blocks for folios of one size. The kernel prefers a page of the
+ * local node to a block of another node, and small blocks may each have some page in
+ * use.
  */
 static size_t room_for(size_t folio_size)
 {
@@ -130,7 +130,7 @@ static size_t room_for(size_t folio_size)
 	return dmb_free_of_order(__builtin_ctzl(folio_size / sysconf(_SC_PAGESIZE)), node);
 }
 
-/* User memory goes to the blocks while these have room worth mentioning. */
+/* User memory is in blocks as long as they have enough room. */
 static void check_user_memory(bool huge)
 {
 	size_t page = sysconf(_SC_PAGESIZE), inside;
@@ -152,7 +152,7 @@ static void check_user_memory(bool huge)
 	munmap(memory, bytes);
 }
 
-/* Kernel memory does not. */
+/* Kernel memory is not. */
 static void check_kernel_memory(void)
 {
 	struct dmb_audit before = dmb_audit(), during;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # for those who source this
-# For the scripts beside this one and for those of benchmarks/: build a kernel, pack
-# what its guests need, boot a guest, count results.
+# Functions for the scripts in this folder and in benchmarks/: build a kernel and the
+# archives of its guests, boot a guest, count results.
 
 set -u -o pipefail
 
@@ -15,27 +15,28 @@ export CROSS_COMPILE=$cross
 
 guest_dir=$DMB_OUT/guest/$ARCH
 log_dir=$DMB_OUT/logs
-# A script that another one calls adds to the other's results.
+# A script that another script calls adds to the results of that script.
 results=${DMB_RESULTS:-$log_dir/results.$$}
 
 mkdir -p "$guest_dir" "$log_dir"
 
-# What a kernel prints when something is wrong with it.
+# What a kernel prints when it has found a bug
 complaints='WARNING:|BUG:|BUG at|Oops|KASAN|UBSAN|possible recursive locking|circular locking'
 complaints+='|suspicious RCU|Call Trace|page allocation failure|Kernel panic|dmb: dmb[0-9]+: BUG'
 
 console='panic=-1 oops=panic'
 cpu=max
 
-# The usual machine, to be given its memory with -m, and one block in 2 GiB of it.
-# Another one with two memory controllers, each in a zone of its own, and a block
-# on each, with their size together, and user memory that both have room for.
+# $machine is the usual machine without its -m, and $one_block a block in 2 GiB of it.
+# $two_controllers is a machine with two memory controllers, each in its own zone.
+# $two_blocks are a block on each, $two_size is the size of both together, and
+# $two_load is an amount of user memory that fits into both.
 case $ARCH in
 x86_64)
-	# With a host thread for each CPU, QEMU 7.2 now and then lets a CPU run into
-	# the breakpoint of a static branch that another one has finished patching:
-	# "Oops: int3", on any kernel. One thread for all costs nothing while the
-	# guests outnumber the host's processors.
+	# With a host thread for each CPU, QEMU 7.2 sometimes lets a CPU hit the
+	# breakpoint of a static branch that another CPU has finished patching:
+	# "Oops: int3", on any kernel. One thread for all CPUs costs nothing if there
+	# are more guests than processors of the host.
 	threads=single
 	machine='-machine pc'
 	one_block=512M@512M
@@ -48,20 +49,21 @@ x86_64)
 	two_load=900M
 	;;
 arm64)
-	# All CPUs take part in each invalidation of a TLB entry, and with one thread
-	# would have to wait for their turn.
+	# Each TLB invalidation involves all CPUs. With one thread they would have to
+	# wait for each other.
 	threads=multi
 	machine='-machine virt'
 	one_block=512M@1536M
 	console+=' console=ttyAMA0'
-	# More than the host may have, but nobody touches what is between the controllers.
+	# This may be more than the host has, but the guest does not touch the memory
+	# between the controllers.
 	two_controllers='-machine virt,memory-backend=ram -m 12G -devicetree two-controllers'
 	two_controllers+=' -object memory-backend-ram,id=ram,size=12G,reserve=off'
 	controllers=1G@1G,1G@12G
 	two_blocks=300M@0x60000000,300M@0x320000000
 	two_size=600M
 	two_load=540M
-	# Blocks are of whole pageblocks.
+	# Blocks consist of whole pageblocks.
 	case $PAGES in
 	16K)	two_blocks=${two_blocks//300M/320M} two_size=640M ;;
 	64K)	two_blocks=${two_blocks//300M/512M} two_size=1G two_load=900M ;;
@@ -69,13 +71,13 @@ arm64)
 	;;
 arm)
 	threads=multi
-	# To QEMU 7.2, "max" has 32 address bits.
+	# In QEMU 7.2, "max" has 32 address bits.
 	cpu=cortex-a15
 	machine='-machine virt'
 	one_block=512M@2G
 	console+=' console=ttyAMA0'
-	# QEMU's virt has one piece of memory, from 1 GiB on. All beyond the first 768
-	# MiB is ZONE_HIGHMEM, so that each of these is in a zone of its own.
+	# QEMU's virt has one range of memory, from 1 GiB on. All memory beyond the first
+	# 768 MiB is ZONE_HIGHMEM, so each of the two blocks is in a zone of its own.
 	two_controllers='-machine virt -m 6G'
 	controllers=2G@1G,4G@3G
 	two_blocks=300M@0x50000000,300M@4G
@@ -88,8 +90,7 @@ riscv64)
 	machine='-machine virt'
 	one_block=512M@3G
 	console+=' console=ttyS0'
-	# One piece of memory as well, from 2 GiB on, of which what is below 4 GiB is
-	# ZONE_DMA32.
+	# One range of memory as well, from 2 GiB on. ZONE_DMA32 ends at 4 GiB.
 	two_controllers='-machine virt -m 4G'
 	controllers=2G@2G,2G@4G
 	two_blocks=300M@3G,300M@5G
@@ -100,7 +101,7 @@ esac
 qemu=("$qemu_program" -accel "tcg,thread=$threads" -cpu "$cpu" -smp 2 -nodefaults
       -nographic -no-reboot)
 
-# only_on ARCH...: ends a script that is for these only
+# only_on ARCH...: ends the script unless ARCH is one of these
 only_on()
 {
 	[[ " $* " != *" $ARCH "* ]] || return 0
@@ -120,7 +121,7 @@ build_dir()
 	realpath "$(dirname "$1")/../../.."
 }
 
-# guest_archive IMAGE NAME: the path of an archive that the Makefile here knows
+# guest_archive IMAGE NAME: builds an archive with the Makefile here; prints its path
 guest_archive()
 {
 	local log=$log_dir/$2.log
@@ -134,7 +135,7 @@ guest_archive()
 	echo "$guest_dir/$2"
 }
 
-# guest_modules IMAGE DIR SOURCE...: builds modules there, one of each file
+# guest_modules IMAGE DIR SOURCE...: builds a module of each file in DIR
 guest_modules()
 {
 	local object dir=$2 source
@@ -149,8 +150,8 @@ guest_modules()
 	make -s -C "$object" "ARCH=$kernel_arch" "M=$dir" modules
 }
 
-# extend_archive IMAGE ARCHIVE DIR: the path of one that has in addition what is
-# on standard input, in the words of gen_init_cpio
+# extend_archive IMAGE ARCHIVE DIR: makes an archive that adds to ARCHIVE the files on
+# standard input, in the format of gen_init_cpio; prints its path
 extend_archive()
 {
 	cat >"$3/list"
@@ -170,15 +171,15 @@ guest_output()
 	sed -n 's/^\[ *[0-9.]*\] out: //p' "$1"
 }
 
-# kernel_complaints LOG: but not that memory ran out, which tests bring about
+# kernel_complaints LOG: except out-of-memory reports, which tests cause on purpose
 kernel_complaints()
 {
 	sed '/ invoked oom-killer: /,/ <\/TASK>/d' "$1" | grep -E "$complaints"
 }
 
 # with_devicetree FILE "QEMU OPTIONS": prints the options, with "-dtb FILE" in place of
-# "-devicetree NAME", which is not one of QEMU's. FILE is then the machine's own devicetree
-# with the overlay devicetree/NAME.dtso on it.
+# "-devicetree NAME", which QEMU does not know. It writes the devicetree of the machine
+# with the overlay devicetree/NAME.dtso to FILE.
 with_devicetree()
 {
 	local dtb=$1 options=$2 name overlay
@@ -205,12 +206,12 @@ with_devicetree()
 
 # boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
 #
-# Runs a guest to its end. The options may have a "-devicetree NAME" among them,
-# see above; ARCHIVE is empty when the guest's root is a disk. Succeeds when its
-# program did and the kernel complained about nothing (but ALLOWED, a regular
-# expression); otherwise says on standard output what went wrong, and returns the
-# program's exit status if it had one. The time limit is for guests that hang and
-# so has room for a slow host.
+# Runs a guest to its end. The options may include "-devicetree NAME", see above.
+# ARCHIVE is empty if the guest's root is a disk. Succeeds if the guest's program
+# succeeded and the kernel printed no complaint other than ALLOWED, a regular
+# expression. Otherwise prints what went wrong, and returns the exit status of the
+# program if it had one. The time limit is for guests that hang, and long enough for a
+# slow host.
 boot()
 {
 	local name=$1 image=$2 archive=$3 options=$4 cmdline=$5 allowed=${6:-}
@@ -258,7 +259,7 @@ boot()
 	return "$said"
 }
 
-# Waits until one more guest may run beside the others.
+# Waits until one more guest may run.
 wait_for_slot()
 {
 	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do
@@ -285,7 +286,7 @@ result()
 	) 9>"$results.lock"
 }
 
-# The last line of a run; fails unless there were tests and all passed.
+# Prints the last line of a run; fails unless a test passed and none failed.
 summary()
 {
 	local passed failed skipped

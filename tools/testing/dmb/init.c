@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * PID 1 of the test guests.  Mounts what the programs read, runs the one that
- * the kernel command line names with dmb.run=PROGRAM[,ARG...], or else a shell
- * on the console, and then ends the machine.
+ * PID 1 of the test guests. It mounts the filesystems that the programs need, runs the
+ * program that dmb.run=PROGRAM[,ARG...] on the kernel command line names, or a shell on
+ * the console without dmb.run=, and then ends the machine.
  *
- * What the program prints goes into the kernel log line by line, marked "out: ",
- * so that the host reads one stream in which no message lands inside another.
+ * It writes the output of the program to the kernel log, line by line with "out: " in
+ * front. So the host reads one stream, and no message is in the middle of another.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static const struct {
 	{ }
 };
 
-/* A filesystem that this kernel lacks is missed by those who need it. */
+/* Ignore filesystems that this kernel lacks: programs that need them will fail. */
 static void mount_filesystems(void)
 {
 	for (int i = 0; filesystems[i].type; i++) {
@@ -45,7 +45,7 @@ static void mount_filesystems(void)
 	}
 }
 
-/* Reads a one-line file of /proc or /sys; leaves the text empty on failure. */
+/* Read a one-line file of /proc or /sys. On failure the text is empty. */
 static void read_line(const char *path, char *text, size_t size)
 {
 	FILE *file = fopen(path, "r");
@@ -58,7 +58,7 @@ static void read_line(const char *path, char *text, size_t size)
 	fclose(file);
 }
 
-/* One record of the kernel log; the kernel takes at most 1024 bytes in one. */
+/* Write a record to the kernel log, which takes at most 1024 bytes. */
 static void log_line(const char *mark, const char *text)
 {
 	static int kmsg = -1;
@@ -66,7 +66,7 @@ static void log_line(const char *mark, const char *text)
 	int len;
 
 	if (kmsg < 0) {
-		/* Otherwise the kernel drops lines of a talkative program. */
+		/* Otherwise the kernel would drop lines of a program with much output. */
 		kmsg = open("/proc/sys/kernel/printk_devkmsg", O_WRONLY);
 		if (kmsg >= 0) {
 			dprintf(kmsg, "on\n");
@@ -92,7 +92,7 @@ static void exec_program(char *words)
 	if (!argc)
 		_exit(127);
 
-	/* kselftests look for their helpers beside themselves. */
+	/* kselftests look for their helpers in their own folder. */
 	dir = dirname(strdup(argv[0]));
 	if (!chdir(dir))
 		execv(argv[0], argv);
@@ -100,7 +100,7 @@ static void exec_program(char *words)
 	_exit(127);
 }
 
-/* The exit status as a shell counts it. */
+/* Run a program. Return its exit status as a shell does. */
 static int run(char *words)
 {
 	char *line = NULL;
@@ -131,7 +131,7 @@ static int run(char *words)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* A shell with job control, which needs a real terminal: not /dev/console. */
+/* Run a shell with job control, which needs a terminal other than /dev/console. */
 static void shell(void)
 {
 	char device[64] = "/dev/";

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The guest's part of "make run": designated movable blocks in one screen.
+ * The program of the guest of "make run": shows designated movable blocks in one
+ * screen.
  *	story [colour]
- * Fails unless everything that it tells is true.
+ * Fails if something that it shows does not hold.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ static void print_cell(enum kind kind)
 		fputs(kinds[HOLE].colour, stdout);
 }
 
-/* Marks the cells that are memory; returns the number of cells up to its end. */
+/* Mark the cells that have memory. Return the number of cells up to its end. */
 static int find_memory(bool *memory)
 {
 	FILE *file = fopen("/proc/iomem", "r");
@@ -89,7 +90,7 @@ static int find_memory(bool *memory)
 	return cells;
 }
 
-/* A cell is shown as used when at least half of it is. */
+/* Show a cell as used if at least half of it is. */
 static enum kind cell_kind(int kpageflags, int cell)
 {
 	static uint64_t flags[CELL_BYTES / 4096];
