@@ -107,8 +107,8 @@ static void check_accounts(void)
 	      audit.used, audit.unused);
 
 	/*
-	 * Only sysfs counts pages in per-cpu lists. These lists are long at the end of
-	 * boot and shrink within seconds. A wrong counter stays wrong.
+	 * Readings may differ while per-cpu lists, which are long at the end of boot,
+	 * shrink. That takes seconds. A wrong counter stays wrong.
 	 */
 	for (tries = 0; frees = read_frees(), !agree(&frees) && tries < 50; tries++)
 		usleep(100000);
