@@ -39,16 +39,12 @@ enum dmb_intersection {
 	DMB_MIXED,	/* some are, some are not */
 };
 
-#ifdef CONFIG_DMB
-
-/* Enabled when the page allocator gets the memory of the first block. */
-DECLARE_STATIC_KEY_FALSE(dmb_present);
-
 /**
  * struct dmb_map - which pageblocks are designated
  * @first: number of the first pageblock that @pool has an entry for
  * @nr: number of entries
- * @pool: what the page allocator has for the pageblock, NULL for none
+ * @pool: what the page allocator has for each pageblock, NULL for none; by the
+ *	  number of the pageblock, so that the first entry is pool[first]
  */
 struct dmb_map {
 	unsigned long first;
@@ -58,6 +54,11 @@ struct dmb_map {
 
 extern struct dmb_map dmb_map;
 
+#ifdef CONFIG_DMB
+
+/* Enabled when the page allocator gets the memory of the first block. */
+DECLARE_STATIC_KEY_FALSE(dmb_present);
+
 static __always_inline bool dmb_enabled(void)
 {
 	return static_branch_likely(&dmb_present);
@@ -66,9 +67,9 @@ static __always_inline bool dmb_enabled(void)
 /* What the page allocator has for a page frame, NULL if it is not designated */
 static __always_inline struct dmb_pool *dmb_pool_of(unsigned long pfn)
 {
-	unsigned long i = (pfn >> pageblock_order) - dmb_map.first;
+	unsigned long i = pfn >> pageblock_order;
 
-	return i < dmb_map.nr ? dmb_map.pool[i] : NULL;
+	return i - dmb_map.first < dmb_map.nr ? dmb_map.pool[i] : NULL;
 }
 
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,
@@ -85,23 +86,32 @@ int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner);
 int dmb_release(phys_addr_t base, phys_addr_t size);
 int dmb_setup_owned(struct reserved_mem *rmem);
 
-/* Hooks of the scan of /reserved-memory */
-bool dmb_is_node(unsigned long node);
-int dmb_request_node(unsigned long node, const char *name);
-void dmb_place_node(unsigned long node, phys_addr_t size, phys_addr_t *align,
-		    const __be32 **ranges, int *len);
-bool dmb_refuse_node(unsigned long node, const char *name, phys_addr_t base,
-		     phys_addr_t size);
-
 #else /* !CONFIG_DMB */
 
-#define dmb_enabled()				false
-#define dmb_pool_of(pfn)			NULL
+static inline bool dmb_enabled(void) { return false; }
+static inline struct dmb_pool *dmb_pool_of(unsigned long pfn) { return NULL; }
+static inline unsigned long dmb_total_pages(void) { return 0; }
+static inline unsigned long dmb_free_pages(void) { return 0; }
+static inline unsigned long dmb_node_free_pages(pg_data_t *pgdat) { return 0; }
+static inline void dmb_count_unlisted(struct page *page, long nr_pages) { }
+static inline int dmb_setup_owned(struct reserved_mem *rmem) { return 0; }
 
 static inline enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 						   unsigned long end_pfn)
 {
 	return DMB_DISJOINT;
+}
+
+static inline int dmb_report_node_meminfo(char *buf, int len, int nid)
+{
+	return 0;
+}
+
+static inline struct free_area *
+dmb_next_free_area(struct zone *zone, struct free_area *area,
+		   unsigned int order)
+{
+	return NULL;
 }
 
 static inline int dmb_reserve(phys_addr_t base, phys_addr_t size,
@@ -120,18 +130,6 @@ static inline int dmb_release(phys_addr_t base, phys_addr_t size)
 {
 	return -EOPNOTSUPP;
 }
-
-#define dmb_total_pages()				0UL
-#define dmb_free_pages()				0UL
-#define dmb_node_free_pages(pgdat)			0UL
-#define dmb_report_node_meminfo(buf, len, nid)		0
-static inline void dmb_count_unlisted(struct page *page, long nr_pages) { }
-#define dmb_next_free_area(zone, area, order)		NULL
-#define dmb_is_node(node)				false
-#define dmb_request_node(node, name)			(-ENOENT)
-#define dmb_place_node(node, size, align, ranges, len)	do { } while (0)
-#define dmb_refuse_node(node, name, base, size)		false
-static inline int dmb_setup_owned(struct reserved_mem *rmem) { return 0; }
 
 #endif /* CONFIG_DMB */
 

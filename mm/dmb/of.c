@@ -23,6 +23,7 @@
 #include <linux/dmb.h>
 #include <linux/memblock.h>
 #include <linux/of.h>
+#include <linux/of_dmb.h>
 #include <linux/of_fdt.h>
 #include <linux/of_reserved_mem.h>
 

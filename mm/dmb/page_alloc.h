@@ -175,18 +175,18 @@ static noinline struct page *rmqueue_node(struct zone *preferred_zone,
 static __always_inline struct page *rmqueue_dmb(struct zone *zone,
 						unsigned int order,
 						const struct alloc_context *ac,
-						pg_data_t **last_pgdat)
+						struct dmb_node **last_node)
 {
-	pg_data_t *pgdat = zone->zone_pgdat;
 	struct dmb_node *node;
 
-	if (!dmb_eligible(ac->highest_zoneidx) || pgdat == *last_pgdat)
+	if (!dmb_eligible(ac->highest_zoneidx))
 		return NULL;
-	*last_pgdat = pgdat;
+	node = zone->zone_pgdat->dmb;
+	if (!node || node == *last_node)
+		return NULL;
+	*last_node = node;
 
-	node = pgdat->dmb;
-	if (!node ||
-	    (!READ_ONCE(node->nr_turns) && !dmb_may_have_cached(node->cached)))
+	if (!READ_ONCE(node->nr_turns) && !dmb_may_have_cached(node->cached))
 		return NULL;
 	return rmqueue_node(zonelist_zone(ac->preferred_zoneref), node, order);
 }
@@ -220,6 +220,15 @@ static bool drain_one_pool(struct dmb_node *node)
 	return false;
 }
 
+/* Give all pages in per-cpu lists back to a pool. */
+static void drain_pool_lists(struct dmb_pool *pool)
+{
+	int cpu;
+
+	for_each_online_cpu(cpu)
+		drain_pageset(pool->zone, per_cpu_ptr(pool->pageset, cpu));
+}
+
 /**
  * dmb_drain_node - give all pages in per-cpu lists back to the blocks of a node
  * @pgdat: the node, which has blocks
@@ -229,11 +238,9 @@ static bool drain_one_pool(struct dmb_node *node)
 void dmb_drain_node(pg_data_t *pgdat)
 {
 	struct dmb_pool *pool;
-	int cpu;
 
 	list_for_each_entry(pool, &pgdat->dmb->pools, list)
-		for_each_online_cpu(cpu)
-			drain_pageset(pool->zone, per_cpu_ptr(pool->pageset, cpu));
+		drain_pool_lists(pool);
 }
 
 /*
@@ -275,11 +282,9 @@ static bool dmb_drain_remote(unsigned int order, const struct alloc_context *ac)
 void __dmb_drain_range(struct zone *zone)
 {
 	struct dmb_pool *pool = NULL;
-	int cpu;
 
 	while ((pool = dmb_next_pool(zone, pool)))
-		for_each_online_cpu(cpu)
-			drain_pageset(zone, per_cpu_ptr(pool->pageset, cpu));
+		drain_pool_lists(pool);
 }
 
 /* The limits of the per-cpu lists of pools, by the size of the pool */
@@ -330,7 +335,7 @@ static inline struct page *__rmqueue_pool(struct dmb_pool *pool,
 
 static inline struct page *rmqueue_dmb(struct zone *zone, unsigned int order,
 				       const struct alloc_context *ac,
-				       pg_data_t **last_pgdat)
+				       struct dmb_node **last_node)
 {
 	return NULL;
 }

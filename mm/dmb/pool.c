@@ -255,13 +255,14 @@ void __init dmb_init_pools(void)
 	dmb_map.first = dmb_blocks.block[0]->start_pfn >> pageblock_order;
 	dmb_map.nr = (last >> pageblock_order) - dmb_map.first;
 	pools = dmb_alloc_early(dmb_map.nr * sizeof(*pools));
+	pools -= dmb_map.first;
 	dmb_map.pool = pools;
 
 	while ((dmb = dmb_next(dmb))) {
 		dmb_init_pool(dmb);
 		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn;
 		     pfn += pageblock_nr_pages)
-			pools[(pfn >> pageblock_order) - dmb_map.first] = dmb->pool;
+			pools[pfn >> pageblock_order] = dmb->pool;
 	}
 }
 

@@ -117,6 +117,12 @@ static inline enum zone_stat_item nr_free_item(int migratetype)
 	return NR_FREE_PAGES;
 }
 
+/* What dmb_pool_of() returns for a page frame that is known to be designated */
+static __always_inline struct dmb_pool *dmb_pool_at(unsigned long pfn)
+{
+	return dmb_map.pool[pfn >> pageblock_order];
+}
+
 /*
  * The free areas, by order, for pages of pageblocks of this type. The caller
  * holds zone->lock, and changes the free lists.
@@ -130,7 +136,7 @@ static inline struct free_area *page_free_areas(struct page *page,
 	if (!is_migrate_dmb(migratetype))
 		return zone->free_area;
 
-	pool = dmb_pool_of(page_to_pfn(page));
+	pool = dmb_pool_at(page_to_pfn(page));
 	if (unlikely(!pool->has_free))
 		__dmb_pool_filled(pool);
 	return pool->free_area;
@@ -145,7 +151,7 @@ page_pageset(unsigned long pfn, struct zone *zone, int migratetype)
 	if (!is_migrate_dmb(migratetype))
 		return zone->per_cpu_pageset;
 
-	pool = dmb_pool_of(pfn);
+	pool = dmb_pool_at(pfn);
 	dmb_note_cached(pool->cached);
 	return pool->pageset;
 }

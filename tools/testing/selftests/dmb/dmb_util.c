@@ -526,6 +526,17 @@ int dmb_release(uint64_t base, uint64_t size)
 	return write_range(DEBUGFS_DMB "/release", base, size);
 }
 
+void dmb_drain_lists(void)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks), i;
+	long page = sysconf(_SC_PAGESIZE);
+
+	for (i = 0; i < nr; i++)
+		if (!dmb_claim(blocks[i].base, page))
+			dmb_release(blocks[i].base, page);
+}
+
 static int write_number(const char *path, uint64_t number)
 {
 	char text[32];

@@ -159,6 +159,9 @@ int dmb_number_argument(int *argc, char ***argv, int otherwise);
 int dmb_claim(uint64_t base, uint64_t size);
 int dmb_release(uint64_t base, uint64_t size);
 
+/* Have the free pages in the per-cpu lists of all CPUs go back to the blocks. */
+void dmb_drain_lists(void);
+
 /*
  * Report a page frame as broken, or softly as about to break. The kernel takes it
  * out of use, and first saves its content if it is only about to break. Unpoisoning
