@@ -2,12 +2,10 @@
 /*
  * Blocks as parts of ZONE_MOVABLE.
  *
- * 1. Requests are noted, and early memory is kept out of them: see request.c.
- * 2. dmb_designate(), called when nodes are known and zones are not, makes
- *    blocks of what is free RAM of one node.
- * 3. mm_init.c asks the functions below how blocks change the zones, and which
+ * 1. boot.c makes the blocks, when nodes are known and zones are not.
+ * 2. mm_init.c asks the functions below how blocks change the zones, and which
  *    zone a page is in while it initialises struct pages, now or later.
- * 4. The pages take the same way into the buddy allocator as all others.  Free
+ * 3. The pages take the same way into the buddy allocator as all others.  Free
  *    pages of two zones never merge, so dmb_free_order() is all that it needs.
  */
 
@@ -22,7 +20,9 @@
 #include "boot.h"
 #include "internal.h"
 
-/* The zones have been laid out; it is too late to take a block away. */
+static struct dmb_pool dmb_pools[DMB_MAX_BLOCKS];
+
+/* The zones are being laid out; it is too late to take a block away. */
 static bool dmb_decided __initdata_memblock;
 
 static struct zone * __init dmb_node_zone(int nid)
@@ -30,37 +30,58 @@ static struct zone * __init dmb_node_zone(int nid)
 	return &NODE_DATA(nid)->node_zones[ZONE_MOVABLE];
 }
 
-static void __init dmb_judge(unsigned long pfn, struct dmb_run *run)
-{
-	run->zone = NULL;
-	run->why = dmb_unusable(pfn);
-	/* Then ZONE_MOVABLE overlaps others already, and has rules of its own. */
-	if (!run->why && mirrored_kernelcore && memblock_has_mirror())
-		run->why = "is for kernelcore=mirror to divide";
-	if (!run->why)
-		run->zone = dmb_node_zone(early_pfn_to_nid(pfn));
-}
-
-static void __init dmb_add_block(unsigned long start_pfn, unsigned long end_pfn,
-				 struct zone *zone, const char *name)
-{
-	struct dmb *dmb = dmb_table_add(&dmb_blocks, start_pfn, end_pfn, name);
-
-	if (dmb)
-		dmb->pool.zone = zone;
-	else
-		pr_warn(DMB_RANGE_FMT " refused: the table of %d blocks is full\n",
-			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), DMB_MAX_BLOCKS);
-}
-
 /**
- * dmb_designate - turn requests into blocks
+ * dmb_designate_early - turn requests into blocks
  *
  * Context: free_area_init(), before zones are laid out.
  */
-void __init dmb_designate(void)
+void __init dmb_designate_early(void)
 {
-	dmb_settle_requests(dmb_judge, dmb_add_block);
+	/* Then ZONE_MOVABLE overlaps others already, and has rules of its own. */
+	if (dmb_requested() && mirrored_kernelcore && memblock_has_mirror()) {
+		pr_warn("all blocks refused: kernelcore=mirror divides the memory\n");
+		dmb_requests.nr = 0;
+	}
+	dmb_designate();
+}
+
+/**
+ * dmb_pfn_zone - find the zone that a block would be in
+ * @pfn: a page frame of the block, which is RAM
+ *
+ * Context: dmb_designate().
+ * Return: the zone.
+ */
+struct zone * __init dmb_pfn_zone(unsigned long pfn)
+{
+	return dmb_node_zone(early_pfn_to_nid(pfn));
+}
+
+/**
+ * dmb_join_zone - note which zone a new block is in
+ * @dmb: the block
+ * @zone: the zone that dmb_pfn_zone() has told for it
+ *
+ * Context: dmb_designate().
+ */
+void __init dmb_join_zone(struct dmb *dmb, struct zone *zone)
+{
+	dmb->pool = &dmb_pools[dmb_blocks.nr - 1];
+	dmb->pool->zone = zone;
+	dmb->pool->dmb = dmb;
+
+	/* The log wants to know what zone_init_internals() sets later. */
+	zone->name = zone_names[ZONE_MOVABLE];
+	zone_set_nid(zone, early_pfn_to_nid(dmb->start_pfn));
+}
+
+/**
+ * dmb_settle_zones - note that the blocks are made
+ *
+ * Context: dmb_designate(), when all blocks have joined their zones.
+ */
+void __init dmb_settle_zones(void)
+{
 	dmb_decided = true;
 }
 
@@ -90,11 +111,8 @@ bool __init_memblock dmb_undecided(void)
 void __init dmb_adjust_core(unsigned long *totalpages,
 			    unsigned long *movablecore)
 {
-	unsigned long pages = 0;
-	struct dmb *dmb = NULL;
+	unsigned long pages = dmb_all_usable_pages(ULONG_MAX);
 
-	while ((dmb = dmb_next(dmb)))
-		pages += dmb_nr_pages(dmb);
 	*totalpages -= pages;
 	*movablecore -= min(*movablecore, pages);
 }
@@ -115,7 +133,7 @@ bool __init dmb_node_span(int nid, unsigned long *start_pfn,
 
 	*end_pfn = 0;
 	while ((dmb = dmb_next(dmb))) {
-		if (dmb->pool.zone != dmb_node_zone(nid))
+		if (dmb->pool->zone != dmb_node_zone(nid))
 			continue;
 		if (!*end_pfn)
 			*start_pfn = dmb->start_pfn;
@@ -140,7 +158,7 @@ unsigned long __init dmb_present_pages(int nid, unsigned long start_pfn,
 	struct dmb *dmb = NULL;
 
 	while ((dmb = dmb_next(dmb)))
-		if (dmb->pool.zone == dmb_node_zone(nid))
+		if (dmb->pool->zone == dmb_node_zone(nid))
 			pages += clamp(dmb->end_pfn, start_pfn, end_pfn) -
 				 clamp(dmb->start_pfn, start_pfn, end_pfn);
 	return pages;
@@ -213,13 +231,14 @@ unsigned int __init dmb_free_order(unsigned long pfn, unsigned int order)
 	return order;
 }
 
-static int __init dmb_verify(void)
+/* Counts the pages one by one, as the zone has one counter for all blocks. */
+unsigned long dmb_pool_free(const struct dmb_pool *pool)
 {
-	dmb_announce_blocks();
-	dmb_verify_blocks();
-	return 0;
+	struct dmb_audit audit;
+
+	dmb_audit_block(pool->dmb, &audit, NULL);
+	return audit.free;
 }
-core_initcall(dmb_verify);
 
 /* sysfs.c knows blocks that take turns.  A zone fills them as it likes. */
 bool dmb_spread_enabled(void)
@@ -231,8 +250,27 @@ void dmb_set_spread(bool spread)
 {
 }
 
-/* Nor are there blocks in the devicetree, with which of.c would know better. */
+/* There are no CMA areas in blocks, with which cma.c would know better... */
+#ifdef CONFIG_CMA
+bool __init dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn)
+{
+	return false;
+}
+
+bool dmb_cma_allocated(unsigned long pfn)
+{
+	return false;
+}
+#endif
+
+/* ... nor blocks in the devicetree, as of.c would. */
 #ifdef CONFIG_OF_RESERVED_MEM
+const struct reserved_mem * __init dmb_node_holding(phys_addr_t base,
+						    phys_addr_t size)
+{
+	return NULL;
+}
+
 bool __init dmb_usable_range_given(void)
 {
 	return false;
