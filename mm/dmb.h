@@ -45,6 +45,13 @@ static __always_inline bool dmb_eligible(enum zone_type highest_zoneidx)
 	return dmb_enabled() && highest_zoneidx >= ZONE_MOVABLE;
 }
 
+/* Is none of these page frames designated? */
+static inline bool dmb_disjoint(unsigned long pfn, unsigned long nr_pages)
+{
+	return !dmb_enabled() ||
+	       dmb_intersects(pfn, pfn + nr_pages) == DMB_DISJOINT;
+}
+
 /* Managed pages of a zone that requests of any kind may use */
 static inline unsigned long zone_ordinary_pages(struct zone *zone)
 {
@@ -199,8 +206,7 @@ static inline void dmb_contig_failed(unsigned long start_pfn,
 static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,
 				      unsigned long nr_pages)
 {
-	return !dmb_enabled() || dmb_eligible(gfp_zone(gfp)) ||
-	       dmb_intersects(pfn, pfn + nr_pages) == DMB_DISJOINT;
+	return dmb_eligible(gfp_zone(gfp)) || dmb_disjoint(pfn, nr_pages);
 }
 
 /* Count pages that CMA takes out of a block, or gives back if negative. */

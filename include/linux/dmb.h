@@ -75,7 +75,7 @@ static __always_inline struct dmb_pool *dmb_pool_of(unsigned long pfn)
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 				     unsigned long end_pfn);
 unsigned long dmb_total_pages(void);
-unsigned long dmb_free_pages(void);
+#define dmb_free_pages()	global_zone_page_state(NR_FREE_DMB_PAGES)
 unsigned long dmb_node_free_pages(pg_data_t *pgdat);
 int dmb_report_node_meminfo(char *buf, int len, int nid);
 void dmb_count_unlisted(struct page *page, long nr_pages);

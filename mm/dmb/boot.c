@@ -26,7 +26,6 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/of_reserved_mem.h>
-#include <linux/page-isolation.h>
 #include <linux/sizes.h>
 #include <asm/sections.h>
 
@@ -67,8 +66,14 @@ static unsigned long __init dmb_usable_pages(const struct dmb *request,
 	return pages;
 }
 
-/* Count the pages of all requests that can be designated, up to @limit_pfn. */
-static unsigned long __init dmb_all_usable_pages(unsigned long limit_pfn)
+/**
+ * dmb_all_usable_pages - count the pages of all requests that can be designated
+ * @limit_pfn: leave out those from here on
+ *
+ * Context: Boot, when memblock knows the memory.
+ * Return: their number.
+ */
+unsigned long __init dmb_all_usable_pages(unsigned long limit_pfn)
 {
 	unsigned long pages = 0;
 	unsigned int i;
@@ -76,26 +81,6 @@ static unsigned long __init dmb_all_usable_pages(unsigned long limit_pfn)
 	for (i = 0; i < dmb_requests.nr; i++)
 		pages += dmb_usable_pages(dmb_requests.block[i], limit_pfn);
 	return pages;
-}
-
-/**
- * dmb_adjust_core - make kernelcore= and movablecore= know the blocks
- * @kernelcore: pages wanted for the kernel, 0 if not given
- * @movablecore: pages wanted for movable memory, 0 if not given
- *
- * Blocks are part of the movable memory that was asked for.  They are not part
- * of the kernel's.
- *
- * Context: free_area_init(), when nodes are known and zones are not.
- */
-void __init dmb_adjust_core(unsigned long *kernelcore,
-			    unsigned long *movablecore)
-{
-	unsigned long pages = dmb_all_usable_pages(ULONG_MAX);
-
-	*movablecore -= min(*movablecore, pages);
-	if (*kernelcore)
-		*kernelcore += pages;
 }
 
 /*
@@ -227,27 +212,6 @@ static const char * __init dmb_unusable(unsigned long pfn)
 	return "holds boot-time reservations";
 }
 
-/* Have the struct pages of the node from here on been left for later? */
-static bool __init dmb_deferred(unsigned long pfn, int nid)
-{
-#ifdef CONFIG_DEFERRED_STRUCT_PAGE_INIT
-	return pfn >= NODE_DATA(nid)->first_deferred_pfn;
-#else
-	return false;
-#endif
-}
-
-static struct zone * __init dmb_pfn_zone(unsigned long pfn)
-{
-	int nid = early_pfn_to_nid(pfn);
-	pg_data_t *pgdat = NODE_DATA(nid);
-
-	/* Only the highest zone of a node is ever deferred. */
-	if (dmb_deferred(pfn, nid))
-		return pgdat->node_zones + pgdat->nr_zones - 1;
-	return page_zone(pfn_to_page(pfn));
-}
-
 /*
  * Return where a hole in memory ends that begins at @pfn: at the first
  * pageblock before @end_pfn that has memory, or something that a node of the
@@ -333,8 +297,6 @@ static void __init dmb_add_block(const struct dmb *request,
 				 const struct dmb_run *run)
 {
 	struct dmb *dmb = memblock_alloc(sizeof(*dmb), SMP_CACHE_BYTES);
-	struct zone *zone = run->zone;
-	unsigned long pfn;
 
 	if (!dmb || !dmb_table_add(&dmb_blocks, dmb, run->start_pfn,
 				   run->end_pfn, request->name)) {
@@ -345,15 +307,7 @@ static void __init dmb_add_block(const struct dmb *request,
 	}
 
 	dmb->range = request->range;
-	dmb->pool = dmb_alloc_pool(zone);
-	for (pfn = run->start_pfn; pfn < run->end_pfn;
-	     pfn += pageblock_nr_pages) {
-		/* dmb_verify() counts the rest. */
-		if (dmb_deferred(pfn, zone_to_nid(zone)))
-			break;
-		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_DMB);
-		zone->dmb_pages += pageblock_nr_pages;
-	}
+	dmb_join_zone(dmb, run->zone);
 }
 
 /* Make a block of a run, or log what keeps its pageblocks from being one. */
@@ -465,11 +419,7 @@ void __init dmb_designate(void)
 	if (!dmb_blocks.nr)
 		return;
 
-	dmb_init_pools();
-	dmb_settle_nodes();
-
-	/* From here on set_pageblock_migratetype() keeps the type. */
-	static_branch_enable(&dmb_present);
+	dmb_settle_zones();
 	dmb_announce_blocks();
 }
 
@@ -488,7 +438,7 @@ static unsigned long __init dmb_count_pageblocks(const struct dmb *dmb)
  * yet to ask for movable memory: whatever is missing from a block now was lost
  * on the way.
  */
-static void __init dmb_verify_blocks(void)
+static int __init dmb_verify(void)
 {
 	struct dmb_audit audit;
 	struct dmb *dmb = NULL;
@@ -505,21 +455,6 @@ static void __init dmb_verify_blocks(void)
 			       dmb->name, pageblocks,
 			       pages / pageblock_nr_pages);
 	}
-}
-
-/*
- * Only now, with all struct pages initialised, are all pages of blocks managed.
- */
-static int __init dmb_verify(void)
-{
-	struct dmb *dmb = NULL;
-
-	while ((dmb = dmb_next(dmb)))
-		dmb->pool->zone->dmb_pages = 0;
-	while ((dmb = dmb_next(dmb)))
-		dmb->pool->zone->dmb_pages += dmb_nr_pages(dmb);
-
-	dmb_verify_blocks();
 	return 0;
 }
 core_initcall(dmb_verify);

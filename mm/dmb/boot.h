@@ -7,6 +7,7 @@
 
 #include "../dmb.h"
 
+struct dmb;
 struct dmb_table;
 struct reserved_mem;
 struct zone;
@@ -38,8 +39,16 @@ struct dmb_run {
 	const char *holder;
 };
 
+/* boot.c, for zone.c */
+unsigned long dmb_all_usable_pages(unsigned long limit_pfn);
+
 /* boot.c, for its tests */
 bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next);
+
+/* zone.c, for boot.c */
+struct zone *dmb_pfn_zone(unsigned long pfn);
+void dmb_join_zone(struct dmb *dmb, struct zone *zone);
+void dmb_settle_zones(void);
 
 /* of.c, for boot.c */
 #ifdef CONFIG_OF_RESERVED_MEM

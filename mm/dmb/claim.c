@@ -11,6 +11,7 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/notifier.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -173,11 +174,10 @@ int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner)
 		err = -ENODEV;
 	if (err) {
 		dmb_end_claim(claim);
+		/* Waiting for pages in use ends with a signal, too. */
+		if (err == -EBUSY && fatal_signal_pending(current))
+			err = -EINTR;
 		return err;
-	}
-	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
-		claim->taken = true;
-		dmb_count_claimed(dmb, end_pfn - start_pfn);
 	}
 
 	dmb_name_resource(&claim->resource, claim->owner, start_pfn, end_pfn);
@@ -185,6 +185,12 @@ int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner)
 		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
 			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
 			claim->owner);
+
+	/* From here on it can be released. */
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
+		claim->taken = true;
+		dmb_count_claimed(dmb, end_pfn - start_pfn);
+	}
 	return 0;
 }
 EXPORT_SYMBOL_GPL(dmb_claim);

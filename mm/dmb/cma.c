@@ -124,13 +124,16 @@ early_param("hugetlb_dmb", dmb_parse_hugetlb_dmb);
  */
 bool __init dmb_activate_area(struct cma *cma)
 {
-	if (!dmb_area_designated(cma) ||
-	    dmb_table_holding(&dmb_blocks, cma->base_pfn,
+	if (!dmb_area_designated(cma))
+		return true;
+
+	/* CMA takes them off when it fails, and dmb_area_init() otherwise. */
+	totalcma_pages += cma->count;
+	if (dmb_table_holding(&dmb_blocks, cma->base_pfn,
 			      cma->base_pfn + cma->count))
 		return true;
 
 	pr_warn("dmb: the memory of CMA area %s is not in a block\n", cma->name);
-	totalcma_pages += cma->count;
 	return false;
 }
 
@@ -161,8 +164,16 @@ static int dmb_area_event(struct notifier_block *nb, unsigned long action, void 
 	return notifier_from_errno(-EBUSY);
 }
 
+static int __init dmb_count_area(struct cma *cma, void *data)
+{
+	if (dmb_area_designated(cma))
+		totalcma_pages -= cma->count;
+	return 0;
+}
+
 static int __init dmb_area_init(void)
 {
+	cma_for_each_area(dmb_count_area, NULL);
 	if (dmb_blocks.nr)
 		hotplug_memory_notifier(dmb_area_event, DEFAULT_CALLBACK_PRI);
 	return 0;

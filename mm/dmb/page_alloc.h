@@ -21,6 +21,8 @@ static void __pageset_set_high_and_batch(struct per_cpu_pages __percpu *pageset,
 					 unsigned long high_min,
 					 unsigned long high_max,
 					 unsigned long batch);
+static void per_cpu_pages_init(struct per_cpu_pages *pcp,
+			       struct per_cpu_zonestat *pzstats);
 
 /*
  * Take the smallest free page that is large enough. Designated pages have no
@@ -106,6 +108,29 @@ static bool pool_has_cached(struct dmb_pool *pool, unsigned int order)
 }
 
 /*
+ * Give a batch of one CPU's pages back to their pool. Requests come here from
+ * interrupts, too, which may have interrupted the holder of the lock.
+ */
+static bool drain_pool(struct dmb_pool *pool, int cpu)
+{
+	struct per_cpu_pages *pcp = per_cpu_ptr(pool->pageset, cpu);
+	unsigned long __maybe_unused UP_flags;
+	int count = 0;
+
+	if (!data_race(pcp->count))
+		return false;
+
+	pcp_trylock_prepare(UP_flags);
+	if (spin_trylock(&pcp->lock)) {
+		count = min_t(int, pcp->count, pcp->batch);
+		free_pcppages_bulk(pool->zone, count, pcp, 0);
+		spin_unlock(&pcp->lock);
+	}
+	pcp_trylock_finish(UP_flags);
+	return count;
+}
+
+/*
  * The pool whose turn it was did not serve the request. Give the turn to the
  * next one that may have a page of this order, so that the others go on to
  * share evenly. When none has, the last pages are in the lists of this CPU.
@@ -130,21 +155,30 @@ static noinline struct page *rmqueue_other_pool(struct zone *preferred_zone,
 			return page;
 	}
 
+	/* One pool of a range has its turns; others may have larger pages. */
+	if (order) {
+		list_for_each_entry(pool, &node->pools, list) {
+			if (!pool_has_order(pool, order))
+				continue;
+			page = rmqueue_pool(preferred_zone, pool, order);
+			if (page)
+				return page;
+		}
+	}
+
 	if (!dmb_may_have_cached(node->cached))
 		return NULL;
 	/* A page that is freed to a list from here on sets it again. */
 	this_cpu_and(dmb_cached, ~node->cached);
 	list_for_each_entry(pool, &node->pools, list) {
-		struct per_cpu_pages *pcp = raw_cpu_ptr(pool->pageset);
-
-		if (!data_race(pcp->count))
+		if (!data_race(raw_cpu_ptr(pool->pageset)->count))
 			continue;
 		dmb_note_cached(node->cached);
 		if (!pool_has_cached(pool, order)) {
 			if (order)
 				continue;
 			/* Large pages can be split when they are in the pool. */
-			drain_pageset(pool->zone, pcp);
+			drain_pool(pool, raw_smp_processor_id());
 		}
 		page = rmqueue_pool(preferred_zone, pool, order);
 		if (page)
@@ -153,9 +187,9 @@ static noinline struct page *rmqueue_other_pool(struct zone *preferred_zone,
 	return NULL;
 }
 
-static noinline struct page *rmqueue_node(struct zone *preferred_zone,
-					  struct dmb_node *node,
-					  unsigned int order)
+static __always_inline struct page *__rmqueue_node(struct zone *preferred_zone,
+						   struct dmb_node *node,
+						   unsigned int order)
 {
 	struct dmb_pool *pool = dmb_next_turn(node);
 	struct page *page = NULL;
@@ -165,6 +199,20 @@ static noinline struct page *rmqueue_node(struct zone *preferred_zone,
 	if (unlikely(!page))
 		page = rmqueue_other_pool(preferred_zone, node, order);
 	return page;
+}
+
+static noinline struct page *rmqueue_node(struct zone *preferred_zone,
+					  struct dmb_node *node,
+					  unsigned int order)
+{
+	return __rmqueue_node(preferred_zone, node, order);
+}
+
+/* The same for order 0, without the instructions that depend on the order */
+static noinline struct page *rmqueue_node_page(struct zone *preferred_zone,
+					       struct dmb_node *node)
+{
+	return __rmqueue_node(preferred_zone, node, 0);
 }
 
 /*
@@ -188,24 +236,10 @@ static __always_inline struct page *rmqueue_dmb(struct zone *zone,
 
 	if (!READ_ONCE(node->nr_turns) && !dmb_may_have_cached(node->cached))
 		return NULL;
-	return rmqueue_node(zonelist_zone(ac->preferred_zoneref), node, order);
-}
-
-/* Give a batch of one CPU's pages back to their pool. */
-static bool drain_pool(struct dmb_pool *pool, int cpu)
-{
-	struct per_cpu_pages *pcp = per_cpu_ptr(pool->pageset, cpu);
-	unsigned long UP_flags;
-	int count;
-
-	if (!data_race(pcp->count))
-		return false;
-
-	pcp_spin_lock_maybe_irqsave(pcp, UP_flags);
-	count = min_t(int, pcp->count, pcp->batch);
-	free_pcppages_bulk(pool->zone, count, pcp, 0);
-	pcp_spin_unlock_maybe_irqrestore(pcp, UP_flags);
-	return count;
+	if (order)
+		return rmqueue_node(zonelist_zone(ac->preferred_zoneref), node,
+				    order);
+	return rmqueue_node_page(zonelist_zone(ac->preferred_zoneref), node);
 }
 
 static bool drain_one_pool(struct dmb_node *node)
@@ -225,8 +259,12 @@ static void drain_pool_lists(struct dmb_pool *pool)
 {
 	int cpu;
 
-	for_each_online_cpu(cpu)
-		drain_pageset(pool->zone, per_cpu_ptr(pool->pageset, cpu));
+	for_each_online_cpu(cpu) {
+		struct per_cpu_pages *pcp = per_cpu_ptr(pool->pageset, cpu);
+
+		if (data_race(pcp->count))
+			drain_pageset(pool->zone, pcp);
+	}
 }
 
 /**
@@ -249,7 +287,8 @@ void dmb_drain_node(pg_data_t *pgdat)
  * request may use, before anything is reclaimed for it. One CPU at a time does
  * so. Large pages are not worth it: what the lists have of those is little.
  */
-static bool dmb_drain_remote(unsigned int order, const struct alloc_context *ac)
+static bool dmb_drain_remote(gfp_t gfp_mask, unsigned int order,
+			     const struct alloc_context *ac)
 {
 	static DEFINE_SPINLOCK(drain_lock);
 	pg_data_t *pgdat = NULL;
@@ -263,7 +302,7 @@ static bool dmb_drain_remote(unsigned int order, const struct alloc_context *ac)
 
 	for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
 					ac->highest_zoneidx, ac->nodemask) {
-		if (zone->zone_pgdat == pgdat)
+		if (zone->zone_pgdat == pgdat || !cpuset_zone_allowed(zone, gfp_mask))
 			continue;
 		pgdat = zone->zone_pgdat;
 		if (pgdat->dmb && !READ_ONCE(pgdat->dmb->nr_turns))
@@ -313,15 +352,16 @@ static void dmb_set_high_and_batch(struct zone *zone, int cpu_online)
  */
 static void dmb_alloc_pagesets(struct zone *zone)
 {
-	struct per_cpu_pages __percpu *pageset;
 	struct dmb_pool *pool = NULL;
+	int cpu;
 
 	while ((pool = dmb_next_pool(zone, pool))) {
 		if (pool->pageset != zone->per_cpu_pageset)
 			continue;
-		pageset = alloc_percpu(struct per_cpu_pages);
-		if (pageset)
-			pool->pageset = pageset;
+		pool->pageset = alloc_percpu(struct per_cpu_pages);
+		for_each_possible_cpu(cpu)
+			per_cpu_pages_init(per_cpu_ptr(pool->pageset, cpu),
+					   per_cpu_ptr(zone->per_cpu_zonestats, cpu));
 	}
 }
 
@@ -340,7 +380,7 @@ static inline struct page *rmqueue_dmb(struct zone *zone, unsigned int order,
 	return NULL;
 }
 
-static inline bool dmb_drain_remote(unsigned int order,
+static inline bool dmb_drain_remote(gfp_t gfp_mask, unsigned int order,
 				    const struct alloc_context *ac)
 {
 	return false;

@@ -387,18 +387,6 @@ unsigned long dmb_total_pages(void)
 	return pages;
 }
 
-/**
- * dmb_free_pages - free pages in all blocks together
- *
- * Context: Any.
- * Return: the number of free designated pages, without those in per-cpu lists.
- */
-unsigned long dmb_free_pages(void)
-{
-	return global_zone_page_state(NR_FREE_DMB_PAGES);
-}
-EXPORT_SYMBOL_GPL(dmb_free_pages);
-
 /* Has a node any blocks? */
 bool dmb_node_has_blocks(pg_data_t *pgdat)
 {

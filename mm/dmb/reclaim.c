@@ -107,8 +107,14 @@ unsigned long __dmb_eligible_share(pg_data_t *pgdat, int highest_zoneidx,
 		lru += dmb_zone_lru(zone);
 		ordinary += dmb_zone_lru_ordinary(zone);
 	}
-	/* The product of two numbers of pages may be too large for 32 bits. */
-	return lru ? mul_u64_u64_div_u64(nr_pages, ordinary, lru) : nr_pages;
+	if (!ordinary)
+		return lru ? 0 : nr_pages;
+	/*
+	 * Rounded up, so that the lists of a small memory cgroup are scanned.
+	 * The product of two numbers of pages may be too large for 32 bits.
+	 */
+	return min_t(u64, nr_pages,
+		     mul_u64_u64_div_u64(nr_pages, ordinary, lru) + 1);
 }
 
 /**

@@ -111,6 +111,9 @@ static bool relief_isolate(struct relief *relief, struct folio *folio,
 	/* Respect vm.compact_unevictable_allowed. */
 	if (folio_test_unevictable(folio) && !sysctl_compact_unevictable_allowed)
 		return false;
+	/* Migration would fail. */
+	if (folio_maybe_dma_pinned(folio))
+		return false;
 	if (!dmb_folio_may_enter(folio))
 		return false;
 

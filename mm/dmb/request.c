@@ -21,7 +21,7 @@
 
 /* dmb_designate() replaces the requests with the blocks made of them. */
 struct dmb_table dmb_requests __initdata_memblock;
-static struct dmb dmb_request_memory[DMB_MAX_BLOCKS] __initdata_memblock;
+static struct dmb dmb_request_memory[DMB_MAX_BLOCKS] __initdata;
 
 /* dmb_check_request() writes refusals that have figures in them here. */
 static char dmb_why[96 + DMB_NAME_LEN] __initdata;

@@ -13,28 +13,6 @@
 
 #include "internal.h"
 
-/**
- * dmb_report_node_meminfo - DmbTotal and DmbFree of a node
- * @buf: what is read from the file meminfo of the node
- * @len: how much of it there is already
- * @nid: the node
- *
- * Return: the number of characters added.
- */
-int dmb_report_node_meminfo(char *buf, int len, int nid)
-{
-	unsigned long free = dmb_node_free_pages(NODE_DATA(nid)), total = 0;
-	int i;
-
-	for (i = 0; i < MAX_NR_ZONES; i++)
-		total += zone_dmb_pages(&NODE_DATA(nid)->node_zones[i]);
-	return sysfs_emit_at(buf, len,
-			     "Node %d DmbTotal:       %8lu kB\n"
-			     "Node %d DmbFree:        %8lu kB\n",
-			     nid, total << (PAGE_SHIFT - 10),
-			     nid, free << (PAGE_SHIFT - 10));
-}
-
 static inline struct dmb *to_dmb(struct kobject *kobj)
 {
 	return container_of(kobj, struct dmb, kobj);

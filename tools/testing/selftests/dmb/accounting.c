@@ -87,6 +87,23 @@ TEST_F(accounting, free_is_the_sum)
 	EXPECT_LE(dmb_meminfo("DmbFree"), dmb_meminfo("DmbTotal"));
 }
 
+/* Blocks may touch at any pageblock, and no page gets into the lists of another. */
+TEST_F(accounting, full_blocks_have_little_free)
+{
+	size_t size = dmb_meminfo("DmbFree");
+	void *memory;
+	int i, nr;
+
+	if (dmb_meminfo("MemAvailable") < size + 128 * MB)
+		SKIP(return, "there is little memory besides the blocks");
+	memory = dmb_touch(size, true);
+	ASSERT_NE(NULL, memory);
+	nr = dmb_read_blocks(self->blocks);
+	for (i = 0; i < nr; i++)
+		EXPECT_LE(self->blocks[i].free, self->blocks[i].size / 2);
+	munmap(memory, size);
+}
+
 TEST_F(accounting, vmstat_and_meminfo_agree)
 {
 	unsigned long long page = sysconf(_SC_PAGESIZE);

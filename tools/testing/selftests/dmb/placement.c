@@ -411,6 +411,36 @@ FIXTURE_TEARDOWN(others)
 	EXPECT_LT(llabs(audit.used - self->used), DMB_NOISE);
 }
 
+/* Large pages come from any block that has them if the one in turn has none. */
+TEST_F(others, large_pages_of_the_next_block)
+{
+	size_t page = sysconf(_SC_PAGESIZE), huge_size = 32 * MB, size, i;
+	const char *spread = SYSFS_DMB "/spread";
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	void *huge;
+	char *memory;
+
+	if (dmb_read_blocks(blocks) < 2 || blocks[0].node != blocks[1].node ||
+	    blocks[1].free < 2 * huge_size)
+		SKIP(return, "wants two blocks on one node");
+	ASSERT_EQ(0, dmb_run_on(0));
+	/* Now the lowest block has all turns. */
+	ASSERT_EQ(0, dmb_write(spread, "0"));
+	size = blocks[0].free / STEP * STEP;
+	memory = dmb_touch(size, false);
+	EXPECT_NE(NULL, memory);
+	for (i = 0; memory && i < size; i += MB / 4)
+		madvise(memory + i, page, MADV_DONTNEED);
+
+	huge = dmb_touch(huge_size, true);
+	EXPECT_NE(NULL, huge);
+	if (huge)
+		EXPECT_EQ(huge_size, dmb_bytes_in_blocks(huge, huge_size));
+	EXPECT_EQ(0, dmb_write(spread, "1"));
+	munmap(huge, huge_size);
+	munmap(memory, size);
+}
+
 static unsigned long reclaimed(void)
 {
 	return dmb_read_value("/proc/vmstat", "pgsteal_kswapd") +

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How blocks are part of the zones that they lie in.
+ *
+ * Here is all that boot.c needs of zones and of their pages.
+ */
+
+#include <linux/dmb.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/sysfs.h>
+
+#include "boot.h"
+#include "internal.h"
+
+/**
+ * dmb_adjust_core - make kernelcore= and movablecore= know the blocks
+ * @kernelcore: pages wanted for the kernel, 0 if not given
+ * @movablecore: pages wanted for movable memory, 0 if not given
+ *
+ * Blocks are part of the movable memory that was asked for.  They are not part
+ * of the kernel's.
+ *
+ * Context: free_area_init(), when nodes are known and zones are not.
+ */
+void __init dmb_adjust_core(unsigned long *kernelcore,
+			    unsigned long *movablecore)
+{
+	unsigned long pages = dmb_all_usable_pages(ULONG_MAX);
+
+	*movablecore -= min(*movablecore, pages);
+	if (*kernelcore)
+		*kernelcore += pages;
+}
+
+/* Have the struct pages of the node from here on been left for later? */
+static bool __init dmb_deferred(unsigned long pfn, int nid)
+{
+#ifdef CONFIG_DEFERRED_STRUCT_PAGE_INIT
+	return pfn >= NODE_DATA(nid)->first_deferred_pfn;
+#else
+	return false;
+#endif
+}
+
+/**
+ * dmb_pfn_zone - find the zone that a block would be in
+ * @pfn: a page frame of the block, which is RAM
+ *
+ * Context: dmb_designate().
+ * Return: the zone.
+ */
+struct zone * __init dmb_pfn_zone(unsigned long pfn)
+{
+	int nid = early_pfn_to_nid(pfn);
+	pg_data_t *pgdat = NODE_DATA(nid);
+
+	/* Only the highest zone of a node is ever deferred. */
+	if (dmb_deferred(pfn, nid))
+		return pgdat->node_zones + pgdat->nr_zones - 1;
+	return page_zone(pfn_to_page(pfn));
+}
+
+/**
+ * dmb_join_zone - have a zone know a new block
+ * @dmb: the block
+ * @zone: the zone that dmb_pfn_zone() has told for it
+ *
+ * Context: dmb_designate().
+ */
+void __init dmb_join_zone(struct dmb *dmb, struct zone *zone)
+{
+	unsigned long pfn;
+
+	dmb->pool = dmb_alloc_pool(zone);
+	for (pfn = dmb->start_pfn; pfn < dmb->end_pfn;
+	     pfn += pageblock_nr_pages) {
+		/* dmb_count_pages() counts the rest. */
+		if (dmb_deferred(pfn, zone_to_nid(zone)))
+			break;
+		set_pageblock_migratetype(pfn_to_page(pfn), MIGRATE_DMB);
+		zone->dmb_pages += pageblock_nr_pages;
+	}
+}
+
+/**
+ * dmb_settle_zones - get the page allocator ready for the pages of the blocks
+ *
+ * Context: dmb_designate(), when all blocks have joined their zones.
+ */
+void __init dmb_settle_zones(void)
+{
+	dmb_init_pools();
+	dmb_settle_nodes();
+
+	/* From here on set_pageblock_migratetype() keeps the type. */
+	static_branch_enable(&dmb_present);
+}
+
+/*
+ * Only now, with all struct pages initialised, are all pages of blocks managed.
+ */
+static int __init dmb_count_pages(void)
+{
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb)))
+		dmb->pool->zone->dmb_pages = 0;
+	while ((dmb = dmb_next(dmb)))
+		dmb->pool->zone->dmb_pages += dmb_nr_pages(dmb);
+	return 0;
+}
+core_initcall(dmb_count_pages);
+
+/**
+ * dmb_report_node_meminfo - DmbTotal and DmbFree of a node
+ * @buf: what is read from the file meminfo of the node
+ * @len: how much of it there is already
+ * @nid: the node
+ *
+ * Return: the number of characters added.
+ */
+int dmb_report_node_meminfo(char *buf, int len, int nid)
+{
+	unsigned long free = dmb_node_free_pages(NODE_DATA(nid)), total = 0;
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		total += zone_dmb_pages(&NODE_DATA(nid)->node_zones[i]);
+	return sysfs_emit_at(buf, len,
+			     "Node %d DmbTotal:       %8lu kB\n"
+			     "Node %d DmbFree:        %8lu kB\n",
+			     nid, total << (PAGE_SHIFT - 10),
+			     nid, free << (PAGE_SHIFT - 10));
+}
