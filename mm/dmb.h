@@ -31,9 +31,9 @@ struct memory_notify;
 #define zone_dmb_pages(zone)		((zone)->dmb_pages)
 #define zone_free_dmb_pages(zone)	zone_page_state(zone, NR_FREE_DMB_PAGES)
 #else
-#define is_migrate_dmb(migratetype)	false
-#define zone_dmb_pages(zone)		0UL
-#define zone_free_dmb_pages(zone)	0UL
+static inline bool is_migrate_dmb(int migratetype) { return false; }
+static inline unsigned long zone_dmb_pages(struct zone *zone) { return 0; }
+static inline unsigned long zone_free_dmb_pages(struct zone *zone) { return 0; }
 #endif
 
 /*
@@ -136,11 +136,12 @@ static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 void __dmb_drain_range(struct zone *zone);
 unsigned long __dmb_contig_first(unsigned long pfn);
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
-bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
-			unsigned long end_pfn, bool isolated,
+bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
+			unsigned int migratetype, bool isolated,
 			unsigned int *round);
 void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
-			 bool isolated, int err, gfp_t gfp);
+			 unsigned int migratetype, bool isolated, int err,
+			 gfp_t gfp);
 void __dmb_count_taken(unsigned long pfn, long nr_pages);
 
 /*
@@ -185,21 +186,26 @@ static inline bool dmb_reclaim_isolated(unsigned long pfn,
 }
 
 /* Should alloc_contig_range() try this range again? */
-static inline bool dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
-				    unsigned long end_pfn, bool isolated,
+static inline bool dmb_contig_retry(unsigned long start_pfn,
+				    unsigned long end_pfn,
+				    unsigned int migratetype, bool isolated,
 				    unsigned int *round)
 {
-	return dmb_contains_pfn(start_pfn) &&
-	       __dmb_contig_retry(zone, start_pfn, end_pfn, isolated, round);
+	return dmb_enabled() &&
+	       dmb_intersects(start_pfn, end_pfn) == DMB_INTERSECTS &&
+	       __dmb_contig_retry(start_pfn, end_pfn, migratetype, isolated,
+				  round);
 }
 
 /* Report which page kept a range in a block from being allocated. */
 static inline void dmb_contig_failed(unsigned long start_pfn,
-				     unsigned long end_pfn, bool isolated,
+				     unsigned long end_pfn,
+				     unsigned int migratetype, bool isolated,
 				     int err, gfp_t gfp)
 {
 	if (dmb_contains_pfn(start_pfn))
-		__dmb_contig_failed(start_pfn, end_pfn, isolated, err, gfp);
+		__dmb_contig_failed(start_pfn, end_pfn, migratetype, isolated,
+				    err, gfp);
 }
 
 /* May alloc_contig_pages() take this range for a request with these flags? */
@@ -231,7 +237,7 @@ static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
 /* Does this pass of compaction work on blocks? */
 #define compacts_blocks(cc)	(dmb_enabled() && (cc)->designated)
 
-bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx);
+bool __dmb_compactable(struct zone *zone, int order, int highest_zoneidx);
 bool dmb_scattered(struct zone *zone);
 bool dmb_has_free_order(struct zone *zone, unsigned int order);
 void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
@@ -240,6 +246,13 @@ struct folio *__dmb_compaction_target(struct compact_control *cc,
 				      struct folio *src);
 bool __dmb_compaction_untarget(struct compact_control *cc, struct folio *dst);
 unsigned long __dmb_free_targets(struct zone *zone);
+
+/* Is it worth compacting the blocks of a zone for such a request? */
+static inline bool dmb_compactable(struct zone *zone, int order,
+				   int highest_zoneidx)
+{
+	return dmb_enabled() && __dmb_compactable(zone, order, highest_zoneidx);
+}
 
 /* A page in a block for compaction to migrate to, or NULL to look elsewhere */
 static inline struct folio *dmb_compaction_target(struct compact_control *cc,
@@ -435,8 +448,13 @@ static inline bool dmb_holds_area(phys_addr_t base, phys_addr_t size)
 }
 
 #define hugetlb_dmb		false
-#define dmb_declare_area(size, align, order_per_bit, name, res_cma, nid)	\
-	(-EOPNOTSUPP)
+
+static inline int dmb_declare_area(phys_addr_t size, phys_addr_t align,
+				   unsigned int order_per_bit, const char *name,
+				   struct cma **res_cma, int nid)
+{
+	return -EOPNOTSUPP;
+}
 
 static inline void dmb_note_area(struct cma *cma)
 {

@@ -56,17 +56,20 @@ static struct dmb_claim *dmb_find_claim(unsigned long start_pfn,
 	return NULL;
 }
 
-/* Is this page frame an owner's, or has CMA taken it? */
-bool dmb_claimed(unsigned long pfn)
+/* Has dmb_claim() given this page frame to an owner? */
+bool dmb_owned(unsigned long pfn)
 {
 	struct dmb_claim *claim;
 
-	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
-		claim = dmb_find_claim(pfn, pfn + 1);
-		if (claim && claim->taken)
-			return true;
-	}
-	return dmb_cma_allocated(pfn);
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	claim = dmb_find_claim(pfn, pfn + 1);
+	return claim && claim->taken;
+}
+
+/* Is this page frame an owner's, or has CMA taken it? */
+bool dmb_claimed(unsigned long pfn)
+{
+	return dmb_owned(pfn) || dmb_cma_allocated(pfn);
 }
 
 /* Puts a claim on the list, so that nobody else can have any of its pages. */
@@ -220,12 +223,14 @@ int dmb_release(phys_addr_t base, phys_addr_t size)
 			return -EINVAL;
 		/* Others cannot claim it yet, nor release it once more. */
 		claim->taken = false;
-		dmb_count_claimed(claim->dmb, -(long)(end_pfn - start_pfn));
 	}
 
 	if (claim->resource.parent)
 		remove_resource(&claim->resource);
 	free_contig_range(start_pfn, end_pfn - start_pfn);
+	/* Reclaim would take pages that are counted nowhere for reclaimable. */
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
+		dmb_count_claimed(claim->dmb, -(long)(end_pfn - start_pfn));
 	dmb_end_claim(claim);
 	return 0;
 }
@@ -258,6 +263,17 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 	return notifier_from_errno(-EBUSY);
 }
 
+/* The memory that a block is in. The block may be all of it. */
+static struct resource * __init dmb_ram_around(const struct resource *block)
+{
+	struct resource *ram;
+
+	for (ram = iomem_resource.child; ram; ram = ram->sibling)
+		if (resource_contains(ram, block))
+			return ram;
+	return &iomem_resource;
+}
+
 static int __init dmb_claim_init(void)
 {
 	struct dmb *dmb = NULL;
@@ -265,7 +281,8 @@ static int __init dmb_claim_init(void)
 	while ((dmb = dmb_next(dmb))) {
 		dmb_name_resource(&dmb->resource, "Designated Movable Block",
 				  dmb->start_pfn, dmb->end_pfn);
-		if (insert_resource(&iomem_resource, &dmb->resource))
+		if (insert_resource(dmb_ram_around(&dmb->resource),
+				    &dmb->resource))
 			pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
 	}
 	if (dmb_blocks.nr)

@@ -54,7 +54,7 @@ bool dmb_has_free_order(struct zone *zone, unsigned int order)
 }
 
 /**
- * dmb_compactable - is it worth compacting the blocks of a zone?
+ * __dmb_compactable - is it worth compacting the blocks of a zone?
  * @zone: the zone
  * @order: the order wanted
  * @highest_zoneidx: the zones that the request may use
@@ -62,7 +62,7 @@ bool dmb_has_free_order(struct zone *zone, unsigned int order)
  * Return: true if the request may use blocks, and there are enough free pages
  * in those of the zone but none of this order.
  */
-bool dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
+bool __dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
 {
 	return order > 0 && dmb_eligible(highest_zoneidx) &&
 	       zone_free_dmb_pages(zone) >= compact_gap(order) &&

@@ -81,6 +81,36 @@ static bool dmb_migrate_for_room(struct list_head *folios, gfp_t gfp)
 	return moved;
 }
 
+/* Can this folio not be reclaimed, since there is no swap space for it? */
+static bool dmb_unswappable(struct folio *folio)
+{
+	return folio_test_swapbacked(folio) && !folio_test_swapcache(folio) &&
+	       mem_cgroup_get_nr_swap_pages(folio_memcg(folio)) <= 0;
+}
+
+/*
+ * Wait for the writeback that reclaim has begun, so that the next try finds
+ * clean folios. They are on the LRU again, or gone: a reference would have kept
+ * reclaim from writing them. Return whether there was any.
+ */
+static bool dmb_wait_for_writeback(const unsigned long *pfns, unsigned int nr)
+{
+	bool waited = false;
+
+	while (nr--) {
+		struct folio *folio = page_folio(pfn_to_page(pfns[nr]));
+
+		if (!folio_test_writeback(folio) || !folio_try_get(folio))
+			continue;
+		if (folio_test_writeback(folio)) {
+			folio_wait_writeback_killable(folio);
+			waited = true;
+		}
+		folio_put(folio);
+	}
+	return waited;
+}
+
 /**
  * __dmb_reclaim_isolated - reclaim folios that there is no room for elsewhere
  * @folios: isolated folios; those that could be reclaimed leave the list, and
@@ -93,8 +123,10 @@ static bool dmb_migrate_for_room(struct list_head *folios, gfp_t gfp)
  */
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 {
+	unsigned long pfns[COMPACT_CLUSTER_MAX];
 	struct folio *folio, *next;
 	LIST_HEAD(reclaimable);
+	unsigned int nr = 0;
 	bool progress;
 
 	/* Reclaim may want to write, which filesystems might not stand here. */
@@ -109,7 +141,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 
 	list_for_each_entry_safe(folio, next, folios, lru) {
 		if (folio_test_hugetlb(folio) || __folio_test_movable(folio) ||
-		    folio_test_unevictable(folio))
+		    folio_test_unevictable(folio) || dmb_unswappable(folio))
 			continue;
 		if (folio_is_file_lru(folio)) {
 			if (folio_test_dirty(folio))
@@ -117,6 +149,8 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 			/* Or somebody else has begun to. */
 			folio_wait_writeback(folio);
 		}
+		if (nr < ARRAY_SIZE(pfns))
+			pfns[nr++] = folio_pfn(folio);
 		list_move(&folio->lru, &reclaimable);
 		/* reclaim_pages() is for folios that nobody has counted. */
 		node_stat_mod_folio(folio, NR_ISOLATED_ANON +
@@ -124,6 +158,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 				    -folio_nr_pages(folio));
 	}
 	progress = reclaim_pages(&reclaimable);
+	progress |= dmb_wait_for_writeback(pfns, nr);
 	return dmb_migrate_for_room(folios, gfp) || progress;
 }
 
@@ -182,12 +217,21 @@ static unsigned long dmb_first_isolated(unsigned long start_pfn,
 	return pfn;
 }
 
+/*
+ * Does somebody else have this page for good? cma_alloc() marks all pages of
+ * its range in the bitmap of the area before it asks for them.
+ */
+static bool dmb_taken(unsigned long pfn, unsigned int migratetype)
+{
+	return is_migrate_cma(migratetype) ? dmb_owned(pfn) : dmb_claimed(pfn);
+}
+
 /* A guess, since the page is somebody else's, and nothing holds it. */
-static const char *dmb_busy_reason(struct page *page)
+static const char *dmb_busy_reason(struct page *page, unsigned int migratetype)
 {
 	struct folio *folio = page_folio(page);
 
-	if (dmb_claimed(page_to_pfn(page)))
+	if (dmb_taken(page_to_pfn(page), migratetype))
 		return "claimed by an owner";
 	if (PageHWPoison(page))
 		return "poisoned";
@@ -206,9 +250,9 @@ static const char *dmb_busy_reason(struct page *page)
 
 /**
  * __dmb_contig_retry - does it make sense to try again to empty a range?
- * @zone: the zone that the range is in
  * @start_pfn: first page frame, in a block
  * @end_pfn: one past the last page frame
+ * @migratetype: what alloc_contig_range() was given, MIGRATE_CMA for CMA
  * @isolated: the caller has isolated the range; else somebody else has, a part
  * @round: how often this was asked for before, to begin with 0
  *
@@ -219,8 +263,9 @@ static const char *dmb_busy_reason(struct page *page)
  * Context: Process context, sleeps up to 512 ms.
  * Return: false if the time is up, or what is in the way will stay.
  */
-bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
-			unsigned long end_pfn, bool isolated, unsigned int *round)
+bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
+			unsigned int migratetype, bool isolated,
+			unsigned int *round)
 {
 	unsigned int rounds = isolated ? DMB_CONTIG_ROUNDS : DMB_ISOLATION_ROUNDS;
 	unsigned long pfn = dmb_first_busy(start_pfn, end_pfn);
@@ -228,7 +273,7 @@ bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
 	if (*round == rounds || fatal_signal_pending(current))
 		return false;
 	if (pfn < end_pfn &&
-	    (dmb_claimed(pfn) || PageHWPoison(pfn_to_page(pfn))))
+	    (dmb_taken(pfn, migratetype) || PageHWPoison(pfn_to_page(pfn))))
 		return false;
 
 	if (!isolated) {
@@ -236,7 +281,8 @@ bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
 	} else {
 		if (*round)
 			fsleep(USEC_PER_MSEC << (*round - 1));
-		dmb_drain_range(zone, start_pfn, end_pfn);
+		dmb_drain_range(page_zone(pfn_to_page(start_pfn)), start_pfn,
+				end_pfn);
 	}
 	(*round)++;
 	return true;
@@ -246,6 +292,7 @@ bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
  * __dmb_contig_failed - say what was in the way
  * @start_pfn: first page frame of the range that was asked for, in a block
  * @end_pfn: one past the last page frame
+ * @migratetype: what alloc_contig_range() was given, MIGRATE_CMA for CMA
  * @isolated: the caller has isolated the range; else somebody else has, a part
  * @err: what the caller is going to be told
  * @gfp: the flags of the request
@@ -253,7 +300,8 @@ bool __dmb_contig_retry(struct zone *zone, unsigned long start_pfn,
  * Context: Process context, before the isolation of the range is undone.
  */
 void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
-			 bool isolated, int err, gfp_t gfp)
+			 unsigned int migratetype, bool isolated, int err,
+			 gfp_t gfp)
 {
 	const char *reason;
 	unsigned long pfn;
@@ -273,7 +321,7 @@ void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
 	else if (err == -EINTR)
 		reason = "in use, and the task that waits for it is to die";
 	else
-		reason = dmb_busy_reason(pfn_to_page(pfn));
+		reason = dmb_busy_reason(pfn_to_page(pfn), migratetype);
 
 	trace_dmb_contig_failed(start_pfn, end_pfn, pfn, reason, err);
 	if (!(gfp & __GFP_NOWARN))

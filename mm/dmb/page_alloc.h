@@ -93,6 +93,7 @@ static __always_inline struct page *rmqueue_pool(struct zone *preferred_zone,
 static bool pool_has_order(struct dmb_pool *pool, unsigned int order)
 {
 	for (; order < NR_PAGE_ORDERS; order++)
+		/* A wrong answer costs another try. */
 		if (data_race(pool->free_area[order].nr_free))
 			return true;
 	return false;
@@ -117,6 +118,7 @@ static bool drain_pool(struct dmb_pool *pool, int cpu)
 	unsigned long __maybe_unused UP_flags;
 	int count = 0;
 
+	/* As in drain_all_pages(), a page that comes meanwhile is missed. */
 	if (!data_race(pcp->count))
 		return false;
 
@@ -171,6 +173,7 @@ static noinline struct page *rmqueue_other_pool(struct zone *preferred_zone,
 	/* A page that is freed to a list from here on sets it again. */
 	this_cpu_and(dmb_cached, ~node->cached);
 	list_for_each_entry(pool, &node->pools, list) {
+		/* The task may be on another CPU by now: a page is missed. */
 		if (!data_race(raw_cpu_ptr(pool->pageset)->count))
 			continue;
 		dmb_note_cached(node->cached);
@@ -262,6 +265,7 @@ static void drain_pool_lists(struct dmb_pool *pool)
 	for_each_online_cpu(cpu) {
 		struct per_cpu_pages *pcp = per_cpu_ptr(pool->pageset, cpu);
 
+		/* As in drain_all_pages(), a page that comes now is missed. */
 		if (data_race(pcp->count))
 			drain_pageset(pool->zone, pcp);
 	}

@@ -43,10 +43,11 @@ void dmb_count_unlisted(struct page *page, long nr_pages)
 EXPORT_SYMBOL_GPL(dmb_count_unlisted);
 
 /*
- * At least so many of them are in blocks.  What is neither counted as free there
- * nor on a list is in use by few: by owners, by hugetlb, which counts for the
- * machine, by zsmalloc and balloons.  Or it is in per-cpu lists, or in pageblocks
- * that somebody has isolated, maybe a whole block.
+ * About so many of them are in blocks, and rather more than this.  What is
+ * neither counted as free there nor on a list is in use by few: by owners, by
+ * hugetlb, which counts for the machine, by zsmalloc and balloons.  Or it is in
+ * per-cpu lists, or isolated from the LRU lists, or in pageblocks that somebody
+ * has isolated, maybe a whole block.
  */
 unsigned long dmb_zone_lru_designated(struct zone *zone)
 {
@@ -58,6 +59,8 @@ unsigned long dmb_zone_lru_designated(struct zone *zone)
 	used -= min(used, zone_free_dmb_pages(zone));
 
 	elsewhere = hugetlb_total_pages() +
+		    node_page_state(zone->zone_pgdat, NR_ISOLATED_ANON) +
+		    node_page_state(zone->zone_pgdat, NR_ISOLATED_FILE) +
 		    READ_ONCE(zone->nr_isolate_pageblock) * pageblock_nr_pages;
 	while ((dmb = dmb_next(dmb)))
 		if (dmb->pool->zone == zone)
@@ -72,8 +75,9 @@ unsigned long dmb_zone_lru_designated(struct zone *zone)
 }
 
 /*
- * No more than so many are in ordinary memory.  Too high a figure makes a request
- * try once more in vain, while too low a one would kill a process for nothing.
+ * About so many are in ordinary memory, and rather fewer.  Too high a figure
+ * makes a request try once more in vain, while too low a one would kill a
+ * process for nothing.
  */
 unsigned long dmb_zone_lru_ordinary(struct zone *zone)
 {

@@ -25,7 +25,8 @@ static ssize_t base_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  (u64)PFN_PHYS(to_dmb(kobj)->start_pfn));
 }
 
-static struct kobj_attribute base_attr = __ATTR_RO(base);
+/* A block that was trimmed around the kernel image would tell where that is. */
+static struct kobj_attribute base_attr = __ATTR_RO_MODE(base, 0400);
 
 static ssize_t size_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
@@ -34,7 +35,7 @@ static ssize_t size_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  (u64)PFN_PHYS(dmb_nr_pages(to_dmb(kobj))));
 }
 
-static struct kobj_attribute size_attr = __ATTR_RO(size);
+static struct kobj_attribute size_attr = __ATTR_RO_MODE(size, 0400);
 
 static ssize_t free_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)

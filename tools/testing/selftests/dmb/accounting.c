@@ -2,9 +2,13 @@
 /* What /proc and /sys say about the blocks must agree. */
 
 #include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "dmb_util.h"
@@ -85,23 +89,6 @@ TEST_F(accounting, free_is_the_sum)
 		sum += self->blocks[i].free;
 	EXPECT_LT(llabs(sum - (long long)dmb_meminfo("DmbFree")), DMB_NOISE);
 	EXPECT_LE(dmb_meminfo("DmbFree"), dmb_meminfo("DmbTotal"));
-}
-
-/* Blocks may touch at any pageblock, and no page gets into the lists of another. */
-TEST_F(accounting, full_blocks_have_little_free)
-{
-	size_t size = dmb_meminfo("DmbFree");
-	void *memory;
-	int i, nr;
-
-	if (dmb_meminfo("MemAvailable") < size + 128 * MB)
-		SKIP(return, "there is little memory besides the blocks");
-	memory = dmb_touch(size, true);
-	ASSERT_NE(NULL, memory);
-	nr = dmb_read_blocks(self->blocks);
-	for (i = 0; i < nr; i++)
-		EXPECT_LE(self->blocks[i].free, self->blocks[i].size / 2);
-	munmap(memory, size);
 }
 
 TEST_F(accounting, vmstat_and_meminfo_agree)
@@ -380,6 +367,52 @@ TEST_F(accounting, highmem_includes_its_blocks)
 	EXPECT_LT(llabs(sum - known), DMB_NOISE + llabs(free - later));
 	EXPECT_LT(llabs((long long)(dmb_meminfo("MemFree") - dmb_meminfo("HighFree") -
 				    dmb_meminfo("LowFree"))), DMB_NOISE);
+}
+
+/* Addresses would tell where the kernel image is, as in /proc/iomem. */
+TEST_F(accounting, addresses_are_for_root)
+{
+	static const char * const files[] = { "base", "size", "free", "claimed", "node", "zone" };
+	char path[PATH_MAX];
+	unsigned int i;
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (setgroups(0, NULL) || setgid(65534) || setuid(65534))
+			_exit(100);
+		for (i = 0; i < ARRAY_SIZE(files); i++) {
+			snprintf(path, sizeof(path), SYSFS_DMB "/%s/%s",
+				 self->blocks[0].name, files[i]);
+			if (!access(path, R_OK) != (i >= 2))
+				_exit(i + 1);
+			if (!access(path, W_OK))
+				_exit(i + 1);
+		}
+		_exit(access(DEBUGFS_DMB, X_OK) ? 0 : 99);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(0, WEXITSTATUS(status));
+}
+
+/* Blocks may touch at any pageblock, and no page gets into the lists of another. */
+TEST_F(accounting, full_blocks_have_little_free)
+{
+	size_t size = dmb_meminfo("DmbFree");
+	void *memory;
+	int i, nr;
+
+	if (dmb_meminfo("MemAvailable") < size + 128 * MB)
+		SKIP(return, "there is little memory besides the blocks");
+	memory = dmb_touch(size, true);
+	ASSERT_NE(NULL, memory);
+	nr = dmb_read_blocks(self->blocks);
+	for (i = 0; i < nr; i++)
+		EXPECT_LE(self->blocks[i].free, self->blocks[i].size / 2);
+	munmap(memory, size);
 }
 
 int main(int argc, char **argv)

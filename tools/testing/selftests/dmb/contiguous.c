@@ -801,6 +801,40 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	EXPECT_EQ(0, wrong_stamps(&self->tenants));
 }
 
+/* Pages that cannot be swapped out move to where clean page cache is dropped. */
+TEST_F(full, page_cache_elsewhere_makes_room)
+{
+	uint64_t base = self->block.base + 64 * MB, size = 64 * MB;
+	size_t unused, i;
+	char *buffer;
+	int fd;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	if (dmb_write("/sys/block/zram0/disksize", "1G"))
+		SKIP(return, "needs zram");
+	buffer = malloc(MB);
+	ASSERT_NE(NULL, buffer);
+	ASSERT_TRUE(move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	unused = load_ordinary_free();
+	if (unused > 4 * size)
+		load_hog(unused - 4 * size, 0, "anywhere");
+	/* Page cache of a block device is in ordinary memory while it is open. */
+	fd = open("/dev/zram0", O_RDONLY);
+	for (i = 0; i < 8 * size; i += MB)
+		ASSERT_EQ((ssize_t)MB, read(fd, buffer, MB));
+	TH_LOG("%zu MiB free, %llu MiB of page cache", load_ordinary_free() / MB,
+	       dmb_meminfo("Buffers") / MB);
+	EXPECT_LT(load_ordinary_free(), size);
+
+	EXPECT_EQ(0, dmb_claim(base, size));
+	EXPECT_EQ(0, dmb_release(base, size));
+	close(fd);
+	free(buffer);
+	load_free_hogs();
+	EXPECT_EQ(0, wrong_stamps(&self->tenants));
+}
+
 /* Bytes of a range that belong to the memory of @frames */
 static size_t bytes_within(const uint64_t *frames, size_t nr, uint64_t base, uint64_t size)
 {
@@ -1080,6 +1114,23 @@ static bool in_iomem(uint64_t base, uint64_t size, const char *name)
 	return found;
 }
 
+/* A block is in the memory that it is a part of, even if it is all of that. */
+TEST_F(range, iomem_has_blocks_in_memory)
+{
+	char line[256], wanted[64];
+	FILE *f = fopen("/proc/iomem", "r");
+	bool found = false;
+
+	ASSERT_NE(NULL, f);
+	snprintf(wanted, sizeof(wanted), "%08llx-%08llx : Designated",
+		 (unsigned long long)self->block.base,
+		 (unsigned long long)(self->block.base + self->block.size - 1));
+	while (fgets(line, sizeof(line), f))
+		found |= line[0] == ' ' && strstr(line, wanted);
+	fclose(f);
+	EXPECT_TRUE(found);
+}
+
 TEST_F(range, iomem_shows_blocks_and_owners)
 {
 	uint64_t base = self->block.base, size = 4 * PAGEBLOCK;
@@ -1220,6 +1271,47 @@ TEST_F(area, alloc_and_release)
 	/* All of the area: not while a part is taken */
 	EXPECT_NE(0, dmb_claim(self->base, self->size));
 	ASSERT_EQ(0, dmb_write(AREA "/free", pages));
+}
+
+/* CMA waits for what holds a page for a moment, as dmb_claim() does. */
+TEST_F(area, short_references_are_waited_for)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = self->tenants.size / page, i, k;
+	uint64_t *frames = dmb_frames(self->tenants.memory, self->tenants.size);
+	struct iovec vec = { .iov_len = page };
+	char pages[32], byte;
+	int pipes[2];
+	pid_t reader;
+
+	for (i = 0; i < nr; i++)
+		if (frames[i] >= self->base / page &&
+		    frames[i] < (self->base + self->size) / page)
+			break;
+	ASSERT_LT(i, nr);
+	free(frames);
+	vec.iov_base = (char *)self->tenants.memory + i * page;
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ((ssize_t)page, vmsplice(pipes[1], &vec, 1, 0));
+
+	/* All of the area, so that there is no other range to try */
+	snprintf(pages, sizeof(pages), "%llu", (unsigned long long)(self->size / page));
+	EXPECT_NE(0, dmb_write(AREA "/alloc", pages));
+	EXPECT_EQ(0, claimed());
+
+	reader = fork();
+	if (!reader) {
+		usleep(200000);
+		for (k = 0; k < page; k++)
+			if (read(pipes[0], &byte, 1) != 1)
+				_exit(1);
+		_exit(0);
+	}
+	EXPECT_EQ(0, dmb_write(AREA "/alloc", pages));
+	EXPECT_EQ(self->size, claimed());
+	waitpid(reader, NULL, 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	dmb_write(AREA "/free", pages);
 }
 
 /* An area outside of blocks works as without blocks. */

@@ -118,6 +118,9 @@ TEST_F(sticky, memory_offline_and_online_movable)
 
 	ASSERT_EQ(0, set_memory_state(base, "offline"));
 	ASSERT_EQ(0, set_memory_state(base, "online_movable"));
+	/* Ordinary memory comes before free pages in the lists of other CPUs. */
+	ASSERT_EQ(0, dmb_run_on(0));
+	dmb_drain_lists();
 	size = dmb_audit().unused - DMB_NOISE;
 	memory = dmb_touch(size, false);
 	ASSERT_NE(NULL, memory);
