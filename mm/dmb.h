@@ -67,7 +67,28 @@ static inline bool dmb_fills(struct zone *zone)
 	return dmb_enabled() && !zone_ordinary_pages(zone);
 }
 
+/*
+ * Are folios in blocks of this node counted in this zone, although it may have
+ * no memory? This is the ZONE_MOVABLE of a node with blocks.
+ */
+static inline bool dmb_counts_folios(struct zone *zone)
+{
+#ifdef CONFIG_DMB
+	return dmb_enabled() && zone_idx(zone) == ZONE_MOVABLE &&
+	       zone->zone_pgdat->dmb;
+#else
+	return false;
+#endif
+}
+
 /* vmstat.c, show_mem.c: statistics */
+
+/* All zones that have counters of their own for each CPU */
+#define for_each_counted_zone(zone)					\
+	for_each_zone(zone)						\
+		if (!populated_zone(zone) && !dmb_counts_folios(zone))	\
+			; /* do nothing */				\
+		else
 
 int __dmb_pcp_count(struct zone *zone, int cpu);
 unsigned long __dmb_nr_free(struct zone *zone, unsigned int order);
@@ -238,6 +259,8 @@ static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
 #define compacts_blocks(cc)	(dmb_enabled() && (cc)->designated)
 
 bool __dmb_compactable(struct zone *zone, int order, int highest_zoneidx);
+bool dmb_compaction_deferred(struct zone *zone, unsigned int order);
+void dmb_defer_compaction(struct zone *zone, unsigned int order, bool failed);
 bool dmb_scattered(struct zone *zone);
 bool dmb_has_free_order(struct zone *zone, unsigned int order);
 void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
@@ -288,10 +311,11 @@ static inline unsigned long dmb_free_targets(struct zone *zone,
 bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 		   const struct alloc_context *ac, bool last_resort);
 bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
-			int highest_zoneidx);
-unsigned long __dmb_eligible_lru(struct zone *zone, unsigned long nr_pages);
-unsigned long __dmb_eligible_share(pg_data_t *pgdat, int highest_zoneidx,
-				   unsigned long nr_pages);
+			int highest_zoneidx, bool urgent);
+void __dmb_revive_kswapd(pg_data_t *pgdat);
+unsigned long __dmb_reclaimable_pages(struct zone *zone);
+unsigned long dmb_drop_cache(pg_data_t *pgdat, gfp_t gfp_mask,
+			     unsigned long nr_pages, bool urgent);
 bool dmb_node_has_blocks(pg_data_t *pgdat);
 bool dmb_node_balanced(pg_data_t *pgdat, unsigned int order);
 
@@ -305,32 +329,35 @@ static inline bool dmb_relieve(gfp_t gfp_mask, unsigned int order,
 	return dmb_enabled() && __dmb_relieve(gfp_mask, order, ac, last_resort);
 }
 
-/* The same for kswapd */
+/* At this priority kswapd has scanned a quarter of all lists in vain. */
+#define DMB_URGENT_PRIORITY	2
+
+/*
+ * The same for kswapd, before it reclaims, and once more, with less regard for
+ * page cache in blocks, when it has found little to reclaim
+ */
 static inline bool dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
-				    int highest_zoneidx)
+				    int highest_zoneidx, int priority)
 {
-	return dmb_enabled() && __dmb_relieve_node(pgdat, order, highest_zoneidx);
+	if (!dmb_enabled() ||
+	    (priority != DEF_PRIORITY && priority != DMB_URGENT_PRIORITY))
+		return false;
+	return __dmb_relieve_node(pgdat, order, highest_zoneidx,
+				  priority != DEF_PRIORITY);
 }
 
-/* Of pages on the LRU lists of a zone, those that a request may reclaim */
-static inline unsigned long dmb_eligible_lru(struct zone *zone,
-					     int highest_zoneidx,
-					     unsigned long nr_pages)
+/* Let kswapd try again when relief has something to do that it had not before. */
+static inline void dmb_revive_kswapd(pg_data_t *pgdat)
 {
-	if (!dmb_enabled() || dmb_eligible(highest_zoneidx) ||
-	    !zone_dmb_pages(zone))
-		return nr_pages;
-	return __dmb_eligible_lru(zone, nr_pages);
+	if (dmb_enabled())
+		__dmb_revive_kswapd(pgdat);
 }
 
-/* The same, estimated, for a node's part of one list of one memory cgroup */
-static inline unsigned long dmb_eligible_share(pg_data_t *pgdat,
-					       int highest_zoneidx,
-					       unsigned long nr_pages)
+/* What a request may reclaim in blocks of a zone's node */
+static inline unsigned long dmb_reclaimable_pages(struct zone *zone,
+						  int highest_zoneidx)
 {
-	if (!dmb_enabled() || dmb_eligible(highest_zoneidx))
-		return nr_pages;
-	return __dmb_eligible_share(pgdat, highest_zoneidx, nr_pages);
+	return dmb_eligible(highest_zoneidx) ? __dmb_reclaimable_pages(zone) : 0;
 }
 
 /* The zone index for reclaim of everything in a node up to this zone */
@@ -338,13 +365,6 @@ static inline int dmb_reclaim_idx(pg_data_t *pgdat, int highest_zoneidx)
 {
 	return dmb_enabled() && dmb_node_has_blocks(pgdat) ? ZONE_MOVABLE :
 							     highest_zoneidx;
-}
-
-/* Does reclaim for a request that may not use blocks skip this folio? */
-static inline bool dmb_spares(struct folio *folio, int reclaim_idx)
-{
-	return reclaim_idx < ZONE_MOVABLE &&
-	       dmb_contains_pfn(folio_pfn(folio));
 }
 
 /* page-writeback.c */

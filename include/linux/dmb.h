@@ -77,8 +77,8 @@ enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 unsigned long dmb_total_pages(void);
 #define dmb_free_pages()	global_zone_page_state(NR_FREE_DMB_PAGES)
 unsigned long dmb_node_free_pages(pg_data_t *pgdat);
+bool __dmb_slab_crowds(void);
 int dmb_report_node_meminfo(char *buf, int len, int nid);
-void dmb_count_unlisted(struct page *page, long nr_pages);
 struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
 				     unsigned int order);
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
@@ -93,7 +93,6 @@ static inline struct dmb_pool *dmb_pool_of(unsigned long pfn) { return NULL; }
 static inline unsigned long dmb_total_pages(void) { return 0; }
 static inline unsigned long dmb_free_pages(void) { return 0; }
 static inline unsigned long dmb_node_free_pages(pg_data_t *pgdat) { return 0; }
-static inline void dmb_count_unlisted(struct page *page, long nr_pages) { }
 static inline int dmb_setup_owned(struct reserved_mem *rmem) { return 0; }
 
 static inline enum dmb_intersection dmb_intersects(unsigned long start_pfn,
@@ -132,6 +131,19 @@ static inline int dmb_release(phys_addr_t base, phys_addr_t size)
 }
 
 #endif /* CONFIG_DMB */
+
+/*
+ * Do inodes and the like crowd ordinary memory?  Then they are to be freed
+ * although they have page cache, which may be in blocks.
+ */
+static inline bool dmb_slab_crowds(void)
+{
+#ifdef CONFIG_DMB
+	return dmb_enabled() && __dmb_slab_crowds();
+#else
+	return false;
+#endif
+}
 
 /* Is this page frame designated, whatever type its pageblock has just now? */
 static __always_inline bool dmb_contains_pfn(unsigned long pfn)

@@ -18,6 +18,8 @@
  * @zone: the zone, which has blocks
  * @start_pfn: set to the first page frame of the first block
  * @end_pfn: set to one past the last page frame of the last block
+ *
+ * Parts of blocks that are offline, at the edge of the zone, are no part of it.
  */
 void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 		   unsigned long *end_pfn)
@@ -32,6 +34,8 @@ void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 			*start_pfn = dmb->start_pfn;
 		*end_pfn = dmb->end_pfn;
 	}
+	*start_pfn = max(*start_pfn, zone->zone_start_pfn);
+	*end_pfn = min(*end_pfn, zone_end_pfn(zone));
 }
 
 /**
@@ -67,6 +71,21 @@ bool __dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
 	return order > 0 && dmb_eligible(highest_zoneidx) &&
 	       zone_free_dmb_pages(zone) >= compact_gap(order) &&
 	       !dmb_has_free_order(zone, order);
+}
+
+/* Compaction of the blocks of a zone may be deferred as that of the zone is. */
+bool dmb_compaction_deferred(struct zone *zone, unsigned int order)
+{
+	struct dmb_node *node = zone->zone_pgdat->dmb;
+
+	return dmb_attempt_deferred(&node->compaction[zone_idx(zone)], order);
+}
+
+void dmb_defer_compaction(struct zone *zone, unsigned int order, bool failed)
+{
+	struct dmb_node *node = zone->zone_pgdat->dmb;
+
+	dmb_defer_attempts(&node->compaction[zone_idx(zone)], order, failed);
 }
 
 /**

@@ -36,14 +36,16 @@ compact_blocks(struct compact_control *cc, struct capture_control *capc)
 {
 	const bool ignore_skip_hint = cc->ignore_skip_hint;
 	const bool no_set_skip_hint = cc->no_set_skip_hint;
+	const bool everything = is_via_compact_memory(cc->order);
 	enum compact_result ret;
 
-	if (!dmb_enabled() || compacts_blocks(cc))
+	if (!dmb_enabled() || compacts_blocks(cc) || !zone_dmb_pages(cc->zone))
 		return COMPACT_SKIPPED;
-	if (is_via_compact_memory(cc->order)) {
+	if (everything) {
 		if (cc->proactive_compaction || !dmb_scattered(cc->zone))
 			return COMPACT_SKIPPED;
-	} else if (!dmb_compactable(cc->zone, cc->order, cc->highest_zoneidx)) {
+	} else if (!dmb_compactable(cc->zone, cc->order, cc->highest_zoneidx) ||
+		   dmb_compaction_deferred(cc->zone, cc->order)) {
 		return COMPACT_SKIPPED;
 	}
 
@@ -54,5 +56,9 @@ compact_blocks(struct compact_control *cc, struct capture_control *capc)
 	cc->designated = false;
 	cc->ignore_skip_hint = ignore_skip_hint;
 	cc->no_set_skip_hint = no_set_skip_hint;
+	/* Each request scans from the first page, so few may do so in vain. */
+	if (!everything)
+		dmb_defer_compaction(cc->zone, cc->order,
+				     ret == COMPACT_COMPLETE);
 	return ret;
 }

@@ -19,7 +19,6 @@
  * @end_pfn: one past the last page frame
  * @range: number of the range that was asked for, of which this is a part
  * @claimed: pages that owners have taken, or CMA
- * @unlisted: pages in use that are on no LRU list, and counted by nobody else
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
  * @resource: its line in /proc/iomem
@@ -30,7 +29,6 @@ struct dmb {
 	unsigned long end_pfn;
 	unsigned int range;
 	unsigned long claimed;
-	atomic_long_t unlisted;
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
 	struct resource resource;
@@ -62,8 +60,6 @@ static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 bool dmb_folio_may_enter(struct folio *folio);
 bool dmb_relief_has_room(struct zone *zone);
 struct folio *dmb_relief_target(struct folio *src, unsigned long private);
-unsigned long dmb_zone_lru_designated(struct zone *zone);
-unsigned long dmb_zone_lru_ordinary(struct zone *zone);
 
 void dmb_index_zone(struct zone *zone, unsigned long designated);
 void __init dmb_settle_nodes(void);

@@ -245,6 +245,25 @@ static __always_inline struct page *rmqueue_dmb(struct zone *zone,
 	return rmqueue_node_page(zonelist_zone(ac->preferred_zoneref), node);
 }
 
+/**
+ * dmb_alloc_folio - allocate a folio in the blocks of a node, or none at all
+ * @zone: a zone of the node, which has blocks
+ * @order: the order
+ *
+ * This neither waits nor reclaims, and charges no memory cgroup.
+ *
+ * Context: Any context in which a page can be allocated.
+ * Return: the folio, with one reference; NULL if the blocks have none.
+ */
+struct folio *dmb_alloc_folio(struct zone *zone, unsigned int order)
+{
+	struct page *page = rmqueue_node(zone, zone->zone_pgdat->dmb, order);
+
+	if (page)
+		prep_new_page(page, order, GFP_HIGHUSER_MOVABLE | __GFP_COMP, 0);
+	return page_rmappable_folio(page);
+}
+
 static bool drain_one_pool(struct dmb_node *node)
 {
 	struct dmb_pool *pool;
@@ -351,13 +370,21 @@ static void dmb_set_high_and_batch(struct zone *zone, int cpu_online)
 }
 
 /*
- * Replace the boot pageset, which pools share with the zone until now. A zone
- * that was offline in between comes back to the boot pageset, its pools do not.
+ * Replace what pools, and the counters of folios in them, share with the zone
+ * until now: what it has during boot. A zone that was offline in between comes
+ * back to that, its pools do not.
  */
 static void dmb_alloc_pagesets(struct zone *zone)
 {
+	struct zone *movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
 	struct dmb_pool *pool = NULL;
 	int cpu;
+
+	/* Folios in blocks are counted in that zone, populated or not. */
+	if (sizeof(struct per_cpu_zonestat) > 0 && dmb_counts_folios(movable) &&
+	    zone != movable &&
+	    movable->per_cpu_zonestats == zone->per_cpu_zonestats)
+		movable->per_cpu_zonestats = alloc_percpu(struct per_cpu_zonestat);
 
 	while ((pool = dmb_next_pool(zone, pool))) {
 		if (pool->pageset != zone->per_cpu_pageset)

@@ -41,6 +41,44 @@ struct dmb_pool {
 };
 
 /**
+ * struct dmb_deferral - something that has failed, and is left alone for a while
+ * @skipped: how many requests have not tried since
+ * @shift: how often it has failed in a row, and so how many shall not try
+ * @order: the lowest order for which it has failed
+ */
+struct dmb_deferral {
+	unsigned int skipped;
+	unsigned int shift;
+	unsigned int order;
+};
+
+#define DMB_MAX_DEFER_SHIFT	6
+
+/* As in compaction, races between requests do no harm. */
+static inline bool dmb_attempt_deferred(struct dmb_deferral *deferral,
+					unsigned int order)
+{
+	return deferral->shift && order >= deferral->order &&
+	       ++deferral->skipped < 1U << deferral->shift;
+}
+
+static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
+				      unsigned int order, bool failed)
+{
+	if (!failed) {
+		if (order >= deferral->order)
+			deferral->shift = 0;
+		return;
+	}
+
+	if (!deferral->shift || order < deferral->order)
+		deferral->order = order;
+	deferral->skipped = 0;
+	if (deferral->shift < DMB_MAX_DEFER_SHIFT)
+		deferral->shift++;
+}
+
+/**
  * struct dmb_node - the designated memory of a node
  * @nr_turns: how much of @turn is in use; 0 if no pool has free pages
  * @turn: whose turn it is, again and again
@@ -49,6 +87,9 @@ struct dmb_pool {
  * @lock: protects the turns, @nr_avail and @avail; taken inside of zone->lock
  * @nr_avail: how many ranges have free pages
  * @avail: a pool with free pages of each of these ranges
+ * @compaction: for each zone, that of its blocks
+ * @relief: for each zone, that of its ordinary memory
+ * @hopeless: how many pages relief could have moved when it last gave up
  * @relief_pfn: for each zone, where relief goes on to look for user pages
  *
  * Requests read @nr_turns and @turn without the lock. A pool in @turn may have
@@ -63,6 +104,9 @@ struct dmb_node {
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	unsigned int nr_avail;
 	struct dmb_pool **avail;
+	struct dmb_deferral compaction[MAX_NR_ZONES];
+	struct dmb_deferral relief[MAX_NR_ZONES];
+	unsigned long hopeless;
 	unsigned long relief_pfn[MAX_NR_ZONES];
 };
 
@@ -78,6 +122,7 @@ DECLARE_PER_CPU(unsigned int, dmb_turn);
 void __dmb_pool_filled(struct dmb_pool *pool);
 void dmb_pool_emptied(struct dmb_pool *pool);
 void dmb_drain_node(pg_data_t *pgdat);
+struct folio *dmb_alloc_folio(struct zone *zone, unsigned int order);
 
 static __always_inline bool dmb_may_have_cached(unsigned long cached)
 {

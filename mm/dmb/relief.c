@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Kernel memory on demand: when ordinary memory runs short and blocks have room,
- * user pages are moved from the one into the others.
+ * Kernel memory on demand: when ordinary memory runs short, user pages are moved
+ * from there into blocks.
  *
- * That costs no more than a copy, where reclaim would have to throw the pages
- * away or write them to swap.  It only ever goes in this direction, so no page
- * travels back and forth.
+ * Where blocks have free memory, that costs no more than a copy, while reclaim
+ * would have to throw the pages away or write them to swap.  Where they have
+ * none but clean page cache, some of that is dropped first: it is what a kernel
+ * without blocks would have dropped for the request.
+ *
+ * Ordinary memory that can be had for less comes first: cold page cache that may
+ * not be in blocks at all, or, when page cache has to be dropped anyway, any cold
+ * page cache.
  */
 
+#include <linux/blkdev.h>
 #include <linux/cpuset.h>
 #include <linux/dmb.h>
 #include <linux/gfp.h>
@@ -25,16 +31,21 @@
 #include "../internal.h"
 #include "internal.h"
 
-/* Flags for a page from a block, or else none at all. */
-#define RELIEF_GFP	((GFP_HIGHUSER_MOVABLE & ~__GFP_RECLAIM) | __GFP_THISNODE | \
-			 __GFP_NOMEMALLOC | __GFP_NORETRY | __GFP_NOWARN)
-
 /*
  * What is emptied in one go, before another look at whether that is enough:
  * pageblocks of 2 MiB, and as much of those that are larger. They are of
  * 512 MiB when pages are of 64 KiB, while a request may want but one page.
  */
 #define RELIEF_PAGES	min(pageblock_nr_pages, PHYS_PFN(SZ_2M))
+
+/*
+ * So much cold page cache is worth a scan, in pages. With less it may be dirty,
+ * or not go away for other reasons.
+ */
+#define RELIEF_COLD	(8 * SWAP_CLUSTER_MAX)
+
+/* Page cache is dropped so often for one piece. */
+#define RELIEF_MAX_DROPS	4
 
 /* Enough of these in a row in which there was nothing to move. */
 #define RELIEF_USELESS	64
@@ -47,6 +58,10 @@
  * @watermark: which one is to be reached
  * @mode: how to migrate
  * @useless: after how many pieces in a row with nothing to move to give up
+ * @enough: after how many pages moved to look whether that is enough
+ * @may_drop: may page cache be dropped when blocks have no room?
+ * @urgent: is this the last attempt, so that all page cache may be dropped?
+ * @may_defer: is a failure a reason to defer the attempts of others?
  * @nr_moved: pages moved so far
  */
 struct relief {
@@ -56,40 +71,96 @@ struct relief {
 	enum zone_watermarks watermark;
 	enum migrate_mode mode;
 	unsigned long useless;
+	unsigned long enough;
+	bool may_drop;
+	bool urgent;
+	bool may_defer;
 	unsigned long nr_moved;
 };
 
 /* Allocate a folio in a block of the same node to move @src to. */
 struct folio *dmb_relief_target(struct folio *src, unsigned long private)
 {
-	struct folio *dst;
-
-	dst = __folio_alloc(RELIEF_GFP, folio_order(src), folio_nid(src), NULL);
-	if (dst && !dmb_contains_pfn(folio_pfn(dst))) {
-		/* The blocks are full, and this is where we come from. */
-		folio_put(dst);
-		dst = NULL;
-	}
-	return dst;
+	return dmb_alloc_folio(folio_zone(src), folio_order(src));
 }
 
-/* Is there enough room in blocks of the zone's node for a batch of pages? */
+/*
+ * Is there enough room in blocks of the zone's node for a batch of pages?  The
+ * counters of many CPUs may be off by more than that.
+ */
 bool dmb_relief_has_room(struct zone *zone)
 {
-	return dmb_node_free_pages(zone->zone_pgdat) >= SWAP_CLUSTER_MAX;
+	pg_data_t *pgdat = zone->zone_pgdat;
+	unsigned long free = 0;
+	int i;
+
+	if (!pgdat->dmb || !READ_ONCE(pgdat->dmb->nr_turns))
+		return false;
+	if (dmb_node_free_pages(pgdat) >= RELIEF_PAGES * num_online_cpus())
+		return true;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		if (zone_dmb_pages(&pgdat->node_zones[i]))
+			free += zone_page_state_snapshot(&pgdat->node_zones[i],
+							 NR_FREE_DMB_PAGES);
+	return free >= SWAP_CLUSTER_MAX;
+}
+
+/* All pages on the LRU lists of a zone, designated ones aside */
+static unsigned long zone_lru_pages(struct zone *zone)
+{
+	unsigned long pages = 0;
+	enum lru_list lru;
+
+	for_each_lru(lru)
+		pages += zone_page_state(zone, NR_ZONE_LRU_BASE + lru);
+	return pages;
 }
 
 /* Is there something to move, and somewhere to move it to? */
-static bool relief_worthwhile(struct zone *zone)
+static bool relief_worthwhile(struct relief *relief, struct zone *zone)
 {
-	if (!zone->zone_pgdat->dmb || !zone_ordinary_pages(zone) ||
-	    dmb_zone_lru_ordinary(zone) < SWAP_CLUSTER_MAX)
+	if (!zone_ordinary_pages(zone) ||
+	    zone_lru_pages(zone) < SWAP_CLUSTER_MAX)
 		return false;
 
 	/* The last free pages of blocks may be in per-cpu lists. */
 	if (!dmb_relief_has_room(zone))
 		dmb_drain_node(zone->zone_pgdat);
+	return relief->may_drop || dmb_relief_has_room(zone);
+}
+
+/*
+ * Drop page cache to have room for a piece of memory, or for less if there is
+ * less to move.
+ */
+static bool relief_drop(struct relief *relief, struct zone *zone)
+{
+	unsigned long wanted = min(zone_lru_pages(zone), RELIEF_PAGES);
+	unsigned long dropped;
+
+	if (!relief->may_drop)
+		return false;
+	/* When only contiguous memory is missing, that is compaction's work. */
+	if (relief->order && !relief->urgent &&
+	    zone_watermark_ok(zone, 0, wmark_pages(zone, relief->watermark),
+			      relief->highest_zoneidx, 0))
+		return false;
+
+	dropped = dmb_drop_cache(zone->zone_pgdat, relief->gfp_mask, wanted,
+				 relief->urgent);
+	count_vm_events(DMB_RELIEF_DROPPED, dropped);
+	/* It may be in the lists of any CPU, or have been in ordinary memory. */
+	dmb_drain_node(zone->zone_pgdat);
+	relief->may_drop = dropped >= wanted / 4;
 	return dmb_relief_has_room(zone);
+}
+
+static bool relief_deferred(struct relief *relief, struct zone *zone)
+{
+	struct dmb_node *node = zone->zone_pgdat->dmb;
+
+	return dmb_attempt_deferred(&node->relief[zone_idx(zone)], relief->order);
 }
 
 static bool relief_done(struct relief *relief, struct zone *zone)
@@ -111,8 +182,10 @@ static bool relief_isolate(struct relief *relief, struct folio *folio,
 	/* Respect vm.compact_unevictable_allowed. */
 	if (folio_test_unevictable(folio) && !sysctl_compact_unevictable_allowed)
 		return false;
-	/* Migration would fail. */
-	if (folio_maybe_dma_pinned(folio))
+	/* Migration would fail, as somebody else has a reference. */
+	if (folio_maybe_dma_pinned(folio) ||
+	    (!folio_mapping(folio) &&
+	     folio_ref_count(folio) - 1 > folio_mapcount(folio)))
 		return false;
 	if (!dmb_folio_may_enter(folio))
 		return false;
@@ -120,68 +193,101 @@ static bool relief_isolate(struct relief *relief, struct folio *folio,
 	return isolate_folio_to_list(folio, list);
 }
 
-static void relief_migrate(struct relief *relief, struct list_head *list)
+/*
+ * Move a batch of pages, and empty the list.  Return false when blocks have no
+ * more room.
+ */
+static bool relief_migrate(struct relief *relief, struct zone *zone,
+			   struct list_head *list)
 {
 	unsigned int moved = 0;
 	unsigned long failed = 0;
 	struct folio *folio;
+	int ret = -ENOMEM;
 
 	if (list_empty(list))
-		return;
+		return true;
 
-	migrate_pages(list, dmb_relief_target, NULL, 0, relief->mode, MR_COMPACTION,
-		      &moved);
-	list_for_each_entry(folio, list, lru)
-		failed += folio_nr_pages(folio);
+	if (dmb_relief_has_room(zone)) {
+		ret = migrate_pages(list, dmb_relief_target, NULL, 0, relief->mode,
+				    MR_COMPACTION, &moved);
+		list_for_each_entry(folio, list, lru)
+			failed += folio_nr_pages(folio);
+		count_vm_events(DMB_RELIEF_MOVED, moved);
+		count_vm_events(DMB_RELIEF_FAILED, failed);
+		relief->nr_moved += moved;
+	}
 	putback_movable_pages(list);
-
-	count_vm_events(DMB_RELIEF_MOVED, moved);
-	count_vm_events(DMB_RELIEF_FAILED, failed);
-	relief->nr_moved += moved;
+	/* Others may have taken the room. */
+	return ret != -ENOMEM || moved;
 }
 
-static void relief_piece(struct relief *relief, struct zone *zone,
+/*
+ * Isolate the folio at @pfn if there is one to move, and advance.  Return its
+ * number of pages, 0 if there is none.
+ */
+static unsigned int relief_next(struct relief *relief, unsigned long *pfn,
+				struct list_head *list)
+{
+	struct page *page = pfn_to_page(*pfn);
+	unsigned int isolated = 0;
+	struct folio *folio;
+
+	/* The order may be outdated, so only a sane one is believed. */
+	if (PageBuddy(page)) {
+		unsigned long order = buddy_order_unsafe(page);
+
+		*pfn += order <= MAX_PAGE_ORDER ? 1UL << order : 1;
+		return 0;
+	}
+
+	/* A reference to a page of the kernel might irritate it. */
+	*pfn += 1;
+	folio = PageLRU(page) ? folio_get_nontail_page(page) : NULL;
+	if (!folio)
+		return 0;
+	if (relief_isolate(relief, folio, list)) {
+		isolated = folio_nr_pages(folio);
+		*pfn = folio_pfn(folio) + isolated;
+	}
+	folio_put(folio);
+	return isolated;
+}
+
+/*
+ * Move what is in the way in a piece.  Page cache is dropped only when there are
+ * pages to take its place, but while none are isolated.  Return false when it is
+ * time to stop.
+ */
+static bool relief_piece(struct relief *relief, struct zone *zone,
 			 unsigned long pfn)
 {
 	const unsigned long end_pfn = pfn + RELIEF_PAGES;
-	unsigned int isolated = 0;
+	unsigned long batch_pfn = pfn;
+	unsigned int isolated = 0, drops = 0;
+	bool room = true;
 	LIST_HEAD(list);
 
-	while (pfn < end_pfn) {
-		struct page *page = pfn_to_page(pfn);
-		struct folio *folio;
-
-		/* The order may be outdated, so only a sane one is believed. */
-		if (PageBuddy(page)) {
-			unsigned long order = buddy_order_unsafe(page);
-
-			pfn += order <= MAX_PAGE_ORDER ? 1UL << order : 1;
+	while (room && batch_pfn < end_pfn) {
+		if (pfn < end_pfn && isolated < SWAP_CLUSTER_MAX) {
+			isolated += relief_next(relief, &pfn, &list);
 			continue;
 		}
 
-		/* A reference to a page of the kernel might irritate it. */
-		pfn++;
-		folio = PageLRU(page) ? folio_get_nontail_page(page) : NULL;
-		if (!folio)
-			continue;
-		if (relief_isolate(relief, folio, &list)) {
-			isolated += folio_nr_pages(folio);
-			pfn = folio_pfn(folio) + folio_nr_pages(folio);
+		if (relief_migrate(relief, zone, &list)) {
+			batch_pfn = pfn;
+		} else {
+			room = drops++ < RELIEF_MAX_DROPS &&
+			       relief_drop(relief, zone);
+			pfn = batch_pfn;
 		}
-		folio_put(folio);
-
-		if (isolated >= SWAP_CLUSTER_MAX) {
-			relief_migrate(relief, &list);
-			isolated = 0;
-			cond_resched();
-			if (!dmb_relief_has_room(zone))
-				break;
-		}
+		isolated = 0;
+		cond_resched();
 	}
-	relief_migrate(relief, &list);
 
 	/* Nobody sees what is free as long as it is in a list of this CPU. */
 	lru_add_drain_cpu_zone(zone);
+	return room;
 }
 
 /* Is this a piece of a pageblock whose user pages are in the way? */
@@ -196,21 +302,24 @@ static bool relief_suits(struct zone *zone, unsigned long pfn)
 
 /*
  * Empty one pageblock after the other, so that they become free as a whole.
- * Concurrent callers share the position.
+ * Concurrent callers share the position.  Return true if some pages moved.
  */
-static void relief_zone(struct relief *relief, struct zone *zone)
+static bool relief_zone(struct relief *relief, struct zone *zone)
 {
 	unsigned long start_pfn = ALIGN(zone->zone_start_pfn, RELIEF_PAGES);
 	unsigned long end_pfn = ALIGN_DOWN(zone_end_pfn(zone), RELIEF_PAGES);
-	unsigned long *position = &zone->zone_pgdat->dmb->relief_pfn[zone_idx(zone)];
-	unsigned long left, useless = 0;
+	struct dmb_node *node = zone->zone_pgdat->dmb;
+	unsigned long *position = &node->relief_pfn[zone_idx(zone)];
+	const unsigned long before = relief->nr_moved;
+	unsigned long left, moved, useless = 0;
 
 	/* A zone may be smaller than that. */
 	if (start_pfn >= end_pfn)
-		return;
+		return false;
 
 	left = (end_pfn - start_pfn) / RELIEF_PAGES;
-	while (left-- && useless < relief->useless && dmb_relief_has_room(zone) &&
+	while (left-- && useless < relief->useless &&
+	       relief->nr_moved - before < relief->enough &&
 	       !relief_done(relief, zone) && !fatal_signal_pending(current)) {
 		unsigned long pfn = READ_ONCE(*position);
 		unsigned long nr_moved = relief->nr_moved;
@@ -220,11 +329,50 @@ static void relief_zone(struct relief *relief, struct zone *zone)
 		WRITE_ONCE(*position, pfn + RELIEF_PAGES);
 
 		if (relief_suits(zone, pfn)) {
-			relief_piece(relief, zone, pfn);
+			if (!relief_piece(relief, zone, pfn))
+				break;
 			useless = relief->nr_moved == nr_moved ? useless + 1 : 0;
 		}
 		cond_resched();
 	}
+
+	moved = relief->nr_moved - before;
+	/* kswapd may have given up, but can do something again. */
+	if (moved >= SWAP_CLUSTER_MAX)
+		zone->zone_pgdat->kswapd_failures = 0;
+	if (moved || relief->may_defer)
+		dmb_defer_attempts(&node->relief[zone_idx(zone)], relief->order,
+				   !moved && !relief_done(relief, zone));
+	return moved;
+}
+
+/*
+ * How much page cache of a node's ordinary memory has not been used lately, and
+ * may be reclaimed for such a request?
+ */
+static unsigned long cold_cache(pg_data_t *pgdat, int highest_zoneidx)
+{
+	unsigned long cold = 0;
+	int i;
+
+	for (i = 0; i <= min_t(int, highest_zoneidx, ZONE_MOVABLE - 1); i++)
+		cold += zone_page_state(&pgdat->node_zones[i],
+					NR_ZONE_INACTIVE_FILE);
+	return cold;
+}
+
+/*
+ * Decide what relief may do in a node.  Return false if reclaim should take cold
+ * page cache instead.  That of block devices may not be in blocks.  So where it
+ * is most of the cold page cache, reclaim finds it before page cache of files,
+ * which would better be moved.
+ */
+static bool relief_preferred(struct relief *relief, pg_data_t *pgdat)
+{
+	unsigned long cold = cold_cache(pgdat, relief->highest_zoneidx);
+
+	relief->may_drop = cold < RELIEF_COLD;
+	return relief->may_drop || nr_blockdev_pages() < cold / 2;
 }
 
 bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
@@ -238,6 +386,9 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 		.mode = gfp_compaction_allowed(gfp_mask) ? MIGRATE_SYNC_LIGHT :
 							   MIGRATE_ASYNC,
 		.useless = last_resort ? ULONG_MAX : RELIEF_USELESS,
+		.enough = RELIEF_PAGES,
+		.urgent = last_resort,
+		.may_defer = gfp_mask & __GFP_FS,
 	};
 	unsigned int noreclaim_flag;
 	unsigned long pflags;
@@ -248,6 +399,8 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 	/* Blocks have room, but none that would do: compaction's work. */
 	if (dmb_eligible(ac->highest_zoneidx))
 		return false;
+	if (order > PAGE_ALLOC_COSTLY_ORDER && (gfp_mask & __GFP_NORETRY))
+		return false;
 
 	psi_memstall_enter(&pflags);
 	fs_reclaim_acquire(gfp_mask);
@@ -255,8 +408,14 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 
 	for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
 					ac->highest_zoneidx, ac->nodemask) {
-		if (!cpuset_zone_allowed(zone, gfp_mask) ||
-		    !relief_worthwhile(zone))
+		if (!cpuset_zone_allowed(zone, gfp_mask) || !zone->zone_pgdat->dmb)
+			continue;
+		if (!last_resort && relief_deferred(&relief, zone))
+			continue;
+		if (!relief_preferred(&relief, zone->zone_pgdat) && !last_resort)
+			continue;
+		relief.may_drop |= last_resort;
+		if (!relief_worthwhile(&relief, zone))
 			continue;
 
 		/* What others have made room for may be in their per-cpu lists. */
@@ -264,8 +423,7 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 			drain_all_pages(zone);
 
 		count_vm_event(DMB_RELIEF_DIRECT);
-		relief_zone(&relief, zone);
-		done = relief_done(&relief, zone);
+		done = relief_zone(&relief, zone) || relief_done(&relief, zone);
 		if (done)
 			break;
 	}
@@ -273,11 +431,40 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 	memalloc_noreclaim_restore(noreclaim_flag);
 	fs_reclaim_release(gfp_mask);
 	psi_memstall_leave(&pflags);
-	return done || relief.nr_moved;
+	return done;
+}
+
+/*
+ * About how many pages relief could move in a node, if all pages on lists can be
+ * moved, and all page cache in blocks can be dropped
+ */
+static unsigned long relief_potential(pg_data_t *pgdat)
+{
+	struct zone *movable = &pgdat->node_zones[ZONE_MOVABLE];
+	unsigned long pages = 0, room;
+	int i;
+
+	for (i = 0; i < ZONE_MOVABLE; i++)
+		pages += zone_lru_pages(&pgdat->node_zones[i]);
+	room = dmb_node_free_pages(pgdat) +
+	       zone_page_state(movable, NR_ZONE_INACTIVE_FILE) +
+	       zone_page_state(movable, NR_ZONE_ACTIVE_FILE);
+	return min(pages, room);
+}
+
+/*
+ * kswapd has given up on a node, and only direct reclaim that succeeds makes it
+ * try again.  Requests that cannot wait would find no help.
+ */
+void __dmb_revive_kswapd(pg_data_t *pgdat)
+{
+	if (pgdat->dmb && pgdat->kswapd_failures >= MAX_RECLAIM_RETRIES &&
+	    relief_potential(pgdat) > pgdat->dmb->hopeless + RELIEF_PAGES)
+		pgdat->kswapd_failures = 0;
 }
 
 bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
-			int highest_zoneidx)
+			int highest_zoneidx, bool urgent)
 {
 	struct relief relief = {
 		.gfp_mask = GFP_KERNEL,
@@ -289,19 +476,32 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 			     WMARK_PROMO : WMARK_HIGH,
 		.mode = MIGRATE_ASYNC,
 		.useless = RELIEF_USELESS,
+		.enough = ULONG_MAX,
+		.urgent = urgent,
 	};
+	bool done = false;
 	int i;
 
-	for (i = min_t(int, highest_zoneidx, ZONE_MOVABLE); i >= 0; i--) {
+	if (!pgdat->dmb || (!relief_preferred(&relief, pgdat) && !urgent))
+		return false;
+	relief.may_drop |= urgent;
+	/* The same limit that reclaim has: compaction works with that. */
+	if (relief.order)
+		relief.enough = compact_gap(relief.order) + RELIEF_PAGES;
+
+	for (i = min_t(int, highest_zoneidx, ZONE_MOVABLE - 1); i >= 0; i--) {
 		struct zone *zone = &pgdat->node_zones[i];
 
-		if (!managed_zone(zone) || !relief_worthwhile(zone))
+		if (!managed_zone(zone) || !relief_worthwhile(&relief, zone))
 			continue;
 
 		count_vm_event(DMB_RELIEF_KSWAPD);
 		relief_zone(&relief, zone);
-		if (relief_done(&relief, zone))
-			return true;
+		done = relief_done(&relief, zone);
+		if (done)
+			break;
 	}
-	return false;
+	if (urgent && !relief.nr_moved)
+		pgdat->dmb->hopeless = relief_potential(pgdat);
+	return done;
 }

@@ -1,63 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests: what reclaim takes for user memory in blocks. It looks for user memory
- * of other requests nowhere else, so too much of that leaves it with nothing to do.
+ * KUnit tests: reclaim finds folios in blocks where it looks for those of ZONE_MOVABLE.
  */
 
 #include <kunit/test.h>
-#include <linux/balloon_compaction.h>
 #include <linux/dmb.h>
 #include <linux/mm.h>
-#include <linux/page-isolation.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+#include <linux/swap.h>
+#include <linux/vmstat.h>
 
 #include "../internal.h"
 #include "tests.h"
 
-/* Free pages of isolated pageblocks are not counted, but nobody uses them. */
-static void dmb_test_isolated_is_not_listed(struct kunit *test)
-{
-	struct dmb *dmb = dmb_blocks.block[0];
-	unsigned long before, during;
+#define NR_FOLIOS	256
 
-	before = dmb_zone_lru_designated(dmb->pool->zone);
-	KUNIT_ASSERT_EQ(test, start_isolate_page_range(dmb->start_pfn, dmb->end_pfn,
-						       MIGRATE_MOVABLE, 0, GFP_KERNEL), 0);
-	during = dmb_zone_lru_designated(dmb->pool->zone);
-	undo_isolate_page_range(dmb->start_pfn, dmb->end_pfn, MIGRATE_MOVABLE);
-	KUNIT_EXPECT_LE(test, during, before);
+static unsigned long zone_anon(struct zone *zone)
+{
+	return zone_page_state_snapshot(zone, NR_ZONE_INACTIVE_ANON) +
+	       zone_page_state_snapshot(zone, NR_ZONE_ACTIVE_ANON);
 }
 
-#ifdef CONFIG_BALLOON_COMPACTION
-static void dmb_test_balloon_is_not_listed(struct kunit *test)
+/* The counters of the zone that the page is in do not have it, or pages differ. */
+static void dmb_test_folios_are_movable(struct kunit *test)
 {
-	struct balloon_dev_info balloon;
-	struct page *page;
-	struct dmb *dmb;
-	long before;
+	struct zone *zone = dmb_blocks.block[0]->pool->zone, *movable;
+	unsigned long counted, elsewhere, i, in_blocks = 0;
+	struct file *file;
 
-	balloon_devinfo_init(&balloon);
-	page = balloon_page_alloc();
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	dmb = dmb_table_first(&dmb_blocks, page_to_pfn(page), page_to_pfn(page) + 1);
-	if (!dmb) {
-		put_page(page);
-		kunit_skip(test, "blocks are nearly full");
+	movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
+	file = shmem_kernel_file_setup("dmb_test", NR_FOLIOS * PAGE_SIZE, VM_NORESERVE);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+
+	lru_add_drain_all();
+	counted = zone_anon(movable);
+	elsewhere = zone_anon(zone);
+	for (i = 0; i < NR_FOLIOS; i++) {
+		struct folio *folio = shmem_read_folio(file->f_mapping, i);
+
+		if (IS_ERR(folio))
+			break;
+		if (dmb_contains_pfn(folio_pfn(folio))) {
+			KUNIT_EXPECT_EQ(test, folio_zonenum(folio), ZONE_MOVABLE);
+			in_blocks++;
+		}
+		folio_put(folio);
 	}
+	lru_add_drain_all();
+	counted = zone_anon(movable) - counted;
+	elsewhere = zone_anon(zone) - elsewhere;
+	fput(file);
 
-	before = atomic_long_read(&dmb->unlisted);
-	balloon_page_enqueue(&balloon, page);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&dmb->unlisted), before + 1);
-	KUNIT_EXPECT_PTR_EQ(test, balloon_page_dequeue(&balloon), page);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&dmb->unlisted), before);
-	put_page(page);
+	KUNIT_EXPECT_EQ(test, i, NR_FOLIOS);
+	if (in_blocks < NR_FOLIOS)
+		kunit_skip(test, "blocks are nearly full");
+	/* Other tasks run meanwhile. */
+	KUNIT_EXPECT_GE(test, counted, NR_FOLIOS / 2);
+	KUNIT_EXPECT_LT(test, (long)elsewhere, NR_FOLIOS / 2);
 }
-#endif
 
 static struct kunit_case dmb_reclaim_cases[] = {
-	KUNIT_CASE(dmb_test_isolated_is_not_listed),
-#ifdef CONFIG_BALLOON_COMPACTION
-	KUNIT_CASE(dmb_test_balloon_is_not_listed),
-#endif
+	KUNIT_CASE(dmb_test_folios_are_movable),
 	{}
 };
 

@@ -376,6 +376,31 @@ int load_open_buffered(size_t size)
 	return fd;
 }
 
+size_t load_make_files(size_t nr)
+{
+	int fd = make_cache(nr * 20480);
+	char name[64];
+	size_t i;
+
+	if (fd < 0)
+		return 0;
+	close(fd);
+	for (i = 0; i < nr; i++) {
+		snprintf(name, sizeof(name), CACHE_DIR "/%zu", i / 500);
+		if (i % 500 == 0 && mkdir(name, 0700))
+			break;
+		snprintf(name, sizeof(name), CACHE_DIR "/%zu/%zu", i / 500, i);
+		fd = open(name, O_WRONLY | O_CREAT, 0600);
+		if (fd < 0 || write(fd, name, sizeof(name)) != sizeof(name))
+			break;
+		/* Page cache that is not clean is another matter. */
+		if (i % 4096 == 4095)
+			syncfs(fd);
+		close(fd);
+	}
+	return i;
+}
+
 /* Pages in a batch on their way to the LRU lack the flag LRU; these do not. */
 static bool is_page_cache(uint64_t flags)
 {

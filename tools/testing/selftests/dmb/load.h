@@ -80,6 +80,12 @@ int load_open_cache(size_t size);
 /* The same, but written: it has a buffer head for each block of the file system. */
 int load_open_buffered(size_t size);
 
+/*
+ * Make files of one page each on a separate file system. Return how many could be made,
+ * or 0 if the system lacks the requirements. load_end() removes the file system.
+ */
+size_t load_make_files(size_t nr);
+
 /* Switch the multi-gen LRU on or off. Return 0, or -errno if there is none. */
 int load_set_mglru(bool on);
 
