@@ -43,7 +43,7 @@ struct dmb_pool {
 /**
  * struct dmb_deferral - something that has failed, and is left alone for a while
  * @skipped: how many requests have not tried since
- * @shift: how often it has failed in a row, and so how many shall not try
+ * @shift: how often it has failed in a row; one request in 1 << @shift tries
  * @order: the lowest order for which it has failed
  */
 struct dmb_deferral {

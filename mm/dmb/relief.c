@@ -42,7 +42,10 @@
  * So much cold page cache is worth a scan, in pages. With less it may be dirty,
  * or not go away for other reasons.
  */
-#define RELIEF_COLD	(8 * SWAP_CLUSTER_MAX)
+#define RELIEF_COLD	max(PHYS_PFN(SZ_1M), SWAP_CLUSTER_MAX)
+
+/* A counter of free pages may be off by so many for each CPU. */
+#define RELIEF_DRIFT	128
 
 /* Page cache is dropped so often for one piece. */
 #define RELIEF_MAX_DROPS	4
@@ -96,7 +99,7 @@ bool dmb_relief_has_room(struct zone *zone)
 
 	if (!pgdat->dmb || !READ_ONCE(pgdat->dmb->nr_turns))
 		return false;
-	if (dmb_node_free_pages(pgdat) >= RELIEF_PAGES * num_online_cpus())
+	if (dmb_node_free_pages(pgdat) >= RELIEF_DRIFT * num_online_cpus())
 		return true;
 
 	for (i = 0; i < MAX_NR_ZONES; i++)
@@ -153,14 +156,13 @@ static bool relief_drop(struct relief *relief, struct zone *zone)
 	/* It may be in the lists of any CPU, or have been in ordinary memory. */
 	dmb_drain_node(zone->zone_pgdat);
 	relief->may_drop = dropped >= wanted / 4;
-	return dmb_relief_has_room(zone);
+	/* Others may be faster, so this may have to be done again. */
+	return relief->may_drop || dmb_relief_has_room(zone);
 }
 
-static bool relief_deferred(struct relief *relief, struct zone *zone)
+static struct dmb_deferral *relief_deferral(struct zone *zone)
 {
-	struct dmb_node *node = zone->zone_pgdat->dmb;
-
-	return dmb_attempt_deferred(&node->relief[zone_idx(zone)], relief->order);
+	return &zone->zone_pgdat->dmb->relief[zone_idx(zone)];
 }
 
 static bool relief_done(struct relief *relief, struct zone *zone)
@@ -181,6 +183,9 @@ static bool relief_isolate(struct relief *relief, struct folio *folio,
 		return false;
 	/* Respect vm.compact_unevictable_allowed. */
 	if (folio_test_unevictable(folio) && !sysctl_compact_unevictable_allowed)
+		return false;
+	/* Not thousands of pages for a request for one */
+	if (folio_nr_pages(folio) > RELIEF_PAGES && !relief->urgent)
 		return false;
 	/* Migration would fail, as somebody else has a reference. */
 	if (folio_maybe_dma_pinned(folio) ||
@@ -218,8 +223,8 @@ static bool relief_migrate(struct relief *relief, struct zone *zone,
 		relief->nr_moved += moved;
 	}
 	putback_movable_pages(list);
-	/* Others may have taken the room. */
-	return ret != -ENOMEM || moved;
+	/* Not when it was only too little for a large folio */
+	return ret != -ENOMEM || moved || dmb_relief_has_room(zone);
 }
 
 /*
@@ -308,8 +313,7 @@ static bool relief_zone(struct relief *relief, struct zone *zone)
 {
 	unsigned long start_pfn = ALIGN(zone->zone_start_pfn, RELIEF_PAGES);
 	unsigned long end_pfn = ALIGN_DOWN(zone_end_pfn(zone), RELIEF_PAGES);
-	struct dmb_node *node = zone->zone_pgdat->dmb;
-	unsigned long *position = &node->relief_pfn[zone_idx(zone)];
+	unsigned long *position = &zone->zone_pgdat->dmb->relief_pfn[zone_idx(zone)];
 	const unsigned long before = relief->nr_moved;
 	unsigned long left, moved, useless = 0;
 
@@ -341,8 +345,9 @@ static bool relief_zone(struct relief *relief, struct zone *zone)
 	if (moved >= SWAP_CLUSTER_MAX)
 		zone->zone_pgdat->kswapd_failures = 0;
 	if (moved || relief->may_defer)
-		dmb_defer_attempts(&node->relief[zone_idx(zone)], relief->order,
-				   !moved && !relief_done(relief, zone));
+		dmb_defer_attempts(relief_deferral(zone), relief->order,
+				   !moved && !relief_done(relief, zone) &&
+				   !fatal_signal_pending(current));
 	return moved;
 }
 
@@ -363,9 +368,9 @@ static unsigned long cold_cache(pg_data_t *pgdat, int highest_zoneidx)
 
 /*
  * Decide what relief may do in a node.  Return false if reclaim should take cold
- * page cache instead.  That of block devices may not be in blocks.  So where it
- * is most of the cold page cache, reclaim finds it before page cache of files,
- * which would better be moved.
+ * page cache instead.  That of block devices may not be in blocks.  So where the
+ * machine has more than half as much of it as the node has cold page cache,
+ * reclaim finds it before page cache of files, which would better be moved.
  */
 static bool relief_preferred(struct relief *relief, pg_data_t *pgdat)
 {
@@ -396,7 +401,7 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 	struct zone *zone;
 	bool done = false;
 
-	/* Blocks have room, but none that would do: compaction's work. */
+	/* Relief is for others. These need compaction, or reclaim. */
 	if (dmb_eligible(ac->highest_zoneidx))
 		return false;
 	if (order > PAGE_ALLOC_COSTLY_ORDER && (gfp_mask & __GFP_NORETRY))
@@ -410,13 +415,17 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 					ac->highest_zoneidx, ac->nodemask) {
 		if (!cpuset_zone_allowed(zone, gfp_mask) || !zone->zone_pgdat->dmb)
 			continue;
-		if (!last_resort && relief_deferred(&relief, zone))
+		if (!last_resort &&
+		    dmb_attempt_deferred(relief_deferral(zone), order))
 			continue;
 		if (!relief_preferred(&relief, zone->zone_pgdat) && !last_resort)
 			continue;
 		relief.may_drop |= last_resort;
-		if (!relief_worthwhile(&relief, zone))
+		if (!relief_worthwhile(&relief, zone)) {
+			if (relief.may_defer)
+				dmb_defer_attempts(relief_deferral(zone), order, true);
 			continue;
+		}
 
 		/* What others have made room for may be in their per-cpu lists. */
 		if (last_resort)
@@ -479,6 +488,7 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 		.enough = ULONG_MAX,
 		.urgent = urgent,
 	};
+	const int failures = pgdat->kswapd_failures;
 	bool done = false;
 	int i;
 
@@ -501,6 +511,9 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 		if (done)
 			break;
 	}
+	/* Page cache that was dropped in vain is no reason to go on. */
+	if (relief.nr_moved < SWAP_CLUSTER_MAX)
+		pgdat->kswapd_failures = failures;
 	if (urgent && !relief.nr_moved)
 		pgdat->dmb->hopeless = relief_potential(pgdat);
 	return done;

@@ -2,7 +2,7 @@
 /* Reclaim in blocks for others: a part of mm/vmscan.c, whose functions it needs. */
 
 #ifdef CONFIG_DMB
-/* Scan so much of the lists at most: a 256th, unless it is urgent */
+/* Scan about a hundredth of the lists at most, unless it is urgent. */
 #define DMB_GENTLE_PRIORITY	(DEF_PRIORITY - 4)
 
 /**
@@ -14,10 +14,11 @@
  *	    protects, as reclaim does before the OOM killer runs
  *
  * Page cache in blocks is what an unpatched kernel would drop for the request.
- * The node's other page cache is not spared.  Nothing is swapped.
+ * The node's other page cache is not spared, nor are shrinkers.  Nothing is
+ * swapped.
  *
  * Context: Process context, with PF_MEMALLOC set, and no folio isolated.
- * Return: how many pages were reclaimed.
+ * Return: how many pages were reclaimed, those of slab included.
  */
 unsigned long dmb_drop_cache(pg_data_t *pgdat, gfp_t gfp_mask,
 			     unsigned long nr_pages, bool urgent)
