@@ -378,7 +378,8 @@ int load_open_buffered(size_t size)
 
 size_t load_make_files(size_t nr)
 {
-	int fd = make_cache(nr * 20480);
+	/* mke2fs makes an inode for each 16 KiB, and needs some for itself. */
+	int fd = make_cache(nr * 20 * 1024);
 	char name[64];
 	size_t i;
 

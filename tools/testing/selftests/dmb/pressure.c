@@ -409,7 +409,7 @@ TEST_F(plain, page_cache_in_blocks_makes_room)
 		return;
 	most = MIN(cache.pages * sysconf(_SC_PAGESIZE), self->size);
 	oom = load_until_oom(0);
-	TH_LOG("after %zu of %zu MiB killed within %.2f s, %lu pages scanned, %zu of %zu pages left",
+	TH_LOG("after %zu of %zu MiB killed within %.2f s, %lu pages scanned, %zu of %zu left blocks",
 	       oom.got / MB, most / MB, oom.seconds, oom.scanned, load_cache_lost(&cache),
 	       cache.pages);
 	log_relief(_metadata);
@@ -428,7 +428,7 @@ TEST_F(plain, kswapd_makes_room_in_place_of_page_cache)
 	if (!fill_all(_metadata, self, &cache))
 		return;
 	got = load_hog_slowly(NEEDED, 0, "atomic");
-	TH_LOG("%zu of %zu MiB, %zu of %zu pages left", got / MB, NEEDED / MB,
+	TH_LOG("%zu of %zu MiB, %zu of %zu pages left blocks", got / MB, NEEDED / MB,
 	       load_cache_lost(&cache), cache.pages);
 	log_relief(_metadata);
 	EXPECT_EQ(NEEDED, got);
