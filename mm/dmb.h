@@ -67,18 +67,16 @@ static inline bool dmb_fills(struct zone *zone)
 	return dmb_enabled() && !zone_ordinary_pages(zone);
 }
 
+bool dmb_node_has_blocks(pg_data_t *pgdat);
+
 /*
  * Are folios in blocks of this node counted in this zone, although it may have
  * no memory? This is the ZONE_MOVABLE of a node with blocks.
  */
 static inline bool dmb_counts_folios(struct zone *zone)
 {
-#ifdef CONFIG_DMB
 	return dmb_enabled() && zone_idx(zone) == ZONE_MOVABLE &&
-	       zone->zone_pgdat->dmb;
-#else
-	return false;
-#endif
+	       dmb_node_has_blocks(zone->zone_pgdat);
 }
 
 /* vmstat.c, show_mem.c: statistics */
@@ -316,7 +314,6 @@ void __dmb_revive_kswapd(pg_data_t *pgdat);
 unsigned long __dmb_reclaimable_pages(struct zone *zone);
 unsigned long dmb_drop_cache(pg_data_t *pgdat, gfp_t gfp_mask,
 			     unsigned long nr_pages, bool urgent);
-bool dmb_node_has_blocks(pg_data_t *pgdat);
 bool dmb_node_balanced(pg_data_t *pgdat, unsigned int order);
 
 /*

@@ -38,6 +38,15 @@ core_steps()
 		/^[^#[:space:]]/ { n++ }' "$series"
 }
 
+# fixes: how many steps come first that are of use to everybody, without the rest.
+fixes()
+{
+	awk '
+		/^# part: / { fixes = $0 == "# part: fixes for everybody" }
+		/^[^#[:space:]]/ && fixes { n++ }
+		END { print n + 0 }' "$series"
+}
+
 # part_ends: the last step of each part, if any part is marked.
 part_ends()
 {

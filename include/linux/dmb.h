@@ -77,7 +77,6 @@ enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 unsigned long dmb_total_pages(void);
 #define dmb_free_pages()	global_zone_page_state(NR_FREE_DMB_PAGES)
 unsigned long dmb_node_free_pages(pg_data_t *pgdat);
-bool __dmb_slab_crowds(void);
 int dmb_report_node_meminfo(char *buf, int len, int nid);
 struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
 				     unsigned int order);
@@ -132,17 +131,15 @@ static inline int dmb_release(phys_addr_t base, phys_addr_t size)
 
 #endif /* CONFIG_DMB */
 
+bool __dmb_slab_crowds(void);
+
 /*
  * Do inodes and the like crowd ordinary memory?  Then they are to be freed
  * although they have page cache, which may be in blocks.
  */
 static inline bool dmb_slab_crowds(void)
 {
-#ifdef CONFIG_DMB
 	return dmb_enabled() && __dmb_slab_crowds();
-#else
-	return false;
-#endif
 }
 
 /* Is this page frame designated, whatever type its pageblock has just now? */

@@ -117,7 +117,7 @@ struct folio *__dmb_compaction_target(struct compact_control *cc,
 
 	/* Only for requests that blocks do not serve */
 	if (cc->order <= 0 || dmb_eligible(cc->highest_zoneidx) ||
-	    !dmb_relief_has_room(cc->zone) || !dmb_folio_may_enter(src))
+	    !cc->zone->zone_pgdat->dmb || !dmb_folio_may_enter(src))
 		return NULL;
 
 	dst = dmb_relief_target(src, 0);

@@ -58,7 +58,6 @@ static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 }
 
 bool dmb_folio_may_enter(struct folio *folio);
-bool dmb_relief_has_room(struct zone *zone);
 struct folio *dmb_relief_target(struct folio *src, unsigned long private);
 
 void dmb_index_zone(struct zone *zone, unsigned long designated);

@@ -3,10 +3,11 @@
  * Kernel memory on demand: when ordinary memory runs short, user pages are moved
  * from there into blocks.
  *
- * Where blocks have free memory, that costs no more than a copy, while reclaim
- * would have to throw the pages away or write them to swap.  Where they have
- * none but clean page cache, some of that is dropped first: it is what a kernel
- * without blocks would have dropped for the request.
+ * That costs no more than a copy, while reclaim would have to throw the pages
+ * away or write them to swap.
+ *
+ * Where blocks have no free memory but clean page cache, some of that is dropped
+ * first: it is what a kernel without blocks would have dropped for the request.
  *
  * Ordinary memory that can be had for less comes first: cold page cache that may
  * not be in blocks at all, or, when page cache has to be dropped anyway, any cold
@@ -14,6 +15,7 @@
  */
 
 #include <linux/blkdev.h>
+#include <linux/compaction.h>
 #include <linux/cpuset.h>
 #include <linux/dmb.h>
 #include <linux/gfp.h>
@@ -24,7 +26,6 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/sysctl.h>
 #include <linux/sizes.h>
-#include <linux/compaction.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 
@@ -50,7 +51,7 @@
 /* Page cache is dropped so often for one piece. */
 #define RELIEF_MAX_DROPS	4
 
-/* Enough of these in a row in which there was nothing to move. */
+/* Enough of these in a row in which there was nothing to move, if not urgent */
 #define RELIEF_USELESS	64
 
 /**
@@ -60,10 +61,9 @@
  * @highest_zoneidx: the zones that it may use
  * @watermark: which one is to be reached
  * @mode: how to migrate
- * @useless: after how many pieces in a row with nothing to move to give up
  * @enough: after how many pages moved to look whether that is enough
+ * @urgent: is this the last attempt, which leaves out nothing?
  * @may_drop: may page cache be dropped when blocks have no room?
- * @urgent: is this the last attempt, so that all page cache may be dropped?
  * @may_defer: is a failure a reason to defer the attempts of others?
  * @nr_moved: pages moved so far
  */
@@ -73,15 +73,14 @@ struct relief {
 	int highest_zoneidx;
 	enum zone_watermarks watermark;
 	enum migrate_mode mode;
-	unsigned long useless;
 	unsigned long enough;
-	bool may_drop;
 	bool urgent;
+	bool may_drop;
 	bool may_defer;
 	unsigned long nr_moved;
 };
 
-/* Allocate a folio in a block of the same node to move @src to. */
+/* A folio in a block of the same node to move @src to, NULL if there is none */
 struct folio *dmb_relief_target(struct folio *src, unsigned long private)
 {
 	return dmb_alloc_folio(folio_zone(src), folio_order(src));
@@ -91,7 +90,7 @@ struct folio *dmb_relief_target(struct folio *src, unsigned long private)
  * Is there enough room in blocks of the zone's node for a batch of pages?  The
  * counters of many CPUs may be off by more than that.
  */
-bool dmb_relief_has_room(struct zone *zone)
+static bool relief_has_room(struct zone *zone)
 {
 	pg_data_t *pgdat = zone->zone_pgdat;
 	unsigned long free = 0;
@@ -128,9 +127,11 @@ static bool relief_worthwhile(struct relief *relief, struct zone *zone)
 		return false;
 
 	/* The last free pages of blocks may be in per-cpu lists. */
-	if (!dmb_relief_has_room(zone))
+	if (!relief_has_room(zone))
 		dmb_drain_node(zone->zone_pgdat);
-	return relief->may_drop || dmb_relief_has_room(zone);
+	if (relief->may_drop)
+		return true;
+	return relief_has_room(zone);
 }
 
 /*
@@ -157,7 +158,7 @@ static bool relief_drop(struct relief *relief, struct zone *zone)
 	dmb_drain_node(zone->zone_pgdat);
 	relief->may_drop = dropped >= wanted / 4;
 	/* Others may be faster, so this may have to be done again. */
-	return relief->may_drop || dmb_relief_has_room(zone);
+	return relief->may_drop || relief_has_room(zone);
 }
 
 static struct dmb_deferral *relief_deferral(struct zone *zone)
@@ -213,7 +214,7 @@ static bool relief_migrate(struct relief *relief, struct zone *zone,
 	if (list_empty(list))
 		return true;
 
-	if (dmb_relief_has_room(zone)) {
+	if (relief_has_room(zone)) {
 		ret = migrate_pages(list, dmb_relief_target, NULL, 0, relief->mode,
 				    MR_COMPACTION, &moved);
 		list_for_each_entry(folio, list, lru)
@@ -224,7 +225,7 @@ static bool relief_migrate(struct relief *relief, struct zone *zone,
 	}
 	putback_movable_pages(list);
 	/* Not when it was only too little for a large folio */
-	return ret != -ENOMEM || moved || dmb_relief_has_room(zone);
+	return ret != -ENOMEM || moved || relief_has_room(zone);
 }
 
 /*
@@ -259,17 +260,14 @@ static unsigned int relief_next(struct relief *relief, unsigned long *pfn,
 	return isolated;
 }
 
-/*
- * Move what is in the way in a piece.  Page cache is dropped only when there are
- * pages to take its place, but while none are isolated.  Return false when it is
- * time to stop.
- */
+/* Move what is in the way in a piece.  Return false when it is time to stop. */
 static bool relief_piece(struct relief *relief, struct zone *zone,
 			 unsigned long pfn)
 {
 	const unsigned long end_pfn = pfn + RELIEF_PAGES;
 	unsigned long batch_pfn = pfn;
-	unsigned int isolated = 0, drops = 0;
+	unsigned int isolated = 0;
+	unsigned int drops = 0;
 	bool room = true;
 	LIST_HEAD(list);
 
@@ -279,13 +277,13 @@ static bool relief_piece(struct relief *relief, struct zone *zone,
 			continue;
 		}
 
-		if (relief_migrate(relief, zone, &list)) {
-			batch_pfn = pfn;
-		} else {
-			room = drops++ < RELIEF_MAX_DROPS &&
-			       relief_drop(relief, zone);
+		room = relief_migrate(relief, zone, &list);
+		/* Drop page cache for pages that were found, but are put back. */
+		if (!room && drops++ < RELIEF_MAX_DROPS) {
+			room = relief_drop(relief, zone);
 			pfn = batch_pfn;
 		}
+		batch_pfn = pfn;
 		isolated = 0;
 		cond_resched();
 	}
@@ -322,7 +320,7 @@ static bool relief_zone(struct relief *relief, struct zone *zone)
 		return false;
 
 	left = (end_pfn - start_pfn) / RELIEF_PAGES;
-	while (left-- && useless < relief->useless &&
+	while (left-- && (useless < RELIEF_USELESS || relief->urgent) &&
 	       relief->nr_moved - before < relief->enough &&
 	       !relief_done(relief, zone) && !fatal_signal_pending(current)) {
 		unsigned long pfn = READ_ONCE(*position);
@@ -344,6 +342,7 @@ static bool relief_zone(struct relief *relief, struct zone *zone)
 	/* kswapd may have given up, but can do something again. */
 	if (moved >= SWAP_CLUSTER_MAX)
 		zone->zone_pgdat->kswapd_failures = 0;
+
 	if (moved || relief->may_defer)
 		dmb_defer_attempts(relief_deferral(zone), relief->order,
 				   !moved && !relief_done(relief, zone) &&
@@ -390,7 +389,6 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 		.watermark = WMARK_LOW,
 		.mode = gfp_compaction_allowed(gfp_mask) ? MIGRATE_SYNC_LIGHT :
 							   MIGRATE_ASYNC,
-		.useless = last_resort ? ULONG_MAX : RELIEF_USELESS,
 		.enough = RELIEF_PAGES,
 		.urgent = last_resort,
 		.may_defer = gfp_mask & __GFP_FS,
@@ -484,7 +482,6 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 		.watermark = sysctl_numa_balancing_mode & NUMA_BALANCING_MEMORY_TIERING ?
 			     WMARK_PROMO : WMARK_HIGH,
 		.mode = MIGRATE_ASYNC,
-		.useless = RELIEF_USELESS,
 		.enough = ULONG_MAX,
 		.urgent = urgent,
 	};
