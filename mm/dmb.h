@@ -82,11 +82,17 @@ static inline bool dmb_counts_folios(struct zone *zone)
 /* vmstat.c, show_mem.c: statistics */
 
 /* All zones that have counters of their own for each CPU */
+static inline struct zone *next_counted_zone(struct zone *zone)
+{
+	do {
+		zone = zone ? next_zone(zone) : first_online_pgdat()->node_zones;
+	} while (zone && !populated_zone(zone) && !dmb_counts_folios(zone));
+	return zone;
+}
+
 #define for_each_counted_zone(zone)					\
-	for_each_zone(zone)						\
-		if (!populated_zone(zone) && !dmb_counts_folios(zone))	\
-			; /* do nothing */				\
-		else
+	for ((zone) = next_counted_zone(NULL); (zone);			\
+	     (zone) = next_counted_zone(zone))
 
 int __dmb_pcp_count(struct zone *zone, int cpu);
 unsigned long __dmb_nr_free(struct zone *zone, unsigned int order);

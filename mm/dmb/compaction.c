@@ -52,6 +52,7 @@ bool dmb_has_free_order(struct zone *zone, unsigned int order)
 
 	while ((pool = dmb_next_pool(zone, pool)))
 		for (o = order; o < NR_PAGE_ORDERS; o++)
+			/* A wrong answer costs a pass, or leaves one out. */
 			if (data_race(pool->free_area[o].nr_free))
 				return true;
 	return false;

@@ -300,6 +300,7 @@ unsigned long dmb_pool_free(const struct dmb_pool *pool)
 	unsigned int order;
 
 	for (order = 0; order < NR_PAGE_ORDERS; order++)
+		/* For statistics */
 		pages += data_race(pool->free_area[order].nr_free) << order;
 	return pages;
 }
@@ -310,6 +311,7 @@ unsigned long __dmb_nr_free(struct zone *zone, unsigned int order)
 	unsigned long nr = 0;
 
 	while ((pool = dmb_next_pool(zone, pool)))
+		/* An estimate is enough for statistics, and for compaction. */
 		nr += data_race(pool->free_area[order].nr_free);
 	return nr;
 }
@@ -340,6 +342,7 @@ int __dmb_pcp_count(struct zone *zone, int cpu)
 	int count = 0;
 
 	while ((pool = dmb_next_pool(zone, pool)))
+		/* For statistics */
 		count += data_race(per_cpu_ptr(pool->pageset, cpu)->count);
 	return count;
 }
@@ -407,18 +410,20 @@ unsigned long dmb_node_free_pages(pg_data_t *pgdat)
 /* Say in an out-of-memory report how full the blocks are. */
 void __dmb_show_mem(void)
 {
+	char text[24 * NR_PAGE_ORDERS];
 	struct zone *zone;
 	unsigned int order;
+	int len;
 
 	for_each_populated_zone(zone) {
 		if (!zone_dmb_pages(zone))
 			continue;
-		pr_info("Node %d %s: %lu pages designated movable, %lu of them free:",
+		for (order = 0, len = 0; order < NR_PAGE_ORDERS; order++)
+			len += scnprintf(text + len, sizeof(text) - len,
+					 " %lu*%lukB", __dmb_nr_free(zone, order),
+					 (PAGE_SIZE / SZ_1K) << order);
+		pr_info("Node %d %s: %lu pages designated movable, %lu of them free:%s\n",
 			zone_to_nid(zone), zone->name, zone_dmb_pages(zone),
-			zone_free_dmb_pages(zone));
-		for (order = 0; order < NR_PAGE_ORDERS; order++)
-			pr_cont(" %lu*%lukB", __dmb_nr_free(zone, order),
-				(PAGE_SIZE / SZ_1K) << order);
-		pr_cont("\n");
+			zone_free_dmb_pages(zone), text);
 	}
 }
