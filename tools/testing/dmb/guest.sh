@@ -121,6 +121,17 @@ build_dir()
 	realpath "$(dirname "$1")/../../.."
 }
 
+# without_decompressor IMAGE: the path of the same kernel for QEMU, without what
+# decompresses it, which takes longer than the boot when QEMU counts instructions
+without_decompressor()
+{
+	local kernel=${1%/*}/vmlinux.elf
+
+	[ "$ARCH" = x86_64 ] || { echo "$1"; return; }
+	ln -sfr "$(build_dir "$1")/vmlinux" "$kernel"
+	echo "$kernel"
+}
+
 # guest_archive IMAGE NAME: builds an archive with the Makefile here; prints its path
 guest_archive()
 {

@@ -168,35 +168,45 @@ bool load_frame_in_area(uint64_t frame)
 	return dmb_find_block(areas, nr, frame) >= 0;
 }
 
+/* A quarter of each page: so it can be compressed about as well as that of programs. */
+static size_t pattern_words(void)
+{
+	return page_size() / 4 / sizeof(uint64_t);
+}
+
+void load_fill_pattern(void *memory, size_t size)
+{
+	size_t i, w, page = page_size(), nr = pattern_words();
+
+	for (i = 0; i < size; i += page) {
+		uint64_t *words = memory + i;
+
+		for (w = 0; w < nr; w++)
+			words[w] = (i / page + 1) * (2 * w + 1);
+	}
+}
+
 void *load_write_pattern(size_t size)
 {
-	size_t i, page = page_size();
-	char *memory;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return NULL;
 	madvise(memory, size, MADV_NOHUGEPAGE);
-	for (i = 0; i < size; i += page) {
-		uint64_t *words = (uint64_t *)(memory + i);
-		size_t w;
-
-		for (w = 0; w < page / sizeof(*words); w++)
-			words[w] = (i / page + 1) * (2 * w + 1);
-	}
+	load_fill_pattern(memory, size);
 	return memory;
 }
 
 size_t load_check_pattern(const void *memory, size_t size)
 {
-	size_t i, page = page_size(), wrong = 0;
+	size_t i, page = page_size(), nr = pattern_words(), wrong = 0;
 
 	for (i = 0; i < size; i += page) {
 		const uint64_t *words = memory + i;
 		size_t w;
 
-		for (w = 0; w < page / sizeof(*words); w++)
+		for (w = 0; w < nr; w++)
 			if (words[w] != (i / page + 1) * (2 * w + 1)) {
 				wrong++;
 				break;
@@ -330,11 +340,9 @@ static void end_cache(void)
 		dmb_write("/sys/block/zram0/reset", "1");
 }
 
-/* Create an empty file on a separate file system. Return -1 on failure. */
-static int make_cache(size_t disk_size)
+int load_open_disk(size_t disk_size)
 {
 	char text[32];
-	int fd;
 
 	snprintf(text, sizeof(text), "%zu", disk_size);
 	if (dmb_write("/sys/block/zram0/disksize", text))
@@ -343,6 +351,17 @@ static int make_cache(size_t disk_size)
 	if (system(MAKE_FS) ||
 	    mount("/dev/zram0", CACHE_DIR, "ext4", 0, NULL))
 		return -1;
+	return open(CACHE_DIR, O_RDONLY | O_DIRECTORY);
+}
+
+/* Create an empty file on a separate file system. Return -1 on failure. */
+static int make_cache(size_t disk_size)
+{
+	int fd = load_open_disk(disk_size);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
 	fd = open(CACHE_FILE, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0)
 		ksft_exit_fail_msg("cannot make %s\n", CACHE_FILE);
@@ -378,14 +397,10 @@ int load_open_buffered(size_t size)
 
 size_t load_make_files(size_t nr)
 {
-	/* mke2fs makes an inode for each 16 KiB, and needs some for itself. */
-	int fd = make_cache(nr * 20 * 1024);
 	char name[64];
 	size_t i;
+	int fd;
 
-	if (fd < 0)
-		return 0;
-	close(fd);
 	for (i = 0; i < nr; i++) {
 		snprintf(name, sizeof(name), CACHE_DIR "/%zu", i / 500);
 		if (i % 500 == 0 && mkdir(name, 0700))
@@ -551,6 +566,12 @@ bool load_have_module(void)
 	if (err)
 		ksft_exit_fail_msg("cannot load %s: %s\n", MODULE, strerror(-err));
 	return !access(LOAD "/command", W_OK);
+}
+
+void load_hog_outcome(size_t *got, uint64_t *last_ns)
+{
+	*got = dmb_read_value(LOAD "/result", "hog_got") * page_size();
+	*last_ns = dmb_read_value(LOAD "/result", "hog_last_ns");
 }
 
 size_t load_hog(size_t size, int order, const char *how)

@@ -38,7 +38,9 @@ unsigned long load_effort(void);
 
 bool load_frame_in_area(uint64_t frame);
 
-/* Map anonymous base pages and write different content to each. */
+/* Write different content to each page of zeroes. */
+void load_fill_pattern(void *memory, size_t size);
+/* Map anonymous base pages for that. */
 void *load_write_pattern(size_t size);
 /* Return how many pages have other content. Pages that were freed read as zero. */
 size_t load_check_pattern(const void *memory, size_t size);
@@ -81,9 +83,12 @@ int load_open_cache(size_t size);
 int load_open_buffered(size_t size);
 
 /*
- * Make files of one page each on a separate file system. Return how many could be made,
- * or 0 if the system lacks the requirements. load_end() removes the file system.
+ * Make a file system. Return a file descriptor of its directory, or -1 if the system lacks
+ * the requirements. Once that is closed, load_end() removes the file system.
  */
+int load_open_disk(size_t size);
+
+/* Make files of one page each there. Return how many could be made. */
 size_t load_make_files(size_t nr);
 
 /* Switch the multi-gen LRU on or off. Return 0, or -errno if there is none. */
@@ -91,6 +96,8 @@ int load_set_mglru(bool on);
 
 /* Kernel memory that cannot be moved. Needs the module dmb_load. */
 bool load_have_module(void);
+/* Of the last hog: the bytes allocated, and the monotonic time of the last success */
+void load_hog_outcome(size_t *got, uint64_t *last_ns);
 /* Return the bytes allocated. @how is "kernel", "mayfail", "anywhere" or "atomic". */
 size_t load_hog(size_t size, int order, const char *how);
 /* The same in small steps, with pauses in which kswapd can catch up */
