@@ -3,15 +3,15 @@
  * Kernel memory on demand: when ordinary memory runs short, user pages are moved
  * from there into blocks.
  *
- * That costs no more than a copy, while reclaim would have to throw the pages
- * away or write them to swap.
- *
  * Where blocks have no free memory but clean page cache, some of that is dropped
  * first: it is what a kernel without blocks would have dropped for the request.
  *
  * Ordinary memory that can be had for less comes first: cold page cache that may
  * not be in blocks at all, or, when page cache has to be dropped anyway, any cold
  * page cache.
+ *
+ * A move costs no more than a copy, while reclaim would have to throw the pages
+ * away or write them to swap.
  */
 
 #include <linux/blkdev.h>
