@@ -15,7 +15,6 @@
  */
 
 #include <linux/blkdev.h>
-#include <linux/compaction.h>
 #include <linux/cpuset.h>
 #include <linux/dmb.h>
 #include <linux/gfp.h>
@@ -24,6 +23,7 @@
 #include <linux/page-isolation.h>
 #include <linux/psi.h>
 #include <linux/sched/mm.h>
+#include <linux/compaction.h>
 #include <linux/sched/sysctl.h>
 #include <linux/sizes.h>
 #include <linux/swap.h>
