@@ -25,8 +25,6 @@
 #define HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 #define KSM		"/sys/kernel/mm/ksm"
 #define SWAP		"/dev/zram0"
-/* A small system may have no links to busybox. */
-#define MAKE_SWAP	"for box in '' busybox; do $box mkswap " SWAP " && break; done >/dev/null"
 #define DRIVER		"test_modules/dmb_owner.ko"
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
 #define RESERVE_RATIO	"/proc/sys/vm/lowmem_reserve_ratio"
@@ -714,8 +712,7 @@ FIXTURE_TEARDOWN(full)
 static bool swap_on(void)
 {
 	return !dmb_write("/sys/block/zram0/disksize", "1G") &&
-	       !system(MAKE_SWAP) &&
-	       !swapon(SWAP, 0);
+	       dmb_swap_on(SWAP);
 }
 
 /* Fill all but a part of the reserve, which is not used as a migration target. */

@@ -444,46 +444,17 @@ static const struct worker workers[] = {
 
 #define NR_WORKERS	ARRAY_SIZE(workers)
 
-/* Create a zram device for each use. Return false if there is none. */
-static bool add_zram(char device[32])
-{
-	char path[64], text[32] = "";
-	int fd = open("/sys/class/zram-control/hot_add", O_RDONLY);
-	int id;
-
-	if (fd < 0)
-		return false;
-	if (read(fd, text, sizeof(text) - 1) <= 0)
-		text[0] = '\0';
-	close(fd);
-	id = atoi(text);
-	snprintf(path, sizeof(path), "/sys/block/zram%d/disksize", id);
-	snprintf(device, 32, "/dev/zram%d", id);
-	snprintf(text, sizeof(text), "%llu", dmb_meminfo("MemTotal") / 4);
-	return !dmb_write(path, text);
-}
-
-/* "mke2fs" and the like, which a small system has as "busybox mke2fs" only */
-static bool run_tool(const char *tool, const char *device)
-{
-	char command[160];
-
-	snprintf(command, sizeof(command), "(%s %s || busybox %s %s) >/dev/null 2>&1",
-		 tool, device, tool, device);
-	return !system(command);
-}
-
 static void prepare(void)
 {
+	size_t size = dmb_meminfo("MemTotal") / 4;
 	char path[64];
 
-	if ((!access(fs_device, W_OK) || add_zram(fs_device)) &&
-	    run_tool("mke2fs -b 4096", fs_device)) {
+	if ((!access(fs_device, W_OK) || dmb_add_zram(fs_device, size)) &&
+	    dmb_run_tool("mke2fs -b 4096", fs_device)) {
 		mkdir(FS_DIR, 0700);
 		mount(fs_device, FS_DIR, "ext4", 0, NULL);
 	}
-	if (!add_zram(swap_device) || !run_tool("mkswap", swap_device) ||
-	    swapon(swap_device, 0))
+	if (!dmb_add_zram(swap_device, size) || !dmb_swap_on(swap_device))
 		swap_device[0] = '\0';
 	while (snprintf(path, sizeof(path), "/sys/devices/system/node/node%u", nr_nodes),
 	       !access(path, F_OK))

@@ -52,7 +52,6 @@
 #define FORK_SPAN	((size_t)2 << 30)
 
 #define FILES		20000
-#define SWAP_ZRAM	"zram1"
 #define READ_DISK	"/dev/vda"
 #define SWAP_DISK	"/dev/vdb"
 
@@ -69,6 +68,7 @@ static int dir;
 struct outcome {
 	size_t got;		/* bytes */
 	size_t wanted;
+	bool by_module;		/* which then knows the rest, also of a process that was killed */
 	uint64_t begin_ns;
 	uint64_t last_ns;	/* when it had the last of them */
 	uint64_t end_ns;
@@ -108,12 +108,6 @@ static void fill_huge(size_t size)
 	keep_pattern(memory, size);
 }
 
-static void run_command(const char *command)
-{
-	if (system(command))
-		ksft_exit_fail_msg("%s failed\n", command);
-}
-
 static void must_write(const char *path, const char *text)
 {
 	int err = dmb_write(path, text);
@@ -124,39 +118,36 @@ static void must_write(const char *path, const char *text)
 
 static void swap_on(const char *device)
 {
-	char command[128];
-
-	snprintf(command, sizeof(command), "mkswap %s >/dev/null", device);
-	run_command(command);
-	if (swapon(device, 0))
+	if (!dmb_swap_on(device))
 		ksft_exit_fail_msg("cannot swap to %s\n", device);
 }
 
 static void swap_on_zram(size_t size)
 {
-	char text[32];
+	char device[DMB_DEVICE_NAME];
 
-	if (access("/sys/block/" SWAP_ZRAM, R_OK))
-		dmb_read_number("/sys/class/zram-control/hot_add");
-	snprintf(text, sizeof(text), "%zu", size);
-	must_write("/sys/block/" SWAP_ZRAM "/disksize", text);
-	swap_on("/dev/" SWAP_ZRAM);
+	if (!dmb_add_zram(device, size))
+		ksft_exit_fail_msg("needs zram\n");
+	swap_on(device);
+}
+
+static int make_file(const char *name)
+{
+	int fd = openat(dir, name, O_RDWR | O_CREAT, 0600);
+
+	if (fd < 0)
+		ksft_exit_fail_msg("cannot make a file\n");
+	return fd;
 }
 
 /* Dirty page cache, as no limit keeps it from being */
 static void fill_dirty(size_t size)
 {
-	static char data[1 * MB];
-	int fd = openat(dir, "dirty", O_RDWR | O_CREAT, 0600);
-	size_t done;
-
 	must_write("/proc/sys/vm/dirty_background_ratio", "80");
 	must_write("/proc/sys/vm/dirty_ratio", "90");
 	must_write("/proc/sys/vm/dirty_expire_centisecs", "1000000");
 	must_write("/proc/sys/vm/dirty_writeback_centisecs", "0");
-	for (done = 0; fd >= 0 && done < size; done += sizeof(data))
-		if (write(fd, data, sizeof(data)) != sizeof(data))
-			ksft_exit_fail_msg("cannot write a file\n");
+	load_fill_dirty(make_file("dirty"), size);
 }
 
 static void fill_tmpfs(size_t size)
@@ -175,27 +166,12 @@ static void fill_tmpfs(size_t size)
 
 static void fill_clean(const char *name, size_t size)
 {
-	static char data[1 * MB];
-	int fd = openat(dir, name, O_RDWR | O_CREAT, 0600);
-	size_t done;
-
-	/* Holes are read into the page cache like data. */
-	if (fd < 0 || ftruncate(fd, size))
-		ksft_exit_fail_msg("cannot make a file\n");
-	for (done = 0; done < size; done += sizeof(data))
-		if (pread(fd, data, sizeof(data), done) < 0)
-			ksft_exit_fail_msg("cannot read a file\n");
+	load_fill_clean(make_file(name), size);
 }
 
 static void fill_from_device(size_t size)
 {
-	static char data[1 * MB];
-	int fd = open(READ_DISK, O_RDONLY);
-	size_t done;
-
-	for (done = 0; done < size; done += sizeof(data))
-		if (read(fd, data, sizeof(data)) != sizeof(data))
-			ksft_exit_fail_msg("cannot read " READ_DISK "\n");
+	dmb_read_file(open(READ_DISK, O_RDONLY), size);
 }
 
 /* Half of the range, as its owner; without a block, memory that is as far away */
@@ -283,11 +259,11 @@ static void fill_outside(const char *what)
 	}
 }
 
-/* By the module, which notes the time of the last page */
 static void ask(struct outcome *outcome, int order)
 {
 	outcome->wanted = WANTED;
-	outcome->got = load_hog(WANTED, order, "kernel");
+	outcome->by_module = true;
+	load_hog(WANTED, order, "kernel");
 }
 
 static void ask_for_pages(struct outcome *outcome)
@@ -456,15 +432,11 @@ int main(int argc, char **argv)
 		ksft_exit_fail_msg("nobody to ask for memory\n");
 	outcome->end_ns = now_ns();
 	kills = load_vmstat("oom_kill") - kills;
-	/* Who was killed, or is the kernel, could not say. */
-	if (!strcmp(argv[3], "page") || !strcmp(argv[3], "order2"))
+	if (outcome->by_module)
 		load_hog_outcome(&outcome->got, &outcome->last_ns);
 
 	load_free_hogs();
-	printf("relief: %lu times directly, %lu by kswapd, %lu pages moved, %lu failed, ",
-	       load_vmstat("dmb_relief_direct"), load_vmstat("dmb_relief_kswapd"),
-	       load_vmstat("dmb_relief_moved"), load_vmstat("dmb_relief_failed"));
-	printf("%lu dropped\n", load_vmstat("dmb_relief_dropped"));
+	load_print_relief();
 	printf("demand: free %zu got %zu wanted %zu us %llu after %llu kills %lu wrong %zu\n",
 	       unused / MB, outcome->got / MB, outcome->wanted / MB,
 	       (unsigned long long)(outcome->last_ns - outcome->begin_ns) / 1000,

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,7 +38,7 @@
 #define PIPE_SIZE	(1 * MB)
 
 static int pipes[MAX_PIPES][2];
-static int nr_pipes;
+static int nr_pipes, nr_filled;
 
 long dmb_noise(void)
 {
@@ -603,11 +604,53 @@ size_t dmb_bytes_in_blocks(const void *memory, size_t size)
 	return dmb_bytes_in(blocks, nr, memory, size);
 }
 
-int dmb_read_device(size_t size)
+bool dmb_run_tool(const char *tool, const char *device)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command), "(%s %s || busybox %s %s) >/dev/null 2>&1",
+		 tool, device, tool, device);
+	return !system(command);
+}
+
+bool dmb_add_zram(char device[DMB_DEVICE_NAME], size_t size)
+{
+	char path[64], text[32] = "";
+	int fd = open("/sys/class/zram-control/hot_add", O_RDONLY);
+	int id;
+
+	if (fd < 0)
+		return false;
+	if (read(fd, text, sizeof(text) - 1) <= 0)
+		text[0] = '\0';
+	close(fd);
+	id = atoi(text);
+	snprintf(path, sizeof(path), "/sys/block/zram%d/disksize", id);
+	snprintf(device, DMB_DEVICE_NAME, "/dev/zram%d", id);
+	snprintf(text, sizeof(text), "%zu", size);
+	return !dmb_write(path, text);
+}
+
+bool dmb_swap_on(const char *device)
+{
+	return dmb_run_tool("mkswap", device) && !swapon(device, 0);
+}
+
+void dmb_read_file(int fd, size_t size)
 {
 	static char data[1 * MB];
+	size_t done, part;
+
+	for (done = 0; done < size; done += part) {
+		part = size - done < sizeof(data) ? size - done : sizeof(data);
+		if (pread(fd, data, part, done) != (ssize_t)part)
+			ksft_exit_fail_msg("cannot read a file at %zu\n", done);
+	}
+}
+
+int dmb_read_device(size_t size)
+{
 	char text[32];
-	size_t done;
 	int fd;
 
 	snprintf(text, sizeof(text), "%zu", size);
@@ -615,9 +658,8 @@ int dmb_read_device(size_t size)
 	    dmb_write("/sys/block/zram0/disksize", text))
 		return -1;
 	fd = open("/dev/zram0", O_RDONLY);
-	for (done = 0; fd >= 0 && done < size; done += sizeof(data))
-		if (read(fd, data, sizeof(data)) != sizeof(data))
-			ksft_exit_fail_msg("cannot read /dev/zram0\n");
+	if (fd >= 0)
+		dmb_read_file(fd, size);
 	return fd;
 }
 
@@ -633,27 +675,39 @@ size_t dmb_fill_pipes(size_t size)
 	size_t filled = 0;
 	ssize_t written;
 
-	while (filled < size && nr_pipes < MAX_PIPES) {
-		int *fds = pipes[nr_pipes];
+	while (filled < size && nr_filled < MAX_PIPES) {
+		int *fds = pipes[nr_filled];
 
-		if (pipe2(fds, O_NONBLOCK))
-			break;
-		nr_pipes++;
-		if (fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE) < 0)
-			break;
+		if (nr_filled == nr_pipes) {
+			if (pipe2(fds, O_NONBLOCK))
+				break;
+			nr_pipes++;
+			if (fcntl(fds[1], F_SETPIPE_SZ, PIPE_SIZE) < 0)
+				break;
+		}
+		nr_filled++;
 		while ((written = write(fds[1], data, sizeof(data))) > 0)
 			filled += written;
 	}
 	return filled;
 }
 
+void dmb_empty_pipes(void)
+{
+	static char data[64 * 1024];
+
+	for (; nr_filled; nr_filled--)
+		while (read(pipes[nr_filled - 1][0], data, sizeof(data)) > 0)
+			;
+}
+
 void dmb_close_pipes(void)
 {
-	while (nr_pipes) {
-		nr_pipes--;
-		close(pipes[nr_pipes][0]);
-		close(pipes[nr_pipes][1]);
+	for (; nr_pipes; nr_pipes--) {
+		close(pipes[nr_pipes - 1][0]);
+		close(pipes[nr_pipes - 1][1]);
 	}
+	nr_filled = 0;
 }
 
 uint64_t *dmb_frames(const void *memory, size_t size)

@@ -180,6 +180,19 @@ size_t dmb_bytes_in(const struct dmb_block *blocks, int nr, const void *memory,
 		    size_t size);
 size_t dmb_bytes_in_blocks(const void *memory, size_t size);
 
+/* Run "mke2fs" and the like, which a small system has as "busybox mke2fs" only. */
+bool dmb_run_tool(const char *tool, const char *device);
+
+/* Create a zram device of so many bytes. Return false if the kernel has none. */
+#define DMB_DEVICE_NAME	32
+bool dmb_add_zram(char device[DMB_DEVICE_NAME], size_t size);
+
+/* Make swap space of a device, and use it. */
+bool dmb_swap_on(const char *device);
+
+/* Read so many bytes from the beginning of a file, which has them. */
+void dmb_read_file(int fd, size_t size);
+
 /*
  * Fill the page cache of a block device, with pages that can be moved but must not
  * be in blocks. The device is a zram disk of zeroes. The pages stay until
@@ -191,9 +204,11 @@ void dmb_close_device(int fd);
 
 /*
  * Fill pipes with data, which the kernel cannot move. Return the bytes that they
- * hold. dmb_close_pipes() frees them.
+ * hold. dmb_empty_pipes() frees their data, page by page, and leaves them open,
+ * dmb_close_pipes() frees all.
  */
 size_t dmb_fill_pipes(size_t size);
+void dmb_empty_pipes(void);
 void dmb_close_pipes(void);
 
 /*

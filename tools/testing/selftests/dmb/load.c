@@ -31,9 +31,6 @@
 #define CACHE_DIR	"/tmp/dmb-cache"
 #define CACHE_FILE	CACHE_DIR "/file"
 
-/* A small system may have no links to busybox. */
-#define MAKE_FS		"for box in '' busybox; do $box mke2fs -b 4096 /dev/zram0 && break; done >/dev/null 2>&1"
-
 #define KPF_UPTODATE	((uint64_t)1 << 3)
 #define KPF_ANON	((uint64_t)1 << 12)
 #define KPF_SWAPBACKED	((uint64_t)1 << 14)
@@ -168,21 +165,24 @@ bool load_frame_in_area(uint64_t frame)
 	return dmb_find_block(areas, nr, frame) >= 0;
 }
 
-/* A quarter of each page: so it can be compressed about as well as that of programs. */
-static size_t pattern_words(void)
+/*
+ * Word @w of page @i.  Three quarters of a page are zero, so that it can be compressed
+ * about as well as that of a program.
+ */
+static uint64_t pattern_word(size_t i, size_t w)
 {
-	return page_size() / 4 / sizeof(uint64_t);
+	return w < page_size() / 4 / sizeof(uint64_t) ? (i + 1) * (2 * w + 1) : 0;
 }
 
 void load_fill_pattern(void *memory, size_t size)
 {
-	size_t i, w, page = page_size(), nr = pattern_words();
+	size_t i, w, page = page_size();
 
 	for (i = 0; i < size; i += page) {
 		uint64_t *words = memory + i;
 
-		for (w = 0; w < nr; w++)
-			words[w] = (i / page + 1) * (2 * w + 1);
+		for (w = 0; w < page / sizeof(*words); w++)
+			words[w] = pattern_word(i / page, w);
 	}
 }
 
@@ -200,14 +200,14 @@ void *load_write_pattern(size_t size)
 
 size_t load_check_pattern(const void *memory, size_t size)
 {
-	size_t i, page = page_size(), nr = pattern_words(), wrong = 0;
+	size_t i, page = page_size(), wrong = 0;
 
 	for (i = 0; i < size; i += page) {
 		const uint64_t *words = memory + i;
 		size_t w;
 
-		for (w = 0; w < nr; w++)
-			if (words[w] != (i / page + 1) * (2 * w + 1)) {
+		for (w = 0; w < page / sizeof(*words); w++)
+			if (words[w] != pattern_word(i / page, w)) {
 				wrong++;
 				break;
 			}
@@ -324,14 +324,22 @@ void *load_fill_areas(size_t *size)
 	return memory;
 }
 
-static void read_cache(int fd, size_t size)
+void load_fill_clean(int fd, size_t size)
 {
-	static char data[1 * MB];
+	/* Holes are read into the page cache like data, and stay clean. */
+	if (ftruncate(fd, size))
+		ksft_exit_fail_msg("cannot make a file of %zu bytes\n", size);
+	dmb_read_file(fd, size);
+}
+
+void load_fill_dirty(int fd, size_t size)
+{
+	static const char zeroes[1 * MB];
 	size_t done;
 
-	for (done = 0; done < size; done += sizeof(data))
-		if (pread(fd, data, sizeof(data), done) < 0)
-			ksft_exit_fail_msg("cannot read %s\n", CACHE_FILE);
+	for (done = 0; done < size; done += sizeof(zeroes))
+		if (write(fd, zeroes, sizeof(zeroes)) != sizeof(zeroes))
+			ksft_exit_fail_msg("cannot write a file at %zu\n", done);
 }
 
 static void end_cache(void)
@@ -348,7 +356,7 @@ int load_open_disk(size_t disk_size)
 	if (dmb_write("/sys/block/zram0/disksize", text))
 		return -1;
 	mkdir(CACHE_DIR, 0700);
-	if (system(MAKE_FS) ||
+	if (!dmb_run_tool("mke2fs -b 4096", "/dev/zram0") ||
 	    mount("/dev/zram0", CACHE_DIR, "ext4", 0, NULL))
 		return -1;
 	return open(CACHE_DIR, O_RDONLY | O_DIRECTORY);
@@ -372,26 +380,19 @@ int load_open_cache(size_t size)
 {
 	int fd = make_cache(64 * MB);
 
-	if (fd < 0)
-		return -1;
-	/* Holes are read into the page cache like data, and stay clean. */
-	if (ftruncate(fd, size))
-		ksft_exit_fail_msg("cannot make %s\n", CACHE_FILE);
-	read_cache(fd, size);
+	if (fd >= 0)
+		load_fill_clean(fd, size);
 	return fd;
 }
 
 int load_open_buffered(size_t size)
 {
-	static const char zeroes[1 * MB];
 	int fd = make_cache(size + size / 8);
-	size_t done;
 
-	for (done = 0; fd >= 0 && done < size; done += sizeof(zeroes))
-		if (write(fd, zeroes, sizeof(zeroes)) != sizeof(zeroes))
-			ksft_exit_fail_msg("cannot write %s\n", CACHE_FILE);
-	if (fd >= 0)
+	if (fd >= 0) {
+		load_fill_dirty(fd, size);
 		fsync(fd);
+	}
 	return fd;
 }
 
@@ -677,6 +678,14 @@ struct load_reclaim load_reclaim_cache(bool slowly)
 	return reclaim;
 }
 
+void load_print_relief(void)
+{
+	printf("# relief: %lu times directly, %lu by kswapd, %lu pages moved, %lu failed, ",
+	       load_vmstat("dmb_relief_direct"), load_vmstat("dmb_relief_kswapd"),
+	       load_vmstat("dmb_relief_moved"), load_vmstat("dmb_relief_failed"));
+	printf("%lu dropped\n", load_vmstat("dmb_relief_dropped"));
+}
+
 static void set_background(const char *proactiveness, const char *boost)
 {
 	load_free_hogs();
@@ -738,7 +747,7 @@ struct load_atomic load_atomic_run_reading(unsigned long runs)
 	if (!reader) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
-			read_cache(fd, size);
+			dmb_read_file(fd, size);
 	}
 	run = load_atomic_run(runs, size);
 	kill(reader, SIGKILL);
@@ -753,6 +762,7 @@ struct load_oom load_until_oom(int order)
 		.kills = load_vmstat("oom_kill"),
 		.scanned = load_vmstat("pgscan_"),
 	};
+	uint64_t last_ns;
 	int status = 0;
 	pid_t pid = fork();
 
@@ -764,10 +774,9 @@ struct load_oom load_until_oom(int order)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		ksft_exit_fail_msg("no process to kill\n");
-	oom.seconds = (dmb_read_value(LOAD "/result", "hog_end_ns") -
-		       dmb_read_value(LOAD "/result", "hog_last_ns")) / 1e9;
+	load_hog_outcome(&oom.got, &last_ns);
+	oom.seconds = (dmb_read_value(LOAD "/result", "hog_end_ns") - last_ns) / 1e9;
 	oom.killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-	oom.got = dmb_read_value(LOAD "/result", "hog_got") * page_size();
 	oom.kills = load_vmstat("oom_kill") - oom.kills;
 	oom.scanned = load_vmstat("pgscan_") - oom.scanned;
 	return oom;

@@ -33,12 +33,15 @@ size_t load_reserve(void);
 /* Sum of the /proc/vmstat counters whose names begin with @prefix */
 unsigned long load_vmstat(const char *prefix);
 
+/* Print the counters of relief. */
+void load_print_relief(void);
+
 /* A measure, without a unit, of the work of reclaim and compaction so far */
 unsigned long load_effort(void);
 
 bool load_frame_in_area(uint64_t frame);
 
-/* Write different content to each page of zeroes. */
+/* Write different content to each page. */
 void load_fill_pattern(void *memory, size_t size);
 /* Map anonymous base pages for that. */
 void *load_write_pattern(size_t size);
@@ -71,6 +74,10 @@ struct load_travel load_travel_since(const struct load_memory *memory);
 
 /* Fill the areas with anonymous memory. Less than 64 KiB stay free. */
 void *load_fill_areas(size_t *size);
+
+/* Fill an empty file with clean page cache, or with zeroes that are yet to be written. */
+void load_fill_clean(int fd, size_t size);
+void load_fill_dirty(int fd, size_t size);
 
 /*
  * Create clean page cache: read a file on a separate file system from beginning to

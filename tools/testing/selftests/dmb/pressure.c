@@ -332,14 +332,6 @@ TEST_F(plain, out_of_memory_is_declared)
 	EXPECT_LE(lost, cache.pages * STRAYS / 1000 + 2 * moved);
 }
 
-static void log_relief(struct __test_metadata *_metadata)
-{
-	TH_LOG("relief: %lu times directly, %lu by kswapd, %lu pages moved, %lu failed, %lu dropped",
-	       load_vmstat("dmb_relief_direct"), load_vmstat("dmb_relief_kswapd"),
-	       load_vmstat("dmb_relief_moved"), load_vmstat("dmb_relief_failed"),
-	       load_vmstat("dmb_relief_dropped"));
-}
-
 /* While pages can move into blocks, no process is killed. */
 TEST_F(plain, nobody_is_killed_while_pages_can_move)
 {
@@ -365,7 +357,7 @@ TEST_F(plain, nobody_is_killed_while_pages_can_move)
 	stay = self->size - dmb_bytes_in_blocks(self->memory, self->size);
 	TH_LOG("after %zu MiB killed within %.2f s, %zu of %zu MiB still outside blocks",
 	       oom.got / MB, oom.seconds, stay / MB, self->size / MB);
-	log_relief(_metadata);
+	load_print_relief();
 	EXPECT_TRUE(oom.killed);
 	EXPECT_EQ(1, oom.kills);
 	EXPECT_LE(stay, self->size / 100);
@@ -414,7 +406,7 @@ TEST_F(plain, page_cache_in_blocks_makes_room)
 	TH_LOG("after %zu of %zu MiB killed within %.2f s, %lu pages scanned, %zu of %zu left blocks",
 	       oom.got / MB, most / MB, oom.seconds, oom.scanned, load_cache_lost(&cache),
 	       cache.pages);
-	log_relief(_metadata);
+	load_print_relief();
 	EXPECT_TRUE(oom.killed);
 	EXPECT_EQ(1, oom.kills);
 	EXPECT_GE(oom.got, most / 20 * 19);
@@ -432,7 +424,7 @@ TEST_F(plain, kswapd_makes_room_in_place_of_page_cache)
 	got = load_hog_slowly(NEEDED, 0, "atomic");
 	TH_LOG("%zu of %zu MiB, %zu of %zu pages left blocks", got / MB, NEEDED / MB,
 	       load_cache_lost(&cache), cache.pages);
-	log_relief(_metadata);
+	load_print_relief();
 	EXPECT_EQ(NEEDED, got);
 	EXPECT_EQ(0, load_check_pattern(self->memory, self->size));
 }
