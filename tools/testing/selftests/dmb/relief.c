@@ -4,12 +4,15 @@
  * in blocks stay.
  */
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <sys/prctl.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +22,11 @@
 #define KERNEL_NEEDS	(300 * MB)
 /* Rounds until nearly nothing is left to move: two or three unless pages thrash */
 #define MAX_ROUNDS	8
+
+/* Enough to refer to a quarter of the blocks */
+#define MAX_PIPES	64
+#define PIPE_PAGES	1024
+#define HUGE_PAGES	16
 
 #define THP		"/sys/kernel/mm/transparent_hugepage"
 #define UNEVICTABLE	"/proc/sys/vm/compact_unevictable_allowed"
@@ -127,12 +135,27 @@ static void take_huge_pages(char *start, size_t size, bool collapse)
 	}
 }
 
+/* Take so much memory in huge pages. mmap() does not align to these by itself. */
+static struct load_memory take_huge_memory(size_t size, bool collapse)
+{
+	size_t one = dmb_huge_page_size();
+	struct load_memory huge = { .size = (size + one - 1) / one * one };
+	char *start = mmap(NULL, huge.size + one, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (start == MAP_FAILED)
+		ksft_exit_fail_msg("no address space\n");
+	huge.start = (char *)(((uintptr_t)start + one - 1) / one * one);
+	take_huge_pages(huge.start, huge.size, collapse);
+	huge.frames = dmb_frames(huge.start, huge.size);
+	return huge;
+}
+
 TEST_F(fragmented, compaction_for_huge_pages_works_in_blocks)
 {
 	struct load_memory *huge = &self->huge;
 	size_t count, one = dmb_huge_page_size();
 	struct load_travel travel;
-	char *start;
 
 	if (variant->order == 3)
 		SKIP(return, "same as with order 9");
@@ -140,15 +163,7 @@ TEST_F(fragmented, compaction_for_huge_pages_works_in_blocks)
 	if (!one || load_area_free() < 4 * one)
 		SKIP(return, "blocks have no room for huge pages");
 
-	/* mmap() does not align to huge pages by itself. */
-	huge->size = (self->wanted + one - 1) / one * one;
-	start = mmap(NULL, huge->size + one, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, start);
-	huge->start = (char *)(((uintptr_t)start + one - 1) / one * one);
-	take_huge_pages(huge->start, huge->size, variant->collapse);
-	huge->frames = dmb_frames(huge->start, huge->size);
-
+	*huge = take_huge_memory(self->wanted, variant->collapse);
 	count = huge_pages_in_blocks(huge);
 	travel = load_travel_since(&self->memory);
 	TH_LOG("%zu of %zu huge pages are in blocks", count, huge->size / one);
@@ -156,6 +171,79 @@ TEST_F(fragmented, compaction_for_huge_pages_works_in_blocks)
 	       travel.in, travel.out, travel.within);
 	EXPECT_GT(count, 0);
 	EXPECT_GT(travel.within, 0);
+}
+
+/*
+ * Refer to pages in blocks, which cannot move then: to all in the first quarter of
+ * each block, or to one at the end of each pageblock. Return how many.
+ */
+static size_t hold_pages(const struct load_memory *memory, bool everywhere, int fds[][2],
+			 int *nr_pipes)
+{
+	size_t i, held = 0, page = sysconf(_SC_PAGESIZE), nr = dmb_pageblock_size() / page;
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr_blocks = dmb_read_blocks(blocks);
+
+	for (i = 0; i < memory->size / page; i++) {
+		struct iovec vec = { memory->start + i * page, page };
+		uint64_t frame = memory->frames[i];
+		int b = frame ? dmb_find_block(blocks, nr_blocks, frame) : -1;
+
+		if (b < 0)
+			continue;
+		if (everywhere ? frame % nr < nr - nr / 64 :
+				 frame * page - blocks[b].base >= blocks[b].size / 4)
+			continue;
+		if (held % PIPE_PAGES == 0) {
+			if (*nr_pipes == MAX_PIPES || pipe2(fds[*nr_pipes], O_NONBLOCK))
+				break;
+			fcntl(fds[*nr_pipes][1], F_SETPIPE_SZ, PIPE_PAGES * page);
+			++*nr_pipes;
+		}
+		if (vmsplice(fds[*nr_pipes - 1][1], &vec, 1, 0) != (ssize_t)page)
+			break;
+		held++;
+	}
+	return held;
+}
+
+/* Compaction does not scan blocks again and again for pages that it cannot move. */
+TEST_F(fragmented, compaction_in_blocks_scans_each_page_once)
+{
+	struct load_memory *memory = &self->memory, *huge = &self->huge;
+	size_t one = dmb_huge_page_size(), page = sysconf(_SC_PAGESIZE);
+	int fds[MAX_PIPES][2], nr_pipes, everywhere;
+
+	if (variant->order != 9)
+		SKIP(return, "same as with order 9");
+	if (!one || load_area_free() < 2 * HUGE_PAGES * one)
+		SKIP(return, "blocks have no room for huge pages");
+
+	for (everywhere = 0; everywhere < 2; everywhere++) {
+		size_t had = dmb_free_of_order(9, -1), held, made, scanned;
+
+		nr_pipes = 0;
+		held = hold_pages(memory, everywhere, fds, &nr_pipes);
+		scanned = load_vmstat("compact_migrate_scanned");
+		*huge = take_huge_memory(self->wanted + had + HUGE_PAGES * one, false);
+		scanned = load_vmstat("compact_migrate_scanned") - scanned;
+		made = huge_pages_in_blocks(huge);
+		made -= MIN(made, had / one);
+		TH_LOG("%zu pages that stay %s: made %zu of %zu huge pages, scanned %zu of %zu pages",
+		       held, everywhere ? "everywhere" : "in the first quarter", made,
+		       huge->size / one, scanned, memory->size / page);
+		while (nr_pipes--) {
+			close(fds[nr_pipes][0]);
+			close(fds[nr_pipes][1]);
+		}
+		EXPECT_GT(memory->size / page, scanned);
+		if (!everywhere) {
+			EXPECT_LT(HUGE_PAGES / 2, made);
+			load_release(huge);
+			free(memory->frames);
+			memory->frames = dmb_frames(memory->start, memory->size);
+		}
+	}
 }
 
 TEST_F(fragmented, compact_memory_empties_no_block)
