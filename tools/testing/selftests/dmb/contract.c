@@ -49,11 +49,13 @@
 #define MADV_COLLAPSE	25
 #endif
 
-enum outcome { GOOD, UNAVAILABLE, WRONG };
+/* What a round came to. In vain is what the kernel may refuse, but not each time. */
+enum outcome { GOOD, IN_VAIN, UNAVAILABLE, WRONG };
 
 /* Shared by all workers */
 struct progress {
 	unsigned long rounds;
+	unsigned long good;
 	enum outcome outcome;
 };
 
@@ -147,6 +149,7 @@ static enum outcome forks(void)
 static enum outcome huge_pages(void)
 {
 	uint64_t value = random_number(1000);
+	enum outcome outcome = IN_VAIN;
 	size_t i;
 
 	madvise(memory, size, MADV_HUGEPAGE);
@@ -157,12 +160,13 @@ static enum outcome huge_pages(void)
 
 		madvise(hole, page, MADV_DONTNEED);
 		stamp(hole, value + (hole - memory));
-		madvise(memory + i, HUGE_SIZE, MADV_COLLAPSE);
+		if (!madvise(memory + i, HUGE_SIZE, MADV_COLLAPSE))
+			outcome = GOOD;
 	}
 	if (check_all(value))
 		return WRONG;
 	madvise(memory, size, MADV_DONTNEED);
-	return GOOD;
+	return outcome;
 }
 
 static enum outcome same_pages(void)
@@ -246,8 +250,10 @@ static enum outcome files(void)
 		return errno == ENOENT ? UNAVAILABLE : WRONG;
 	stamp_all(value);
 	for (i = 0; i < size / 2; i += page)
-		if (pwrite(fd, memory + i, page, i) != (ssize_t)page)
+		if (pwrite(fd, memory + i, page, i) != (ssize_t)page) {
+			outcome = IN_VAIN;
 			goto out;
+		}
 	fsync(fd);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	for (i = 0; i < size / 2; i += page)
@@ -261,20 +267,20 @@ out:
 	return outcome;
 }
 
-/* Move each page to a random node. Return false if there is only one. */
-static bool scatter(char *at, size_t bytes)
+/* Move each page to a random node. */
+static enum outcome scatter(char *at, size_t bytes)
 {
+	enum outcome outcome = UNAVAILABLE;
 	size_t i, nr = bytes / page;
 	int *nodes = malloc(nr * sizeof(*nodes));
-	bool able = nr_nodes > 1 && nodes;
 
-	if (able) {
+	if (nr_nodes > 1 && nodes) {
 		for (i = 0; i < nr; i++)
 			nodes[i] = random_number(nr_nodes);
-		dmb_move_pages(at, bytes, nodes);
+		outcome = dmb_move_pages(at, bytes, nodes) ? IN_VAIN : GOOD;
 	}
 	free(nodes);
-	return able;
+	return outcome;
 }
 
 /* Read and mapped, as only mapped ones are moved to another node. */
@@ -310,7 +316,7 @@ static enum outcome resize_hugetlb(void)
 	huge = mmap(NULL, HUGE_SIZE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 	if (huge == MAP_FAILED)
-		return GOOD;
+		return IN_VAIN;
 	stamp(huge, 1);
 	munmap(huge, HUGE_SIZE);
 	return GOOD;
@@ -325,9 +331,11 @@ static enum outcome compact(void)
 static enum outcome move_between_nodes(void)
 {
 	uint64_t value = random_number(1000);
+	enum outcome outcome;
 
 	stamp_all(value);
-	return scatter(memory, size) ? check_all(value) : UNAVAILABLE;
+	outcome = scatter(memory, size);
+	return check_all(value) ? WRONG : outcome;
 }
 
 /* Reclaim moves cold pages to a node of slower memory, if there is one. */
@@ -341,33 +349,38 @@ static enum outcome demotion(void)
 	usleep(random_number(500) * 1000);
 	if (dmb_read_value("/proc/vmstat", "pgdemote_direct"))
 		return GOOD;
-	return ++tries < DEMOTION_TRIES ? GOOD : UNAVAILABLE;
+	return ++tries < DEMOTION_TRIES ? IN_VAIN : UNAVAILABLE;
 }
 
 static void wake_up(int sig)
 {
 }
 
-/* Take any memory block, designated or not, offline and online. */
+/* Take any memory block offline and online, every other time a designated one. */
 static enum outcome offline(void)
 {
 	struct sigaction action = { .sa_handler = wake_up };
-	unsigned long unit = dmb_memory_block_size(), blocks;
+	struct dmb_block blocks[DMB_MAX_BLOCKS], *block;
+	unsigned long unit = dmb_memory_block_size(), nr;
 	char path[128];
+	int ret;
 
-	if (!unit)
+	if (!unit || DMB_STAYS_ONLINE)
 		return UNAVAILABLE;
 	sigaction(SIGALRM, &action, NULL);
-	blocks = dmb_meminfo("MemTotal") / unit + 1;
-	snprintf(path, sizeof(path), MEMORY "/memory%d/state",
-		 (int)random_number(blocks));
+	nr = random_number(dmb_meminfo("MemTotal") / unit + 1);
+	if (random_number(2)) {
+		block = &blocks[random_number(dmb_read_blocks(blocks))];
+		nr = (block->base + random_number(block->size)) / unit;
+	}
+	snprintf(path, sizeof(path), MEMORY "/memory%lu/state", nr);
 	/* The kernel tries to offline a memory block until a signal arrives. */
 	alarm(PATIENCE);
-	dmb_write(path, "offline");
+	ret = dmb_write(path, "offline");
 	alarm(0);
 	usleep(random_number(500) * 1000);
 	dmb_write(path, "online");
-	return GOOD;
+	return ret ? IN_VAIN : GOOD;
 }
 
 static enum outcome long_term_pins(void)
@@ -378,15 +391,14 @@ static enum outcome long_term_pins(void)
 		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
 	};
 	uint64_t value = random_number(1000);
-	enum outcome outcome = GOOD;
+	enum outcome outcome = IN_VAIN;
 	int fd = open("/sys/kernel/debug/gup_test", O_RDWR);
 
 	if (fd < 0)
 		return UNAVAILABLE;
 	stamp_all(value);
 	if (!ioctl(fd, PIN_LONGTERM_TEST_START, &args)) {
-		if (dmb_bytes_in_blocks(memory, size))
-			outcome = WRONG;
+		outcome = dmb_bytes_in_blocks(memory, size) ? WRONG : GOOD;
 		ioctl(fd, PIN_LONGTERM_TEST_STOP);
 	}
 	close(fd);
@@ -400,15 +412,14 @@ static enum outcome fixed_buffers(void)
 {
 	struct iovec iov = { .iov_base = memory, .iov_len = size };
 	struct io_uring_params params = { };
-	enum outcome outcome = GOOD;
+	enum outcome outcome = IN_VAIN;
 	int ring = syscall(SYS_io_uring_setup, 1, &params);
 
 	if (ring < 0)
 		return UNAVAILABLE;
 	stamp_all(0);
-	if (!syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1) &&
-	    dmb_bytes_in_blocks(memory, size))
-		outcome = WRONG;
+	if (!syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1))
+		outcome = dmb_bytes_in_blocks(memory, size) ? WRONG : GOOD;
 	close(ring);
 	madvise(memory, size, MADV_DONTNEED);
 	return outcome;
@@ -416,10 +427,11 @@ static enum outcome fixed_buffers(void)
 
 static enum outcome kernel_memory(void)
 {
-	dmb_fill_pipes(size);
+	size_t filled = dmb_fill_pipes(size);
+
 	usleep(random_number(200) * 1000);
 	dmb_close_pipes();
-	return GOOD;
+	return filled ? GOOD : IN_VAIN;
 }
 
 static const struct worker workers[] = {
@@ -476,6 +488,18 @@ static void clean_up(void)
 		swapoff(swap_device);
 }
 
+/* Have all memory online, as before. */
+static void online_all(void)
+{
+	unsigned long unit = dmb_memory_block_size(), i;
+	char path[128];
+
+	for (i = 0; unit && i <= dmb_meminfo("MemTotal") / unit + 64; i++) {
+		snprintf(path, sizeof(path), MEMORY "/memory%lu/state", i);
+		dmb_write(path, "online");
+	}
+}
+
 static pid_t start(unsigned int nr)
 {
 	const struct worker *worker = &workers[nr];
@@ -496,19 +520,32 @@ static pid_t start(unsigned int nr)
 	do {
 		progress[nr].outcome = worker->round();
 		progress[nr].rounds++;
-	} while (progress[nr].outcome == GOOD);
+		progress[nr].good += progress[nr].outcome == GOOD;
+	} while (progress[nr].outcome <= IN_VAIN);
 	_exit(0);
 }
 
-/* On a slow machine some workers have not run when the time is over. */
-static bool all_have_begun(void)
+/* On a slow machine some workers have done nothing when the time is over. */
+static bool all_have_worked(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < NR_WORKERS; i++)
-		if (!progress[i].rounds)
+		if (!progress[i].good && progress[i].outcome <= IN_VAIN)
 			return false;
 	return true;
+}
+
+/* End a worker. Return false if something else has ended it before. */
+static bool stop(unsigned int nr, pid_t pid)
+{
+	bool alive = !waitpid(pid, NULL, WNOHANG);
+
+	if (alive) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	return alive || progress[nr].outcome > IN_VAIN;
 }
 
 /* Print which code allocated a page, and with which flags. */
@@ -555,6 +592,7 @@ int main(int argc, char **argv)
 	long seconds = argc > 1 ? atol(argv[1]) : DEFAULT_SECONDS;
 	unsigned long pageblocks, kills, audits = 0, bad = 0;
 	pid_t pids[NR_WORKERS];
+	bool lived[NR_WORKERS];
 	struct timespec began;
 	unsigned int i;
 
@@ -575,15 +613,14 @@ int main(int argc, char **argv)
 		pids[i] = start(i);
 
 	clock_gettime(CLOCK_MONOTONIC, &began);
-	while (seconds_since(&began) < seconds || !all_have_begun()) {
+	while (seconds_since(&began) < seconds ||
+	       (!all_have_worked() && seconds_since(&began) < 3 * seconds)) {
 		sleep(AUDIT_INTERVAL - (dmb_page_owner() ? OWNERS_SECONDS : 0));
 		bad += !audit_once(OWNERS_SECONDS);
 		audits++;
 	}
 	for (i = 0; i < NR_WORKERS; i++)
-		kill(pids[i], SIGKILL);
-	for (i = 0; i < NR_WORKERS; i++)
-		waitpid(pids[i], NULL, 0);
+		lived[i] = stop(i, pids[i]);
 	bad += !audit_once(0);
 	clean_up();
 
@@ -591,9 +628,11 @@ int main(int argc, char **argv)
 		if (progress[i].outcome == UNAVAILABLE)
 			ksft_test_result_skip("%s\n", workers[i].name);
 		else
-			ksft_test_result(progress[i].outcome == GOOD,
-					 "%s: %lu rounds\n", workers[i].name,
-					 progress[i].rounds);
+			ksft_test_result(lived[i] && progress[i].good &&
+					 progress[i].outcome != WRONG,
+					 "%s: %lu of %lu rounds%s\n", workers[i].name,
+					 progress[i].good, progress[i].rounds,
+					 lived[i] ? "" : ", then it died");
 	}
 	ksft_print_msg("%lu killed for want of memory, %lu pages demoted\n",
 		       dmb_read_value("/proc/vmstat", "oom_kill") - kills,
@@ -603,8 +642,9 @@ int main(int argc, char **argv)
 		ksft_print_msg("%lu times page_owner had the right flags for a page or folio\n",
 			       owners_seen);
 	ksft_test_result(!bad, "%lu audits under load and one after it\n", audits);
-	/* Memory that is still offline has no pageblocks. */
-	ksft_test_result(dmb_pageblocks() <= pageblocks && dmb_pageblocks(),
-			 "pageblocks of type DMB: %lu\n", dmb_pageblocks());
+	/* Memory that is offline has no pageblocks. */
+	online_all();
+	ksft_test_result(dmb_pageblocks() == pageblocks, "pageblocks of type DMB: %lu of %lu\n",
+			 dmb_pageblocks(), pageblocks);
 	ksft_finished();
 }

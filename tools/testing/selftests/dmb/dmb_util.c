@@ -743,7 +743,11 @@ int dmb_move_pages(void *memory, size_t size, const int *nodes)
 		pages[i] = (char *)memory + i * page;
 	if (pages && status)
 		err = syscall(SYS_move_pages, 0, nr, pages, nodes, status,
-			      MPOL_MF_MOVE) ? -errno : 0;
+			      MPOL_MF_MOVE) < 0 ? -errno : 0;
+	/* No success if no page is where it should be */
+	for (i = 0; !err && status[i] != nodes[i]; i++)
+		if (i == nr - 1)
+			err = status[0] < 0 ? status[0] : -EBUSY;
 	free(status);
 	free(pages);
 	return err;

@@ -217,7 +217,10 @@ void dmb_close_pipes(void);
  */
 uint64_t *dmb_frames(const void *memory, size_t size);
 
-/* Move each base page to its node in @nodes. Return 0 or -errno. */
+/*
+ * Move each base page to its node in @nodes. Return 0 if any is there afterwards, or
+ * -errno.
+ */
 int dmb_move_pages(void *memory, size_t size, const int *nodes);
 
 /* Return the index of the block that has the page frame, or -1. */

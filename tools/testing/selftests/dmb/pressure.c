@@ -25,6 +25,8 @@
 
 /* A run of movable pages that an atomic request meets */
 #define MOVABLE_RUN	1000000
+/* So often reclaim may scan all pages until the OOM killer runs */
+#define MAX_SCANS	4
 
 /* About what a small file takes of kernel memory, in bytes; how many can be made */
 #define INODE		1400
@@ -163,7 +165,8 @@ TEST_F(plain, atomic_requests_do_not_fail)
 		SKIP(return, "needs zram, ext4 and mke2fs");
 	TH_LOG("%lu atomic requests, %lu failed, %lu of them above the watermark",
 	       run.asked, run.failed, run.failed_above);
-	EXPECT_EQ(0, run.failed_above);
+	EXPECT_GT(run.asked, MOVABLE_RUN);
+	EXPECT_EQ(0, run.failed);
 }
 
 /*
@@ -306,12 +309,30 @@ TEST_F(plain, inodes_are_freed_with_their_page_cache)
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
 }
 
+/*
+ * The process that wanted kernel memory is killed, nobody else is, and neither before
+ * it had @least bytes nor after scanning all memory over and over.
+ */
+static void expect_in_time(struct __test_metadata *_metadata, const struct load_oom *oom,
+			   size_t least)
+{
+	size_t pages = dmb_meminfo("MemTotal") / sysconf(_SC_PAGESIZE);
+
+	TH_LOG("killed after %zu of at least %zu MiB, within %.2f s, %lu of %zu pages scanned",
+	       oom->got / MB, least / MB, oom->seconds, oom->scanned, pages);
+	load_print_relief();
+	EXPECT_TRUE(oom->killed);
+	EXPECT_EQ(1, oom->kills);
+	EXPECT_GE(oom->got, least);
+	EXPECT_LE(oom->scanned, MAX_SCANS * pages);
+}
+
 /* Page cache in blocks does not delay the OOM killer. */
 TEST_F(plain, out_of_memory_is_declared)
 {
 	struct load_cache cache;
 	struct load_oom oom;
-	size_t lost, moved;
+	size_t lost, moved, least;
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
@@ -320,14 +341,13 @@ TEST_F(plain, out_of_memory_is_declared)
 		SKIP(return, "needs zram, ext4 and mke2fs");
 
 	cache = load_note_cache();
+	least = load_ordinary_free() - load_reserve();
 	moved = load_vmstat("dmb_relief_moved");
 	oom = load_until_oom(0);
 	moved = load_vmstat("dmb_relief_moved") - moved;
 	lost = load_cache_lost(&cache);
-	TH_LOG("after %zu MiB killed within %.2f s, %zu of %zu pages lost in blocks, %zu moved",
-	       oom.got / MB, oom.seconds, lost, cache.pages, moved);
-	EXPECT_TRUE(oom.killed);
-	EXPECT_EQ(1, oom.kills);
+	TH_LOG("%zu of %zu pages lost in blocks, %zu moved", lost, cache.pages, moved);
+	expect_in_time(_metadata, &oom, least);
 	/* Pages of other processes may take its place. */
 	EXPECT_LE(lost, cache.pages * STRAYS / 1000 + 2 * moved);
 }
@@ -335,7 +355,7 @@ TEST_F(plain, out_of_memory_is_declared)
 /* While pages can move into blocks, no process is killed. */
 TEST_F(plain, nobody_is_killed_while_pages_can_move)
 {
-	size_t size, inside, stay, room;
+	size_t size, inside, stay, room, least;
 	struct load_oom oom;
 	void *memory;
 
@@ -353,13 +373,11 @@ TEST_F(plain, nobody_is_killed_while_pages_can_move)
 	inside = dmb_bytes_in_blocks(self->memory, self->size);
 	EXPECT_LE(inside, MB);
 
+	least = load_ordinary_free() - load_reserve() + self->size / 100 * 98;
 	oom = load_until_oom(0);
 	stay = self->size - dmb_bytes_in_blocks(self->memory, self->size);
-	TH_LOG("after %zu MiB killed within %.2f s, %zu of %zu MiB still outside blocks",
-	       oom.got / MB, oom.seconds, stay / MB, self->size / MB);
-	load_print_relief();
-	EXPECT_TRUE(oom.killed);
-	EXPECT_EQ(1, oom.kills);
+	TH_LOG("%zu of %zu MiB still outside blocks", stay / MB, self->size / MB);
+	expect_in_time(_metadata, &oom, least);
 	EXPECT_LE(stay, self->size / 100);
 	EXPECT_EQ(0, load_check_pattern(self->memory, self->size));
 }
@@ -403,13 +421,8 @@ TEST_F(plain, page_cache_in_blocks_makes_room)
 		return;
 	most = MIN(cache.pages * sysconf(_SC_PAGESIZE), self->size);
 	oom = load_until_oom(0);
-	TH_LOG("after %zu of %zu MiB killed within %.2f s, %lu pages scanned, %zu of %zu left blocks",
-	       oom.got / MB, most / MB, oom.seconds, oom.scanned, load_cache_lost(&cache),
-	       cache.pages);
-	load_print_relief();
-	EXPECT_TRUE(oom.killed);
-	EXPECT_EQ(1, oom.kills);
-	EXPECT_GE(oom.got, most / 20 * 19);
+	TH_LOG("%zu of %zu pages left blocks", load_cache_lost(&cache), cache.pages);
+	expect_in_time(_metadata, &oom, most / 20 * 19);
 	EXPECT_EQ(0, load_check_pattern(self->memory, self->size));
 }
 
