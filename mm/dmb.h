@@ -184,13 +184,26 @@ static inline void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
 
 /*
  * The flags for pages that alloc_contig_range() migrates to. For a range in a
- * block, it reclaims what is in the range instead of anything elsewhere.
+ * block, it reclaims what is in the range instead of anything elsewhere, except
+ * where that is not allowed, since it may write.
  */
 static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 {
-	if (!dmb_contains_pfn(pfn))
+	if (!dmb_contains_pfn(pfn) || !gfp_has_io_fs(gfp))
 		return gfp;
 	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) | __GFP_NOWARN;
+}
+
+/*
+ * The flags for the target of a large folio, without reclaim that the caller of
+ * migrate_pages() did not ask for.  A transparent huge page that finds no target is
+ * split; for a hugetlb page, room is made when it is clear that it needs that.
+ */
+static inline gfp_t dmb_limit_reclaim(struct folio *src, gfp_t gfp, gfp_t asked)
+{
+	if (!dmb_contains_pfn(folio_pfn(src)))
+		return gfp;
+	return gfp & (asked | ~__GFP_RECLAIM);
 }
 
 /* The first page frame of the folio that a range in a block begins in */

@@ -44,6 +44,10 @@ struct dmb_claim {
 static DEFINE_SPINLOCK(dmb_claims_lock);
 static LIST_HEAD(dmb_claims);
 
+/* Page frames that are about to go offline, from first to one past the last */
+static unsigned long dmb_leaving_start;
+static unsigned long dmb_leaving_end;
+
 static struct dmb_claim *dmb_find_claim(unsigned long start_pfn,
 					unsigned long end_pfn)
 {
@@ -72,26 +76,33 @@ bool dmb_claimed(unsigned long pfn)
 	return dmb_owned(pfn) || dmb_cma_allocated(pfn);
 }
 
-/* Puts a claim on the list, so that nobody else can have any of its pages. */
+/* Is all of a range of page frames online? Nobody may look at others. */
+bool dmb_online(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long pfn;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn = pageblock_end_pfn(pfn))
+		if (!pfn_to_online_page(pfn))
+			return false;
+	return true;
+}
+
+/*
+ * Puts a claim on the list, so that nobody else can have any of its pages, and none
+ * goes offline.
+ */
 static int dmb_begin_claim(struct dmb_claim *claim)
 {
 	guard(spinlock_irqsave)(&dmb_claims_lock);
 	if (dmb_find_claim(claim->start_pfn, claim->end_pfn))
 		return -EBUSY;
+	if (claim->start_pfn < dmb_leaving_end &&
+	    dmb_leaving_start < claim->end_pfn)
+		return -ENODEV;
+	if (!dmb_online(claim->start_pfn, claim->end_pfn))
+		return -ENODEV;
 	list_add(&claim->node, &dmb_claims);
 	return 0;
-}
-
-/* What is online now stays so: the claim is noted. */
-static bool dmb_claim_online(const struct dmb_claim *claim)
-{
-	unsigned long pfn;
-
-	for (pfn = claim->start_pfn; pfn < claim->end_pfn;
-	     pfn = pageblock_end_pfn(pfn))
-		if (!pfn_to_online_page(pfn))
-			return false;
-	return true;
 }
 
 static void dmb_end_claim(struct dmb_claim *claim)
@@ -135,31 +146,34 @@ static void dmb_name_resource(struct resource *resource, const char *name,
  * direct map still has them, but in highmem, where it never did.
  *
  * Context: Process context, may sleep and do I/O.  No locks that memory
- * reclaim or filesystems might want.
- * Return: 0, or
+ * reclaim or filesystems might want, unless memalloc_nofs_save() or
+ * memalloc_noio_save() says so: then other memory is reclaimed for targets.
+ * Return: the claim, for dmb_release(), or an ERR_PTR():
  *	-EINVAL if the range is not page-aligned, or not within one block;
- *	-ENODEV if part of it is offline;
+ *	-ENODEV if part of it is offline, or about to go offline;
  *	-EBUSY if it overlaps another claim, or pages in use did not move in time;
  *	-ENOMEM if there is no room for its pages elsewhere, and they cannot be
  *	reclaimed;
  *	-EINTR if the task has got a fatal signal.
  */
-int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner)
+struct dmb_claim *dmb_claim(phys_addr_t base, phys_addr_t size,
+			    const char *owner)
 {
 	unsigned long start_pfn = PHYS_PFN(base), end_pfn = PHYS_PFN(base + size);
 	struct dmb_claim *claim;
 	struct dmb *dmb;
 	int err;
 
+	might_alloc(GFP_KERNEL);
 	if (!size || !PAGE_ALIGNED(base | size) || base + size < base)
-		return -EINVAL;
+		return ERR_PTR(-EINVAL);
 	dmb = dmb_table_holding(&dmb_blocks, start_pfn, end_pfn);
 	if (!dmb)
-		return -EINVAL;
+		return ERR_PTR(-EINVAL);
 
 	claim = kzalloc(sizeof(*claim), GFP_KERNEL);
 	if (!claim)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	claim->dmb = dmb;
 	claim->start_pfn = start_pfn;
 	claim->end_pfn = end_pfn;
@@ -168,19 +182,15 @@ int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner)
 	err = dmb_begin_claim(claim);
 	if (err) {
 		kfree(claim);
-		return err;
+		return ERR_PTR(err);
 	}
-	if (dmb_claim_online(claim))
-		err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE,
-					 GFP_KERNEL);
-	else
-		err = -ENODEV;
+	err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE, GFP_KERNEL);
 	if (err) {
 		dmb_end_claim(claim);
 		/* Waiting for pages in use ends with a signal, too. */
 		if (err == -EBUSY && fatal_signal_pending(current))
 			err = -EINTR;
-		return err;
+		return ERR_PTR(err);
 	}
 
 	dmb_name_resource(&claim->resource, claim->owner, start_pfn, end_pfn);
@@ -189,50 +199,37 @@ int dmb_claim(phys_addr_t base, phys_addr_t size, const char *owner)
 			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
 			claim->owner);
 
-	/* From here on it can be released. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
 		claim->taken = true;
 		dmb_count_claimed(dmb, end_pfn - start_pfn);
 	}
-	return 0;
+	return claim;
 }
 EXPORT_SYMBOL_GPL(dmb_claim);
 
 /**
  * dmb_release - give back what was claimed
- * @base: as given to dmb_claim()
- * @size: as given to dmb_claim()
+ * @claim: what dmb_claim() has returned, not an error
  *
  * Nobody may have a reference to any of the pages.
  *
  * Context: Process context.
- * Return: 0, or -EINVAL if that very range is not claimed.
  */
-int dmb_release(phys_addr_t base, phys_addr_t size)
+void dmb_release(struct dmb_claim *claim)
 {
-	unsigned long start_pfn = PHYS_PFN(base), end_pfn = PHYS_PFN(base + size);
-	struct dmb_claim *claim;
+	unsigned long nr_pages = claim->end_pfn - claim->start_pfn;
 
-	if (!size || !PAGE_ALIGNED(base | size))
-		return -EINVAL;
-
-	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
-		claim = dmb_find_claim(start_pfn, end_pfn);
-		if (!claim || !claim->taken || claim->start_pfn != start_pfn ||
-		    claim->end_pfn != end_pfn)
-			return -EINVAL;
-		/* Others cannot claim it yet, nor release it once more. */
+	/* Others cannot claim it yet. */
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		claim->taken = false;
-	}
 
 	if (claim->resource.parent)
 		remove_resource(&claim->resource);
-	free_contig_range(start_pfn, end_pfn - start_pfn);
+	free_contig_range(claim->start_pfn, nr_pages);
 	/* Reclaim would take pages that are counted nowhere for reclaimable. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
-		dmb_count_claimed(claim->dmb, -(long)(end_pfn - start_pfn));
+		dmb_count_claimed(claim->dmb, -(long)nr_pages);
 	dmb_end_claim(claim);
-	return 0;
 }
 EXPORT_SYMBOL_GPL(dmb_release);
 
@@ -242,21 +239,30 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
 	dmb_count_claimed(dmb_table_first(&dmb_blocks, pfn, pfn + 1), nr_pages);
 }
 
-/* An owner's memory does not go offline, however long one tries. */
+/*
+ * An owner's memory does not go offline, however long one tries, and nobody becomes
+ * the owner of memory that is about to.
+ */
 static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 			    void *data)
 {
 	struct memory_notify *memory = data;
 	struct dmb_claim *claim;
 
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	/* Only one range at a time goes offline. */
+	if (action == MEM_OFFLINE || action == MEM_CANCEL_OFFLINE)
+		dmb_leaving_end = 0;
 	if (action != MEM_GOING_OFFLINE)
 		return NOTIFY_DONE;
 
-	guard(spinlock_irqsave)(&dmb_claims_lock);
 	claim = dmb_find_claim(memory->start_pfn,
 			       memory->start_pfn + memory->nr_pages);
-	if (!claim)
+	if (!claim) {
+		dmb_leaving_start = memory->start_pfn;
+		dmb_leaving_end = memory->start_pfn + memory->nr_pages;
 		return NOTIFY_OK;
+	}
 	pr_info("dmb: " DMB_RANGE_FMT " stays online: %s has claimed it\n",
 		dmb_first_byte(claim->start_pfn), dmb_last_byte(claim->end_pfn),
 		claim->owner);

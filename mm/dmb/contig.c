@@ -130,7 +130,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	bool progress;
 
 	/* Reclaim may want to write, which filesystems might not stand here. */
-	if ((gfp & (__GFP_IO | __GFP_FS)) != (__GFP_IO | __GFP_FS))
+	if (!gfp_has_io_fs(gfp))
 		return false;
 
 	/*
@@ -172,9 +172,13 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
  */
 unsigned long __dmb_contig_first(unsigned long pfn)
 {
-	/* Without a reference: at worst, somebody is moved for nothing. */
-	unsigned long first = page_to_pfn(compound_head(pfn_to_page(pfn)));
+	struct page *page = pfn_to_online_page(pfn);
+	unsigned long first;
 
+	if (!page)
+		return pfn;
+	/* Without a reference: at worst, somebody is moved for nothing. */
+	first = page_to_pfn(compound_head(page));
 	return first >= pageblock_start_pfn(pfn) ? first : pfn;
 }
 
@@ -268,10 +272,12 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 			unsigned int *round)
 {
 	unsigned int rounds = isolated ? DMB_CONTIG_ROUNDS : DMB_ISOLATION_ROUNDS;
-	unsigned long pfn = dmb_first_busy(start_pfn, end_pfn);
+	unsigned long pfn;
 
-	if (*round == rounds || fatal_signal_pending(current))
+	if (*round == rounds || fatal_signal_pending(current) ||
+	    !dmb_online(start_pfn, end_pfn))
 		return false;
+	pfn = dmb_first_busy(start_pfn, end_pfn);
 	if (pfn < end_pfn &&
 	    (dmb_taken(pfn, migratetype) || PageHWPoison(pfn_to_page(pfn))))
 		return false;
@@ -303,16 +309,20 @@ void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
 			 unsigned int migratetype, bool isolated, int err,
 			 gfp_t gfp)
 {
+	const bool online = dmb_online(start_pfn, end_pfn);
+	unsigned long pfn = start_pfn;
 	const char *reason;
-	unsigned long pfn;
 
 	/* What was put back a moment ago, in vain, looks isolated otherwise. */
 	lru_add_drain();
-	if (isolated)
+	if (online && isolated)
 		pfn = dmb_first_busy(start_pfn, end_pfn);
-	else
+	else if (online)
 		pfn = dmb_first_isolated(start_pfn, end_pfn);
-	if (pfn >= end_pfn)
+
+	if (!online)
+		reason = "in a range that is not all online any more";
+	else if (pfn >= end_pfn)
 		reason = isolated ? "free by now" : "no longer isolated by anybody";
 	else if (!isolated)
 		reason = "in a pageblock that somebody else has isolated";

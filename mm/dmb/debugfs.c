@@ -4,7 +4,7 @@
  * the contract?
  *
  * /sys/kernel/debug/dmb/claim and release: play an owner, of the range that is
- * written there as SIZE@BASE.
+ * written there as SIZE@BASE. What drivers have claimed cannot be released here.
  *
  * With CONFIG_DMB_DEBUG, /sys/kernel/debug/dmb/violate breaks the contract on
  * purpose, so that the audit itself can be tested.
@@ -13,6 +13,7 @@
 #include <linux/debugfs.h>
 #include <linux/dmb.h>
 #include <linux/gfp.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/page_owner.h>
@@ -125,13 +126,66 @@ static int dmb_read_range(const char __user *ubuf, size_t len, u64 *base,
 	return *skip_spaces(at) ? -EINVAL : 0;
 }
 
+/**
+ * struct dmb_played - a claim of who plays an owner
+ * @node: in dmb_played
+ * @claim: the claim
+ * @base: its first byte
+ * @size: in bytes
+ */
+struct dmb_played {
+	struct list_head node;
+	struct dmb_claim *claim;
+	u64 base;
+	u64 size;
+};
+
+static DEFINE_MUTEX(dmb_played_lock);
+static LIST_HEAD(dmb_played);
+
+static int dmb_play_claim(u64 base, u64 size)
+{
+	struct dmb_played *played = kmalloc(sizeof(*played), GFP_KERNEL);
+	int err;
+
+	if (!played)
+		return -ENOMEM;
+	played->base = base;
+	played->size = size;
+	played->claim = dmb_claim(base, size, "debugfs");
+	if (IS_ERR(played->claim)) {
+		err = PTR_ERR(played->claim);
+		kfree(played);
+		return err;
+	}
+	guard(mutex)(&dmb_played_lock);
+	list_add(&played->node, &dmb_played);
+	return 0;
+}
+
+/* A driver's claim is not among these. */
+static int dmb_play_release(u64 base, u64 size)
+{
+	struct dmb_played *played;
+
+	guard(mutex)(&dmb_played_lock);
+	list_for_each_entry(played, &dmb_played, node)
+		if (played->base == base && played->size == size) {
+			list_del(&played->node);
+			dmb_release(played->claim);
+			kfree(played);
+			return 0;
+		}
+	return -EINVAL;
+}
+
 static ssize_t dmb_claim_write(struct file *file, const char __user *ubuf,
 			       size_t len, loff_t *ppos)
 {
 	u64 base, size;
 	int err = dmb_read_range(ubuf, len, &base, &size);
 
-	return err ?: dmb_claim(base, size, "debugfs") ?: len;
+	return err ?: dmb_play_claim(base, size) ?: len;
 }
 
 static const struct file_operations dmb_claim_fops = {
@@ -146,7 +200,7 @@ static ssize_t dmb_release_write(struct file *file, const char __user *ubuf,
 	u64 base, size;
 	int err = dmb_read_range(ubuf, len, &base, &size);
 
-	return err ?: dmb_release(base, size) ?: len;
+	return err ?: dmb_play_release(base, size) ?: len;
 }
 
 static const struct file_operations dmb_release_fops = {

@@ -81,6 +81,7 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);
 
+bool dmb_online(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_owned(unsigned long pfn);
 bool dmb_claimed(unsigned long pfn);
 phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align, int nid);

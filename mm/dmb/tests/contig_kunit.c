@@ -36,21 +36,28 @@ static int dmb_test_need_neighbours(struct kunit *test)
 	return err;
 }
 
+static int dmb_test_claim(phys_addr_t base, phys_addr_t size,
+			  struct dmb_claim **claim)
+{
+	*claim = dmb_claim(base, size, DMB_TEST_OWNER);
+	return PTR_ERR_OR_ZERO(*claim);
+}
+
 static void dmb_test_claim_range(struct kunit *test)
 {
 	const struct dmb *dmb = dmb_blocks.block[0];
 	phys_addr_t base = dmb_first_byte(dmb->start_pfn);
 	phys_addr_t end = base + PFN_PHYS(dmb_nr_pages(dmb));
+	struct dmb_claim *claim;
 
-	KUNIT_EXPECT_EQ(test, dmb_claim(base, 0, DMB_TEST_OWNER), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dmb_claim(base + 1, PAGE_SIZE, DMB_TEST_OWNER), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dmb_claim(base, PAGE_SIZE - 1, DMB_TEST_OWNER), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dmb_claim(base, -PAGE_SIZE, DMB_TEST_OWNER), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dmb_claim(base - PAGE_SIZE, 2 * PAGE_SIZE,
-					DMB_TEST_OWNER), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dmb_claim(end - PAGE_SIZE, 2 * PAGE_SIZE,
-					DMB_TEST_OWNER), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dmb_release(base, PAGE_SIZE), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base, 0, &claim), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base + 1, PAGE_SIZE, &claim), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base, PAGE_SIZE - 1, &claim), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base, -PAGE_SIZE, &claim), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base - PAGE_SIZE, 2 * PAGE_SIZE, &claim),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(end - PAGE_SIZE, 2 * PAGE_SIZE, &claim),
+			-EINVAL);
 	KUNIT_EXPECT_EQ(test, dmb->claimed, 0);
 }
 
@@ -61,8 +68,9 @@ static void dmb_test_claim_pages(struct kunit *test)
 	phys_addr_t base = dmb_test_base() + PAGE_SIZE;
 	unsigned long nr = PHYS_PFN(size), pfn;
 	const struct dmb *dmb = dmb_blocks.block[0];
+	struct dmb_claim *claim;
 
-	KUNIT_ASSERT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), 0);
+	KUNIT_ASSERT_EQ(test, dmb_test_claim(base, size, &claim), 0);
 	KUNIT_EXPECT_EQ(test, dmb->claimed, nr);
 	for (pfn = PHYS_PFN(base); pfn < PHYS_PFN(base) + nr; pfn++) {
 		struct page *page = pfn_to_page(pfn);
@@ -74,7 +82,7 @@ static void dmb_test_claim_pages(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, dmb_claimed(PHYS_PFN(base) - 1));
 	KUNIT_EXPECT_FALSE(test, dmb_claimed(pfn));
 
-	KUNIT_EXPECT_EQ(test, dmb_release(base, size), 0);
+	dmb_release(claim);
 	KUNIT_EXPECT_EQ(test, dmb->claimed, 0);
 	KUNIT_EXPECT_FALSE(test, dmb_claimed(PHYS_PFN(base)));
 }
@@ -82,16 +90,16 @@ static void dmb_test_claim_pages(struct kunit *test)
 static void dmb_test_claim_overlap(struct kunit *test)
 {
 	phys_addr_t base = dmb_test_base(), size = 2 * PAGE_SIZE;
+	struct dmb_claim *claim, *next, *other;
 
-	KUNIT_ASSERT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), 0);
-	KUNIT_EXPECT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), -EBUSY);
-	KUNIT_EXPECT_EQ(test, dmb_claim(base + PAGE_SIZE, size, DMB_TEST_OWNER), -EBUSY);
-	KUNIT_EXPECT_EQ(test, dmb_claim(base + size, size, DMB_TEST_OWNER), 0);
-	/* Two claims are released one by one, and each of them once. */
-	KUNIT_EXPECT_EQ(test, dmb_release(base, 2 * size), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dmb_release(base, size), 0);
-	KUNIT_EXPECT_EQ(test, dmb_release(base, size), -EINVAL);
-	KUNIT_EXPECT_EQ(test, dmb_release(base + size, size), 0);
+	KUNIT_ASSERT_EQ(test, dmb_test_claim(base, size, &claim), 0);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base, size, &other), -EBUSY);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base + PAGE_SIZE, size, &other), -EBUSY);
+	KUNIT_ASSERT_EQ(test, dmb_test_claim(base + size, size, &next), 0);
+	dmb_release(claim);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base + size, PAGE_SIZE, &other), -EBUSY);
+	KUNIT_EXPECT_EQ(test, dmb_blocks.block[0]->claimed, PHYS_PFN(size));
+	dmb_release(next);
 	KUNIT_EXPECT_EQ(test, dmb_blocks.block[0]->claimed, 0);
 }
 
@@ -100,8 +108,9 @@ static void dmb_test_claim_is_ram(struct kunit *test)
 {
 	phys_addr_t base = dmb_test_base(), size = DMB_MIN_ALIGNMENT_BYTES;
 	const struct dmb *dmb = dmb_blocks.block[0];
+	struct dmb_claim *claim;
 
-	KUNIT_ASSERT_EQ(test, dmb_claim(base, size, DMB_TEST_OWNER), 0);
+	KUNIT_ASSERT_EQ(test, dmb_test_claim(base, size, &claim), 0);
 	KUNIT_EXPECT_EQ(test, region_intersects(dmb_first_byte(dmb->start_pfn),
 						PFN_PHYS(dmb_nr_pages(dmb)),
 						IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY,
@@ -110,7 +119,7 @@ static void dmb_test_claim_is_ram(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, dmb->resource.child);
 	KUNIT_EXPECT_EQ(test, dmb->resource.child->start, base);
 	KUNIT_EXPECT_STREQ(test, dmb->resource.child->name, DMB_TEST_OWNER);
-	KUNIT_EXPECT_EQ(test, dmb_release(base, size), 0);
+	dmb_release(claim);
 	KUNIT_EXPECT_NULL(test, dmb->resource.child);
 }
 
@@ -119,21 +128,21 @@ static void dmb_test_isolated_elsewhere(struct kunit *test)
 {
 	phys_addr_t base = dmb_test_base(), neighbour = base + DMB_MIN_ALIGNMENT_BYTES;
 	unsigned long pfn = PHYS_PFN(base);
+	struct dmb_claim *claim;
 
 	KUNIT_ASSERT_EQ(test, start_isolate_page_range(pfn, pageblock_end_pfn(pfn),
 						       MIGRATE_MOVABLE, 0, GFP_KERNEL), 0);
-	KUNIT_EXPECT_EQ(test, dmb_claim(base, PAGE_SIZE, DMB_TEST_OWNER), -EBUSY);
+	KUNIT_EXPECT_EQ(test, dmb_test_claim(base, PAGE_SIZE, &claim), -EBUSY);
 	KUNIT_EXPECT_EQ(test, get_pageblock_migratetype(pfn_to_page(pfn)),
 			MIGRATE_ISOLATE);
 	/* It does not matter to those who want the next one. */
-	KUNIT_EXPECT_EQ(test, dmb_claim(neighbour, DMB_MIN_ALIGNMENT_BYTES,
-					DMB_TEST_OWNER), 0);
-	KUNIT_EXPECT_EQ(test, dmb_release(neighbour, DMB_MIN_ALIGNMENT_BYTES), 0);
+	KUNIT_ASSERT_EQ(test, dmb_test_claim(neighbour, DMB_MIN_ALIGNMENT_BYTES, &claim), 0);
+	dmb_release(claim);
 	undo_isolate_page_range(pfn, pageblock_end_pfn(pfn), MIGRATE_MOVABLE);
 	KUNIT_EXPECT_EQ(test, get_pageblock_migratetype(pfn_to_page(pfn)), MIGRATE_DMB);
 
-	KUNIT_EXPECT_EQ(test, dmb_claim(base, PAGE_SIZE, DMB_TEST_OWNER), 0);
-	KUNIT_EXPECT_EQ(test, dmb_release(base, PAGE_SIZE), 0);
+	KUNIT_ASSERT_EQ(test, dmb_test_claim(base, PAGE_SIZE, &claim), 0);
+	dmb_release(claim);
 }
 
 #ifdef CONFIG_CONTIG_ALLOC

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/param.h>
+#include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -809,8 +810,18 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	EXPECT_EQ(0, wrong_stamps(&self->tenants));
 }
 
+static int load_driver(uint64_t base, uint64_t size, bool nofs)
+{
+	char params[64];
+
+	snprintf(params, sizeof(params), "base=%#llx size=%#llx nofs=%d",
+		 (unsigned long long)base, (unsigned long long)size, nofs);
+	return dmb_load_module(DRIVER, params);
+}
+
 /* Pages that cannot be swapped out move to where clean page cache is dropped. */
-TEST_F(full, page_cache_elsewhere_makes_room)
+static void claim_beside_page_cache(struct __test_metadata *_metadata,
+				    FIXTURE_DATA(full) *self, bool nofs)
 {
 	uint64_t base = self->block.base + 64 * MB, size;
 	size_t unused, cached;
@@ -835,11 +846,29 @@ TEST_F(full, page_cache_elsewhere_makes_room)
 	ASSERT_LT(size, cached);
 	ASSERT_LE(base + size, self->block.base + self->block.size);
 
-	EXPECT_EQ(0, dmb_claim(base, size));
-	EXPECT_EQ(0, dmb_release(base, size));
+	if (nofs) {
+		EXPECT_EQ(0, load_driver(base, size, true));
+		EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_owner", 0));
+	} else {
+		EXPECT_EQ(0, dmb_claim(base, size));
+		EXPECT_EQ(0, dmb_release(base, size));
+	}
 	dmb_close_device(fd);
 	load_free_hogs();
 	EXPECT_EQ(0, wrong_stamps(&self->tenants));
+}
+
+TEST_F(full, page_cache_elsewhere_makes_room)
+{
+	claim_beside_page_cache(_metadata, self, false);
+}
+
+/* The same for a driver that must not enter file systems: reclaim need not, either. */
+TEST_F(full, page_cache_elsewhere_makes_room_without_file_systems)
+{
+	if (access(DRIVER, R_OK))
+		SKIP(return, "needs " DRIVER);
+	claim_beside_page_cache(_metadata, self, true);
 }
 
 /* Bytes of a range that belong to the memory of @frames */
@@ -1030,6 +1059,57 @@ TEST_F(range, other_per_cpu_lists_stay_as_they_are)
 	EXPECT_LT(before / 2, after);
 }
 
+/*
+ * Where there is room in small pages only, huge pages in the way are split. Nobody
+ * else is reclaimed or compacted for them.
+ */
+TEST_F(range, huge_pages_in_the_way_are_split)
+{
+	size_t one = dmb_huge_page_size(), wanted, nr, huge, size = 16 * PAGEBLOCK;
+	unsigned long stalls, scanned;
+	struct load_memory others;
+	struct tenants tenants;
+	uint64_t base = 0, *frames;
+
+	if (!one || one > PAGEBLOCK)
+		SKIP(return, "needs huge pages");
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	load_begin();
+	ASSERT_TRUE(move_in(HUGE, &tenants, 2 * size));
+	frames = dmb_frames(tenants.memory, tenants.size);
+	nr = tenants.size / sysconf(_SC_PAGESIZE);
+	/* The first whole huge page in the block. What follows is likely to be, too. */
+	for (wanted = 0; wanted < nr && !base; wanted++)
+		if (frames[wanted] * sysconf(_SC_PAGESIZE) % PAGEBLOCK == 0 &&
+		    frame_within(frames[wanted], self->block.base,
+				 self->block.size - size))
+			base = frames[wanted] * sysconf(_SC_PAGESIZE);
+	ASSERT_NE(0, base);
+	for (huge = 0, wanted = 0; wanted < nr; wanted++)
+		huge += frame_within(frames[wanted], base, size);
+	free(frames);
+
+	others = load_fragment(100, &wanted);
+	ASSERT_NE(NULL, others.start);
+	load_hog(dmb_meminfo("MemTotal"), 9, "atomic");
+	stalls = load_vmstat("compact_stall") + load_vmstat("allocstall");
+	scanned = load_vmstat("pgscan_direct");
+	EXPECT_EQ(0, dmb_claim(base, size));
+	stalls = load_vmstat("compact_stall") + load_vmstat("allocstall") - stalls;
+	scanned = load_vmstat("pgscan_direct") - scanned;
+	TH_LOG("%zu pages in the way, reclaimed or compacted %lu times, %lu pages scanned",
+	       huge, stalls, scanned);
+	EXPECT_LT(0, huge);
+	EXPECT_EQ(0, stalls);
+	EXPECT_EQ(0, scanned);
+	EXPECT_EQ(0, wrong_stamps(&tenants));
+	EXPECT_EQ(0, dmb_release(base, size));
+	load_release(&others);
+	move_out(&tenants);
+	load_end();
+}
+
 /* If the range has a broken page, the claim fails and the rest stays usable. */
 TEST_F(range, poisoned_memory_is_not_claimed)
 {
@@ -1151,15 +1231,6 @@ TEST_F(range, iomem_shows_blocks_and_owners)
 	EXPECT_FALSE(in_iomem(base, size, "debugfs"));
 }
 
-static int load_driver(uint64_t base, uint64_t size)
-{
-	char params[64];
-
-	snprintf(params, sizeof(params), "base=%#llx size=%#llx",
-		 (unsigned long long)base, (unsigned long long)size);
-	return dmb_load_module(DRIVER, params);
-}
-
 /* Repeat, with the block full each time. */
 TEST_F(range, driver_takes_its_memory)
 {
@@ -1172,10 +1243,12 @@ TEST_F(range, driver_takes_its_memory)
 		SKIP(return, "needs " DRIVER);
 	ASSERT_TRUE(move_in(ANONYMOUS, &tenants, load_area_free() * 9 / 10));
 	for (i = 0; i < 10; i++) {
-		ASSERT_EQ(0, load_driver(base, size));
+		ASSERT_EQ(0, load_driver(base, size, false));
 		EXPECT_EQ(size, claimed());
 		EXPECT_TRUE(in_iomem(base, size, "dmb_owner"));
 		EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
+		/* The memory is the driver's to release. */
+		EXPECT_EQ(-EINVAL, dmb_release(base, size));
 		EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_owner", 0));
 	}
 	/* An out-of-tree module taints the kernel, and so does a warning. */
@@ -1203,6 +1276,46 @@ TEST_F(range, claimed_memory_stays_online)
 	EXPECT_EQ(0, dmb_write(path, "online"));
 	EXPECT_EQ(0, dmb_claim(base, PAGEBLOCK));
 	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
+}
+
+/* Memory that goes offline meanwhile cannot be claimed, which does no harm. */
+TEST_F(range, claims_while_memory_goes_offline)
+{
+	unsigned long unit = dmb_memory_block_size(), results[3] = { };
+	uint64_t base = (self->block.base + unit - 1) / unit * unit;
+	int status, went, i;
+	char path[64];
+	pid_t pid;
+
+	if (!unit || DMB_STAYS_ONLINE || base + unit > self->block.base + self->block.size)
+		SKIP(return, "no part of the block goes offline");
+	snprintf(path, sizeof(path), MEMORY "/memory%llu/state",
+		 (unsigned long long)base / unit);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* Claims keep some attempts from success. */
+		for (i = 0, went = 0; i < 2000 && went < 30; i++) {
+			went += !dmb_write(path, "offline");
+			dmb_write(path, "online");
+		}
+		_exit(went);
+	}
+	ASSERT_LT(0, pid);
+	for (i = 0; !waitpid(pid, &status, WNOHANG); i++, usleep(random() % 2000)) {
+		uint64_t at = base + i % (unit / PAGEBLOCK) * PAGEBLOCK;
+		int err = dmb_claim(at, PAGEBLOCK);
+
+		ASSERT_TRUE(!err || err == -EBUSY || err == -ENODEV);
+		results[!err ? 0 : err == -EBUSY ? 1 : 2]++;
+		if (!err)
+			EXPECT_EQ(0, dmb_release(at, PAGEBLOCK));
+	}
+	went = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+	TH_LOG("went offline %d times; %lu claims, %lu in vain, %lu of offline memory", went,
+	       results[0], results[1], results[2]);
+	EXPECT_LT(0, went);
+	EXPECT_LT(0, results[0]);
 }
 
 /* A CMA area inside a block: that of hugetlb_cma= with hugetlb_dmb */

@@ -149,6 +149,7 @@ static struct platform_driver pool_user_driver = {
 /* One word in each page tells whether the master kept the page. */
 struct master {
 	struct reserved_mem *rmem;
+	struct dmb_claim *claim;
 	void *memory;
 };
 
@@ -162,7 +163,6 @@ static int master_probe(struct platform_device *pdev)
 	struct device_node *node;
 	struct master *master;
 	phys_addr_t offset;
-	int err;
 
 	master = devm_kzalloc(&pdev->dev, sizeof(*master), GFP_KERNEL);
 	if (!master)
@@ -175,14 +175,14 @@ static int master_probe(struct platform_device *pdev)
 	if (!master->rmem)
 		return -ENODEV;
 
-	err = dmb_claim(master->rmem->base, master->rmem->size,
-			dev_name(&pdev->dev));
-	if (err)
-		return err;
+	master->claim = dmb_claim(master->rmem->base, master->rmem->size,
+				  dev_name(&pdev->dev));
+	if (IS_ERR(master->claim))
+		return PTR_ERR(master->claim);
 	master->memory = memremap(master->rmem->base, master->rmem->size,
 				  MEMREMAP_WB);
 	if (!master->memory) {
-		dmb_release(master->rmem->base, master->rmem->size);
+		dmb_release(master->claim);
 		return -ENOMEM;
 	}
 	for (offset = 0; offset < master->rmem->size; offset += PAGE_SIZE)
@@ -201,7 +201,7 @@ static void master_remove(struct platform_device *pdev)
 			 "dmb_device: somebody else has written to the memory\n"))
 			break;
 	memunmap(master->memory);
-	WARN_ON(dmb_release(master->rmem->base, master->rmem->size));
+	dmb_release(master->claim);
 }
 
 static const struct of_device_id master_match[] = {

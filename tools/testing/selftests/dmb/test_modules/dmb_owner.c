@@ -9,6 +9,7 @@
 #include <linux/dmb.h>
 #include <linux/io.h>
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 
 static unsigned long long base;
 module_param(base, ullong, 0444);
@@ -18,6 +19,11 @@ static unsigned long long size;
 module_param(size, ullong, 0444);
 MODULE_PARM_DESC(size, "in bytes");
 
+static bool nofs;
+module_param(nofs, bool, 0444);
+MODULE_PARM_DESC(nofs, "claim it where file systems must not be entered");
+
+static struct dmb_claim *claim;
 static u64 *memory;
 
 /* Only the driver uses the memory: it still has what the driver wrote. */
@@ -33,16 +39,18 @@ static bool unchanged(void)
 
 static int __init dmb_owner_init(void)
 {
+	unsigned int flags = nofs ? memalloc_nofs_save() : 0;
 	unsigned long long i;
-	int err;
 
-	err = dmb_claim(base, size, "dmb_owner");
-	if (err)
-		return err;
+	claim = dmb_claim(base, size, "dmb_owner");
+	if (nofs)
+		memalloc_nofs_restore(flags);
+	if (IS_ERR(claim))
+		return PTR_ERR(claim);
 
 	memory = memremap(base, size, MEMREMAP_WB);
 	if (!memory) {
-		dmb_release(base, size);
+		dmb_release(claim);
 		return -ENOMEM;
 	}
 	for (i = 0; i < size / sizeof(*memory); i++)
@@ -55,7 +63,7 @@ static void __exit dmb_owner_exit(void)
 {
 	WARN(!unchanged(), "dmb_owner: somebody else has written to the memory\n");
 	memunmap(memory);
-	WARN_ON(dmb_release(base, size));
+	dmb_release(claim);
 }
 module_exit(dmb_owner_exit);
 
