@@ -195,13 +195,15 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 }
 
 /*
- * The flags for the target of a large folio, without reclaim that the caller of
- * migrate_pages() did not ask for.  A transparent huge page that finds no target is
- * split; for a hugetlb page, room is made when it is clear that it needs that.
+ * The flags for the target of a large folio. For alloc_contig_range() of a range
+ * in a block, they are without reclaim that it did not ask for. A transparent
+ * huge page that finds no target is split. For a hugetlb page, room is made when
+ * it is clear that it needs that.
  */
-static inline gfp_t dmb_limit_reclaim(struct folio *src, gfp_t gfp, gfp_t asked)
+static inline gfp_t dmb_limit_reclaim(struct folio *src, gfp_t gfp, gfp_t asked,
+				      int reason)
 {
-	if (!dmb_contains_pfn(folio_pfn(src)))
+	if (reason != MR_CONTIG_RANGE || !dmb_contains_pfn(folio_pfn(src)))
 		return gfp;
 	return gfp & (asked | ~__GFP_RECLAIM);
 }

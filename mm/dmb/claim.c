@@ -11,6 +11,7 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/notifier.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -88,8 +89,8 @@ bool dmb_online(unsigned long start_pfn, unsigned long end_pfn)
 }
 
 /*
- * Puts a claim on the list, so that nobody else can have any of its pages, and none
- * goes offline.
+ * Puts a claim on the list, so that nobody else can have any of its pages, and
+ * what is online stays so.
  */
 static int dmb_begin_claim(struct dmb_claim *claim)
 {
@@ -98,9 +99,7 @@ static int dmb_begin_claim(struct dmb_claim *claim)
 		return -EBUSY;
 	if (claim->start_pfn < dmb_leaving_end &&
 	    dmb_leaving_start < claim->end_pfn)
-		return -ENODEV;
-	if (!dmb_online(claim->start_pfn, claim->end_pfn))
-		return -ENODEV;
+		return -EBUSY;
 	list_add(&claim->node, &dmb_claims);
 	return 0;
 }
@@ -146,12 +145,15 @@ static void dmb_name_resource(struct resource *resource, const char *name,
  * direct map still has them, but in highmem, where it never did.
  *
  * Context: Process context, may sleep and do I/O.  No locks that memory
- * reclaim or filesystems might want, unless memalloc_nofs_save() or
- * memalloc_noio_save() says so: then other memory is reclaimed for targets.
+ * reclaim or filesystems might want, except as memalloc_nofs_save() and
+ * memalloc_noio_save() allow.  There, page cache, tmpfs and swap cache in the
+ * range do not move, which gives -EBUSY, and for anonymous memory without room
+ * elsewhere other memory is reclaimed.
  * Return: the claim, for dmb_release(), or an ERR_PTR():
  *	-EINVAL if the range is not page-aligned, or not within one block;
- *	-ENODEV if part of it is offline, or about to go offline;
- *	-EBUSY if it overlaps another claim, or pages in use did not move in time;
+ *	-ENODEV if part of it is offline;
+ *	-EBUSY if it overlaps another claim, pages in use did not move in time,
+ *	or somebody tries to take part of it offline;
  *	-ENOMEM if there is no room for its pages elsewhere, and they cannot be
  *	reclaimed;
  *	-EINTR if the task has got a fatal signal.
@@ -184,7 +186,11 @@ struct dmb_claim *dmb_claim(phys_addr_t base, phys_addr_t size,
 		kfree(claim);
 		return ERR_PTR(err);
 	}
-	err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE, GFP_KERNEL);
+	if (dmb_online(start_pfn, end_pfn))
+		err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE,
+					 GFP_KERNEL);
+	else
+		err = -ENODEV;
 	if (err) {
 		dmb_end_claim(claim);
 		/* Waiting for pages in use ends with a signal, too. */
@@ -240,8 +246,8 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
 }
 
 /*
- * An owner's memory does not go offline, however long one tries, and nobody becomes
- * the owner of memory that is about to.
+ * An owner's memory does not go offline, however long one tries, and nobody
+ * becomes the owner of memory that is about to.
  */
 static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 			    void *data)

@@ -291,7 +291,8 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 				end_pfn);
 	}
 	(*round)++;
-	return true;
+	/* It may have gone offline meanwhile. */
+	return dmb_online(start_pfn, end_pfn);
 }
 
 /**

@@ -4,7 +4,7 @@
  * the contract?
  *
  * /sys/kernel/debug/dmb/claim and release: play an owner, of the range that is
- * written there as SIZE@BASE. What drivers have claimed cannot be released here.
+ * written there as SIZE@BASE. What drivers have claimed is theirs to release.
  *
  * With CONFIG_DMB_DEBUG, /sys/kernel/debug/dmb/violate breaks the contract on
  * purpose, so that the audit itself can be tested.

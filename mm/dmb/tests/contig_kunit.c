@@ -136,7 +136,8 @@ static void dmb_test_isolated_elsewhere(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get_pageblock_migratetype(pfn_to_page(pfn)),
 			MIGRATE_ISOLATE);
 	/* It does not matter to those who want the next one. */
-	KUNIT_ASSERT_EQ(test, dmb_test_claim(neighbour, DMB_MIN_ALIGNMENT_BYTES, &claim), 0);
+	KUNIT_ASSERT_EQ(test, dmb_test_claim(neighbour, DMB_MIN_ALIGNMENT_BYTES,
+					     &claim), 0);
 	dmb_release(claim);
 	undo_isolate_page_range(pfn, pageblock_end_pfn(pfn), MIGRATE_MOVABLE);
 	KUNIT_EXPECT_EQ(test, get_pageblock_migratetype(pfn_to_page(pfn)), MIGRATE_DMB);
