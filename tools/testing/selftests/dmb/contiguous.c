@@ -1101,7 +1101,7 @@ TEST_F(range, huge_pages_in_the_way_are_split)
 	stalls = load_vmstat("compact_stall") + load_vmstat("allocstall") - stalls;
 	scanned = load_vmstat("pgscan_direct") - scanned;
 	split = load_vmstat("thp_migration_split") - split;
-	TH_LOG("%zu pages in the way, %lu times split, reclaimed or compacted %lu times, %lu pages scanned",
+	TH_LOG("%zu pages in the way: %lu splits, %lu stalls, %lu pages scanned",
 	       huge, split, stalls, scanned);
 	EXPECT_LT(0, split);
 	EXPECT_EQ(0, stalls);

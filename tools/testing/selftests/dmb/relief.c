@@ -229,7 +229,7 @@ TEST_F(fragmented, compaction_in_blocks_scans_each_page_once)
 		scanned = load_vmstat("compact_migrate_scanned") - scanned;
 		made = huge_pages_in_blocks(huge);
 		made -= MIN(made, had / one);
-		TH_LOG("%zu pages that stay %s: made %zu of %zu huge pages, scanned %zu of %zu pages",
+		TH_LOG("%zu pages stay %s: %zu of %zu huge pages, %zu of %zu pages scanned",
 		       held, everywhere ? "everywhere" : "in the first quarter", made,
 		       huge->size / one, scanned, memory->size / page);
 		while (nr_pipes--) {
