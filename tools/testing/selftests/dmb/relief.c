@@ -208,42 +208,47 @@ static size_t hold_pages(const struct load_memory *memory, bool everywhere, int 
 }
 
 /* Compaction does not scan blocks again and again for pages that it cannot move. */
-TEST_F(fragmented, compaction_in_blocks_scans_each_page_once)
+TEST(compaction_in_blocks_scans_each_page_once)
 {
-	struct load_memory *memory = &self->memory, *huge = &self->huge;
-	size_t one = dmb_huge_page_size(), page = sysconf(_SC_PAGESIZE);
+	size_t one = dmb_huge_page_size(), page = sysconf(_SC_PAGESIZE), wanted;
 	int fds[MAX_PIPES][2], nr_pipes, everywhere;
+	struct load_memory memory, huge;
 
-	if (variant->order != 9)
-		SKIP(return, "same as with order 9");
-	if (!one || load_area_free() < 2 * HUGE_PAGES * one)
+	load_begin();
+	if (!one || load_area_free() < 4 * HUGE_PAGES * one)
 		SKIP(return, "blocks have no room for huge pages");
 
+	dmb_write(THP "/defrag", "always");
+	memory = load_fragment(100, &wanted);
+	ASSERT_NE(NULL, memory.start);
 	for (everywhere = 0; everywhere < 2; everywhere++) {
 		size_t had = dmb_free_of_order(9, -1), held, made, scanned;
 
 		nr_pipes = 0;
-		held = hold_pages(memory, everywhere, fds, &nr_pipes);
+		held = hold_pages(&memory, everywhere, fds, &nr_pipes);
 		scanned = load_vmstat("compact_migrate_scanned");
-		*huge = take_huge_memory(self->wanted + had + HUGE_PAGES * one, false);
+		huge = take_huge_memory(wanted + had + HUGE_PAGES * one, false);
 		scanned = load_vmstat("compact_migrate_scanned") - scanned;
-		made = huge_pages_in_blocks(huge);
+		made = huge_pages_in_blocks(&huge);
 		made -= MIN(made, had / one);
 		TH_LOG("%zu pages stay %s: %zu of %zu huge pages, %zu of %zu pages scanned",
 		       held, everywhere ? "everywhere" : "in the first quarter", made,
-		       huge->size / one, scanned, memory->size / page);
+		       huge.size / one, scanned, memory.size / page);
 		while (nr_pipes--) {
 			close(fds[nr_pipes][0]);
 			close(fds[nr_pipes][1]);
 		}
-		EXPECT_GT(memory->size / page, scanned);
+		load_release(&huge);
+		EXPECT_GT(memory.size / page, scanned);
 		if (!everywhere) {
 			EXPECT_LT(HUGE_PAGES / 2, made);
-			load_release(huge);
-			free(memory->frames);
-			memory->frames = dmb_frames(memory->start, memory->size);
+			free(memory.frames);
+			memory.frames = dmb_frames(memory.start, memory.size);
 		}
 	}
+	load_release(&memory);
+	load_end();
+	dmb_write(THP "/defrag", "madvise");
 }
 
 TEST_F(fragmented, compact_memory_empties_no_block)
