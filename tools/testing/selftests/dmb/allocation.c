@@ -182,31 +182,18 @@ static void free_user_memory(void)
 		munmap(memory, SIZE);
 }
 
-/* The designated pages in per-cpu lists, and the other ones in those of CPU 0 */
-static struct dmb_lists read_lists(int reader)
+/*
+ * Read the lists on another CPU than the one to judge. The kernel frees the whole list
+ * of a CPU that frees two pages of a higher order in a row, as with the buffers of a
+ * long /proc/zoneinfo.
+ */
+static struct dmb_lists read_lists_of_cpu_0(int reader)
 {
 	struct dmb_lists lists;
-	unsigned long all = 0, count;
-	char line[256];
-	int cpu = -1;
-	FILE *f;
 
-	/*
-	 * The kernel frees the whole list of a CPU that frees two pages of a higher
-	 * order in a row, as with the buffers of a long /proc/zoneinfo.
-	 */
 	dmb_run_on(reader);
-	lists = dmb_read_lists();
-	f = fopen("/proc/zoneinfo", "r");
-	while (f && fgets(line, sizeof(line), f)) {
-		sscanf(line, " cpu: %d", &cpu);
-		if (cpu == 0 && sscanf(line, " count: %lu", &count) == 1)
-			all += count;
-	}
-	if (f)
-		fclose(f);
+	lists = dmb_read_lists(0);
 	dmb_run_on(0);
-	lists.others = all > lists.designated ? all - lists.designated : 0;
 	return lists;
 }
 
@@ -233,11 +220,11 @@ TEST_F(allocation, per_cpu_lists_have_room_for_both)
 		/* Get below the limit, so that no pages are freed gradually. */
 		free_user_memory();
 		free_kernel_memory();
-		first = read_lists(last);
+		first = read_lists_of_cpu_0(last);
 		free_user_memory();
-		second = read_lists(last);
+		second = read_lists_of_cpu_0(last);
 		free_kernel_memory();
-		third = read_lists(last);
+		third = read_lists_of_cpu_0(last);
 		TH_LOG("designated and other pages in lists: %lu and %lu, %lu and %lu, %lu and %lu",
 		       first.designated, first.others, second.designated,
 		       second.others, third.designated, third.others);

@@ -387,9 +387,29 @@ struct dmb_owners dmb_audit_owners(unsigned int seconds)
 	return owners;
 }
 
-struct dmb_lists dmb_read_lists(void)
+/* Pages in the per-cpu lists of one CPU, or of all CPUs with -1 */
+static unsigned long listed_pages(int cpu)
 {
-	unsigned long all = dmb_read_value("/proc/zoneinfo", "count");
+	FILE *f = fopen("/proc/zoneinfo", "r");
+	unsigned long count, sum = 0;
+	char line[256];
+	int at = -1;
+
+	if (!f)
+		ksft_exit_fail_msg("cannot read /proc/zoneinfo\n");
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, " cpu: %d", &at) == 1)
+			continue;
+		if ((cpu < 0 || cpu == at) && sscanf(line, " count: %lu", &count) == 1)
+			sum += count;
+	}
+	fclose(f);
+	return sum;
+}
+
+struct dmb_lists dmb_read_lists(int cpu)
+{
+	unsigned long all = listed_pages(cpu);
 	struct dmb_audit audit = dmb_audit();
 	struct dmb_lists lists = {
 		.designated = (audit.unused - audit.free) / sysconf(_SC_PAGESIZE),

@@ -92,13 +92,16 @@ struct dmb_owners {
 bool dmb_page_owner(void);
 struct dmb_owners dmb_audit_owners(unsigned int seconds);
 
-/* Free pages in per-cpu lists of all zones and CPUs. No counter includes them. */
+/*
+ * Free pages in per-cpu lists of all zones, the designated ones in those of all CPUs,
+ * the others in those of one CPU, or of all with -1. No counter includes them.
+ */
 struct dmb_lists {
 	unsigned long designated;
 	unsigned long others;
 };
 
-struct dmb_lists dmb_read_lists(void);
+struct dmb_lists dmb_read_lists(int cpu);
 
 /* State that must be unchanged when a test is over */
 struct dmb_state {

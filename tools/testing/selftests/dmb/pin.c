@@ -154,7 +154,7 @@ static bool kernel_has_kasan(void)
 TEST_F(pin, fails_without_ordinary_memory)
 {
 	/* The hog cannot use the lists of other CPUs, but reclaim drains them. */
-	size_t size = SIZE + dmb_read_lists().others * sysconf(_SC_PAGESIZE);
+	size_t size = SIZE + dmb_read_lists(-1).others * sysconf(_SC_PAGESIZE);
 	struct pin_longterm_test args = {
 		.size = size,
 		.flags = variant->flags,

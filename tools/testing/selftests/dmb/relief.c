@@ -214,10 +214,10 @@ TEST(compaction_in_blocks_scans_each_page_once)
 	int fds[MAX_PIPES][2], nr_pipes, everywhere;
 	struct load_memory memory, huge;
 
-	load_begin();
 	if (!one || load_area_free() < 4 * HUGE_PAGES * one)
 		SKIP(return, "blocks have no room for huge pages");
 
+	load_begin();
 	dmb_write(THP "/defrag", "always");
 	memory = load_fragment(100, &wanted);
 	ASSERT_NE(NULL, memory.start);
@@ -400,7 +400,7 @@ TEST_F(spilled, kernel_memory_on_demand)
 	 * 64 KiB, 100 MiB and more. It gets that without moving pages, but not before
 	 * direct reclaim.
 	 */
-	unsigned long in_lists = dmb_read_lists().others;
+	unsigned long in_lists = dmb_read_lists(-1).others;
 	size_t wanted = KERNEL_NEEDS + in_lists * page / MB * MB;
 	/*
 	 * Get to the intended distance from the low watermarks. If the memory of this
@@ -441,7 +441,7 @@ TEST_F(spilled, kernel_memory_on_demand)
 			break;
 		give_back(self->taker);
 		self->taker = 0;
-		others = dmb_read_lists().others;
+		others = dmb_read_lists(-1).others;
 		if (others > kept)
 			kept = others;
 		settled = moved - before <= moved / 20;
