@@ -161,13 +161,13 @@ static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 void __dmb_drain_range(struct zone *zone);
 unsigned long __dmb_contig_first(unsigned long pfn);
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
+bool dmb_claim_overlaps(unsigned long start_pfn, unsigned long end_pfn);
+bool __dmb_contig_stop(void);
 bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
-			unsigned int migratetype, bool isolated,
-			unsigned int *round);
-void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
-			 unsigned int migratetype, bool isolated, int err,
-			 gfp_t gfp);
+			unsigned int migratetype, int err, unsigned int *round);
 void __dmb_count_taken(unsigned long pfn, long nr_pages);
+int dmb_area_alloc(struct cma *cma, unsigned long count, unsigned int align,
+		   gfp_t gfp, unsigned long *pfn);
 
 /*
  * Drain the per-cpu lists that pages of an isolated range may be in. Those of
@@ -225,34 +225,36 @@ static inline bool dmb_reclaim_isolated(unsigned long pfn,
 	return dmb_contains_pfn(pfn) && __dmb_reclaim_isolated(folios, gfp);
 }
 
-/* Should alloc_contig_range() try this range again? */
+/* Has somebody else called off what alloc_contig_range() does for this task? */
+static inline bool dmb_contig_stop(unsigned long start_pfn)
+{
+	return dmb_contains_pfn(start_pfn) && __dmb_contig_stop();
+}
+
+/*
+ * Should alloc_contig_range() try this range again, after an error? It still has
+ * the range isolated.
+ */
 static inline bool dmb_contig_retry(unsigned long start_pfn,
 				    unsigned long end_pfn,
-				    unsigned int migratetype, bool isolated,
+				    unsigned int migratetype, int err,
 				    unsigned int *round)
 {
 	return dmb_enabled() &&
 	       dmb_intersects(start_pfn, end_pfn) == DMB_INTERSECTS &&
-	       __dmb_contig_retry(start_pfn, end_pfn, migratetype, isolated,
-				  round);
-}
-
-/* Report which page kept a range in a block from being allocated. */
-static inline void dmb_contig_failed(unsigned long start_pfn,
-				     unsigned long end_pfn,
-				     unsigned int migratetype, bool isolated,
-				     int err, gfp_t gfp)
-{
-	if (dmb_contains_pfn(start_pfn))
-		__dmb_contig_failed(start_pfn, end_pfn, migratetype, isolated,
-				    err, gfp);
+	       __dmb_contig_retry(start_pfn, end_pfn, migratetype, err, round);
 }
 
 /* May alloc_contig_pages() take this range for a request with these flags? */
 static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,
 				      unsigned long nr_pages)
 {
-	return dmb_eligible(gfp_zone(gfp)) || dmb_disjoint(pfn, nr_pages);
+	if (dmb_disjoint(pfn, nr_pages))
+		return true;
+	/* What an owner has would be in the way, after all else has moved. */
+	if (dmb_claim_overlaps(pfn, pfn + nr_pages))
+		return false;
+	return dmb_eligible(gfp_zone(gfp));
 }
 
 /* Count pages that CMA takes out of a block, or gives back if negative. */

@@ -2,14 +2,12 @@
 #ifndef _LINUX_DMB_H
 #define _LINUX_DMB_H
 
-#include <linux/err.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/mmzone.h>
 #include <linux/pgtable.h>
 #include <linux/types.h>
 
-struct dmb_claim;
 struct dmb_pool;
 struct reserved_mem;
 
@@ -82,9 +80,6 @@ int dmb_report_node_meminfo(char *buf, int len, int nid);
 struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
 				     unsigned int order);
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
-struct dmb_claim *dmb_claim(phys_addr_t base, phys_addr_t size,
-			    const char *owner);
-void dmb_release(struct dmb_claim *claim);
 int dmb_setup_owned(struct reserved_mem *rmem);
 
 #else /* !CONFIG_DMB */
@@ -119,14 +114,6 @@ static inline int dmb_reserve(phys_addr_t base, phys_addr_t size,
 {
 	return -EOPNOTSUPP;
 }
-
-static inline struct dmb_claim *dmb_claim(phys_addr_t base, phys_addr_t size,
-					  const char *owner)
-{
-	return ERR_PTR(-EOPNOTSUPP);
-}
-
-static inline void dmb_release(struct dmb_claim *claim) { }
 
 #endif /* CONFIG_DMB */
 

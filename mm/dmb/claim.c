@@ -4,38 +4,46 @@
  * what /proc/iomem has to say about it.
  */
 
-#include <linux/dmb.h>
+#include <linux/device.h>
+#include <linux/dmb_claim.h>
 #include <linux/gfp.h>
+#include <linux/interval_tree.h>
 #include <linux/ioport.h>
-#include <linux/list.h>
+#include <linux/jiffies.h>
+#include <linux/log2.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
+#include <linux/mm.h>
 #include <linux/notifier.h>
+#include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "internal.h"
 
 #define DMB_OWNER_LEN	32
 
+/*
+ * When several places would do, so many in a row may turn out to have pages in use
+ * that did not move in time.
+ */
+#define DMB_MAX_FAILURES	4
+
 /**
  * struct dmb_claim - a range that an owner has, or is about to have
- * @node: in dmb_claims
+ * @pfns: the page frames, in dmb_claims
  * @dmb: the block that it is in
- * @start_pfn: first page frame
- * @end_pfn: one past the last page frame
  * @taken: its pages are the owner's
  * @owner: who
  * @resource: its line in /proc/iomem
  */
 struct dmb_claim {
-	struct list_head node;
+	struct interval_tree_node pfns;
 	struct dmb *dmb;
-	unsigned long start_pfn;
-	unsigned long end_pfn;
 	bool taken;
 	char owner[DMB_OWNER_LEN];
 	struct resource resource;
@@ -43,22 +51,34 @@ struct dmb_claim {
 
 /* Not a mutex, as cma_release() counts pages, and may be called in any context. */
 static DEFINE_SPINLOCK(dmb_claims_lock);
-static LIST_HEAD(dmb_claims);
+static struct rb_root_cached dmb_claims = RB_ROOT_CACHED;
 
 /* Page frames that are about to go offline, from first to one past the last */
 static unsigned long dmb_leaving_start;
 static unsigned long dmb_leaving_end;
 
+/* Is a part of this range about to go offline? */
+static bool dmb_leaving(unsigned long start_pfn, unsigned long end_pfn)
+{
+	lockdep_assert_held(&dmb_claims_lock);
+	return start_pfn < dmb_leaving_end && dmb_leaving_start < end_pfn;
+}
+
 static struct dmb_claim *dmb_find_claim(unsigned long start_pfn,
 					unsigned long end_pfn)
 {
-	struct dmb_claim *claim;
+	struct interval_tree_node *pfns;
 
 	lockdep_assert_held(&dmb_claims_lock);
-	list_for_each_entry(claim, &dmb_claims, node)
-		if (claim->start_pfn < end_pfn && start_pfn < claim->end_pfn)
-			return claim;
-	return NULL;
+	pfns = interval_tree_iter_first(&dmb_claims, start_pfn, end_pfn - 1);
+	return pfns ? container_of(pfns, struct dmb_claim, pfns) : NULL;
+}
+
+/* Is a part of this range claimed, or about to be? */
+bool dmb_claim_overlaps(unsigned long start_pfn, unsigned long end_pfn)
+{
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	return dmb_find_claim(start_pfn, end_pfn);
 }
 
 /* Has dmb_claim() given this page frame to an owner? */
@@ -77,37 +97,67 @@ bool dmb_claimed(unsigned long pfn)
 	return dmb_owned(pfn) || dmb_cma_allocated(pfn);
 }
 
-/* Is all of a range of page frames online? Nobody may look at others. */
-bool dmb_online(unsigned long start_pfn, unsigned long end_pfn)
+/**
+ * dmb_keep_online - begin to look at the struct pages of a range
+ * @start_pfn: first page frame, in a block
+ * @end_pfn: one past the last page frame
+ * @flags: for dmb_let_offline()
+ *
+ * Memory goes offline after dmb_memory_event() has had the lock, at the earliest.
+ *
+ * Context: Any, interrupts are disabled until dmb_let_offline().
+ * Return: false if part of the range is offline, or about to be.
+ */
+bool dmb_keep_online(unsigned long start_pfn, unsigned long end_pfn,
+		     unsigned long *flags)
 {
-	unsigned long pfn;
+	spin_lock_irqsave(&dmb_claims_lock, *flags);
+	if (!dmb_leaving(start_pfn, end_pfn) && dmb_online(start_pfn, end_pfn))
+		return true;
+	spin_unlock_irqrestore(&dmb_claims_lock, *flags);
+	return false;
+}
 
-	for (pfn = start_pfn; pfn < end_pfn; pfn = pageblock_end_pfn(pfn))
-		if (!pfn_to_online_page(pfn))
-			return false;
-	return true;
+void dmb_let_offline(unsigned long flags)
+{
+	spin_unlock_irqrestore(&dmb_claims_lock, flags);
+}
+
+static unsigned long dmb_claim_start(const struct dmb_claim *claim)
+{
+	return claim->pfns.start;
+}
+
+static unsigned long dmb_claim_end(const struct dmb_claim *claim)
+{
+	return claim->pfns.last + 1;
+}
+
+static unsigned long dmb_claim_pages(const struct dmb_claim *claim)
+{
+	return dmb_claim_end(claim) - dmb_claim_start(claim);
 }
 
 /*
- * Puts a claim on the list, so that nobody else can have any of its pages, and
+ * Adds a claim to the others, so that nobody else can have any of its pages, and
  * what is online stays so.
  */
 static int dmb_begin_claim(struct dmb_claim *claim)
 {
+	unsigned long start_pfn = dmb_claim_start(claim);
+	unsigned long end_pfn = dmb_claim_end(claim);
+
 	guard(spinlock_irqsave)(&dmb_claims_lock);
-	if (dmb_find_claim(claim->start_pfn, claim->end_pfn))
+	if (dmb_find_claim(start_pfn, end_pfn) || dmb_leaving(start_pfn, end_pfn))
 		return -EBUSY;
-	if (claim->start_pfn < dmb_leaving_end &&
-	    dmb_leaving_start < claim->end_pfn)
-		return -EBUSY;
-	list_add(&claim->node, &dmb_claims);
+	interval_tree_insert(&claim->pfns, &dmb_claims);
 	return 0;
 }
 
 static void dmb_end_claim(struct dmb_claim *claim)
 {
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
-		list_del(&claim->node);
+		interval_tree_remove(&claim->pfns, &dmb_claims);
 	kfree(claim);
 }
 
@@ -116,6 +166,7 @@ static void dmb_count_claimed(struct dmb *dmb, long nr_pages)
 	lockdep_assert_held(&dmb_claims_lock);
 	/* Others read it without the lock. */
 	WRITE_ONCE(dmb->claimed, dmb->claimed + nr_pages);
+	WRITE_ONCE(dmb->peak, max(dmb->peak, dmb->claimed));
 }
 
 static void dmb_name_resource(struct resource *resource, const char *name,
@@ -128,90 +179,282 @@ static void dmb_name_resource(struct resource *resource, const char *name,
 	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
 }
 
+/* A range in a block, or NULL, and the error that says why not */
+static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
+					 unsigned long start_pfn, int *err)
+{
+	unsigned long end_pfn = start_pfn + PHYS_PFN(request->size);
+	struct dmb *dmb = dmb_table_holding(&dmb_blocks, start_pfn, end_pfn);
+	struct dmb_claim *claim;
+
+	*err = -ENXIO;
+	if (!dmb)
+		return NULL;
+	*err = -ENOMEM;
+	claim = kzalloc(sizeof(*claim), GFP_KERNEL);
+	if (!claim)
+		return NULL;
+	claim->dmb = dmb;
+	claim->pfns.start = start_pfn;
+	claim->pfns.last = end_pfn - 1;
+	strscpy(claim->owner, request->owner ?: "");
+	*err = dmb_begin_claim(claim);
+	if (!*err)
+		return claim;
+	kfree(claim);
+	return NULL;
+}
+
+/* The pages are there: now they are the owner's. */
+static void dmb_finish_claim(struct dmb_claim *claim)
+{
+	dmb_name_resource(&claim->resource, claim->owner, dmb_claim_start(claim),
+			  dmb_claim_end(claim));
+	if (insert_resource(&claim->dmb->resource, &claim->resource))
+		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
+			dmb_first_byte(dmb_claim_start(claim)),
+			dmb_last_byte(dmb_claim_end(claim)), claim->owner);
+
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	claim->taken = true;
+	dmb_count_claimed(claim->dmb, dmb_claim_pages(claim));
+}
+
+/* How to try to get a range that has not been chosen yet */
+static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
+{
+	struct dmb_attempt attempt = {
+		.migratetype = MIGRATE_MOVABLE,
+		.gfp = GFP_KERNEL,
+		.quick = request->flags & DMB_CLAIM_QUICK,
+		.cancelled = &request->cancelled,
+	};
+
+	if (attempt.quick)
+		attempt.gfp = dmb_quick_gfp(attempt.gfp);
+	if (!(request->flags & DMB_CLAIM_UNZEROED))
+		attempt.gfp |= __GFP_ZERO;
+	/* 0 stands for none. */
+	if (request->timeout_ms)
+		attempt.deadline = (jiffies + msecs_to_jiffies(request->timeout_ms)) ?: 1;
+	return attempt;
+}
+
+/* Takes this range, or says in @attempt what was in the way. */
+static int dmb_claim_at(const struct dmb_request *request, unsigned long start_pfn,
+			struct dmb_attempt *attempt, struct dmb_claim **claim)
+{
+	int err;
+
+	attempt->start_pfn = start_pfn;
+	attempt->end_pfn = start_pfn + PHYS_PFN(request->size);
+	attempt->busy_pfn = start_pfn;
+	attempt->isolated = false;
+	*claim = dmb_alloc_claim(request, start_pfn, &err);
+	if (!*claim)
+		return err;
+	if (dmb_online(attempt->start_pfn, attempt->end_pfn))
+		err = dmb_take(attempt);
+	else
+		err = -ENODEV;
+	if (err)
+		dmb_end_claim(*claim);
+	else
+		dmb_finish_claim(*claim);
+	return err;
+}
+
+/*
+ * Takes the cheapest ranges, one after the other. Errors that another range may not
+ * give end up in *@last; it returns how many it has got.
+ */
+static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
+				       struct dmb_search *search,
+				       struct dmb_attempt *attempt,
+				       struct dmb_claim **claims, unsigned int nr,
+				       int *last)
+{
+	unsigned int got = 0, failed = 0;
+	unsigned long pfn;
+
+	*last = -EBUSY;
+	while (got < nr && failed < DMB_MAX_FAILURES) {
+		pfn = dmb_search_next(search);
+		if (!pfn)
+			break;
+		*last = dmb_claim_at(request, pfn, attempt, &claims[got]);
+		if (!*last) {
+			dmb_search_exclude(search, pfn, attempt->end_pfn);
+			got++;
+			failed = 0;
+			continue;
+		}
+		dmb_search_exclude(search, attempt->busy_pfn,
+					 attempt->busy_pfn + 1);
+		/* A place that is offline or claimed costs no time. */
+		if (*last == -EBUSY && !attempt->quick)
+			failed++;
+		else if (*last != -EBUSY && *last != -ENODEV)
+			break;
+	}
+	return got;
+}
+
+/* Any ranges of the request, first those for which nothing needs to be waited for */
+static int dmb_claim_any(const struct dmb_request *request,
+			 struct dmb_claim **claims, unsigned int nr)
+{
+	unsigned long end_pfn = request->end ? PHYS_PFN(request->end) : ULONG_MAX;
+	struct dmb_attempt attempt = dmb_first_attempt(request), quick = attempt;
+	unsigned long align = max(PHYS_PFN(request->align), 1UL);
+	unsigned long nr_pages = PHYS_PFN(request->size);
+	struct dmb_search search;
+	unsigned int got = 0;
+	int pass, err = 0;
+
+	quick.quick = true;
+	quick.gfp = dmb_quick_gfp(attempt.gfp);
+	for (pass = 0; pass < 2 && got < nr; pass++) {
+		bool last = pass || attempt.quick;
+
+		err = dmb_search_begin(&search, PHYS_PFN(PAGE_ALIGN(request->start)),
+				       end_pfn, nr_pages, align);
+		if (!err)
+			got += dmb_claim_cheapest(request, &search,
+						  pass ? &attempt : &quick,
+						  claims + got, nr - got, &err);
+		dmb_search_end(&search);
+		if (last || (err && err != -EBUSY && err != -ENOMEM))
+			break;
+	}
+	return got ?: err;
+}
+
+static struct dmb_claim *dmb_claim_one(const struct dmb_request *request)
+{
+	struct dmb_claim *claim;
+	int err = dmb_claim_any(request, &claim, 1);
+
+	return err < 0 ? ERR_PTR(err) : claim;
+}
+
+static bool dmb_request_valid(const struct dmb_request *request)
+{
+	return request->size && PAGE_ALIGNED(request->size) &&
+	       (!request->align || (PAGE_ALIGNED(request->align) &&
+				    is_power_of_2(request->align))) &&
+	       (!request->end || (request->start < request->end &&
+				  request->size <= request->end - request->start)) &&
+	       !(request->flags & ~(DMB_CLAIM_QUICK | DMB_CLAIM_UNZEROED));
+}
+
+/* May it be but one range? */
+static bool dmb_request_exact(const struct dmb_request *request)
+{
+	return request->end && request->end - request->start == request->size;
+}
+
 /**
  * dmb_claim - take memory in a block away from the page allocator
- * @base: physical address, in bytes
- * @size: in bytes; like @base a multiple of PAGE_SIZE
- * @owner: a name for /proc/iomem, copied; cut to 31 characters
+ * @request: which memory, and how hard to try
  *
  * What is there is moved away, to other blocks or to ordinary memory, or
  * reclaimed if there is no room for it.  That takes as long as it takes, and
  * may do I/O; pages that are in use for a moment are waited for, a second at
- * most, and claims of other pages in the same pageblocks for some seconds.
+ * most, and claims of other pages in the same pageblocks until they are done.
  * Processes do not lose anything but speed.
  *
- * Then all pages of the range are the caller's, each with one reference.  Their
- * content is undefined, and the pageblocks keep their type.  The kernel's
- * direct map still has them, but in highmem, where it never did.
+ * If several ranges would do, this takes the one that is the cheapest to empty: one
+ * that is free, or else one with few pages and much clean page cache.  With
+ * %DMB_CLAIM_QUICK it neither does I/O nor waits, and only tries ranges that can be
+ * emptied like that.  With @timeout_ms it gives up after that time, and the I/O
+ * that it has begun for 32 pages.
+ *
+ * Then all pages of the range are the caller's, each with one reference.  They are
+ * zeroed, unless the caller does not want that, and the pageblocks keep their type.
+ * The kernel's direct map still has them, but in highmem, where it never did.  The
+ * zeroes may be in CPU caches, as is what earlier users wrote: before the first
+ * access of a device that does not snoop these, a driver passes the memory to
+ * dma_map_sgtable() (see dmb_claims_sg_table()), which writes the caches back.
  *
  * Context: Process context, may sleep and do I/O.  No locks that memory
  * reclaim or filesystems might want, except as memalloc_nofs_save() and
  * memalloc_noio_save() allow.  There, page cache, tmpfs and swap cache in the
  * range do not move, which gives -EBUSY, and for anonymous memory without room
  * elsewhere other memory is reclaimed.
- * Return: the claim, for dmb_release(), or an ERR_PTR():
- *	-EINVAL if the range is not page-aligned, or not within one block;
+ * Return: the claim, for dmb_release(), or an ERR_PTR().  Errors that last:
+ *	-EINVAL if the request makes no sense: a range or size that is not
+ *	page-aligned, or a range smaller than the size;
+ *	-ENXIO if no block has such a range; a block may be smaller than what
+ *	was asked for at boot, see the kernel log.
+ *	Errors of the moment:
  *	-ENODEV if part of it is offline;
  *	-EBUSY if it overlaps another claim, pages in use did not move in time,
  *	or somebody tries to take part of it offline;
  *	-ENOMEM if there is no room for its pages elsewhere, and they cannot be
- *	reclaimed;
+ *	reclaimed, or not with %DMB_CLAIM_QUICK;
+ *	-ETIMEDOUT or -ECANCELED if the time is up, or dmb_cancel() was called;
  *	-EINTR if the task has got a fatal signal.
  */
-struct dmb_claim *dmb_claim(phys_addr_t base, phys_addr_t size,
-			    const char *owner)
+struct dmb_claim *dmb_claim(const struct dmb_request *request)
 {
-	unsigned long start_pfn = PHYS_PFN(base), end_pfn = PHYS_PFN(base + size);
+	struct dmb_attempt attempt;
 	struct dmb_claim *claim;
-	struct dmb *dmb;
 	int err;
 
 	might_alloc(GFP_KERNEL);
-	if (!size || !PAGE_ALIGNED(base | size) || base + size < base)
+	if (!dmb_request_valid(request))
 		return ERR_PTR(-EINVAL);
-	dmb = dmb_table_holding(&dmb_blocks, start_pfn, end_pfn);
-	if (!dmb)
+	if (!dmb_request_exact(request))
+		return dmb_claim_one(request);
+	if (!IS_ALIGNED(request->start, request->align ?: PAGE_SIZE))
 		return ERR_PTR(-EINVAL);
-
-	claim = kzalloc(sizeof(*claim), GFP_KERNEL);
-	if (!claim)
-		return ERR_PTR(-ENOMEM);
-	claim->dmb = dmb;
-	claim->start_pfn = start_pfn;
-	claim->end_pfn = end_pfn;
-	strscpy(claim->owner, owner);
-
-	err = dmb_begin_claim(claim);
-	if (err) {
-		kfree(claim);
-		return ERR_PTR(err);
-	}
-	if (dmb_online(start_pfn, end_pfn))
-		err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE,
-					 GFP_KERNEL);
-	else
-		err = -ENODEV;
-	if (err) {
-		dmb_end_claim(claim);
-		/* Waiting for pages in use ends with a signal, too. */
-		if (err == -EBUSY && fatal_signal_pending(current))
-			err = -EINTR;
-		return ERR_PTR(err);
-	}
-
-	dmb_name_resource(&claim->resource, claim->owner, start_pfn, end_pfn);
-	if (insert_resource(&dmb->resource, &claim->resource))
-		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
-			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
-			claim->owner);
-
-	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
-		claim->taken = true;
-		dmb_count_claimed(dmb, end_pfn - start_pfn);
-	}
-	return claim;
+	attempt = dmb_first_attempt(request);
+	err = dmb_claim_at(request, PHYS_PFN(request->start), &attempt, &claim);
+	return err ? ERR_PTR(err) : claim;
 }
 EXPORT_SYMBOL_GPL(dmb_claim);
+
+/**
+ * dmb_claim_several - take memory that need not be in one piece
+ * @request: what each claim is to be like
+ * @claims: set to the claims
+ * @nr: how many are wanted
+ *
+ * For a device with an IOMMU, or one that takes lists of large pages: claims of
+ * DMB_MIN_ALIGNMENT_BYTES each, aligned to that, are pageblocks, of which free ones
+ * are found at once.  The cheapest to empty come first; those with pages that are
+ * in use for a moment are left out, and waited for only if there are no others.
+ *
+ * Context: As for dmb_claim().
+ * Return: how many claims there are in @claims, 1 to @nr, each for dmb_release();
+ * or an error as of dmb_claim() if there is none.
+ */
+int dmb_claim_several(const struct dmb_request *request,
+		      struct dmb_claim **claims, unsigned int nr)
+{
+	might_alloc(GFP_KERNEL);
+	if (!dmb_request_valid(request) || !nr || nr > INT_MAX)
+		return -EINVAL;
+	return dmb_claim_any(request, claims, nr);
+}
+EXPORT_SYMBOL_GPL(dmb_claim_several);
+
+/**
+ * dmb_cancel - let another thread's claim fail
+ * @request: what that thread has passed to dmb_claim() or dmb_claim_several()
+ *
+ * The call returns -ECANCELED, or what it has got by then, before it begins to move
+ * the next 32 pages.
+ *
+ * Context: Any.
+ */
+void dmb_cancel(struct dmb_request *request)
+{
+	WRITE_ONCE(request->cancelled, true);
+	dmb_wake_attempts();
+}
+EXPORT_SYMBOL_GPL(dmb_cancel);
 
 /**
  * dmb_release - give back what was claimed
@@ -223,7 +466,7 @@ EXPORT_SYMBOL_GPL(dmb_claim);
  */
 void dmb_release(struct dmb_claim *claim)
 {
-	unsigned long nr_pages = claim->end_pfn - claim->start_pfn;
+	unsigned long nr_pages = dmb_claim_pages(claim);
 
 	/* Others cannot claim it yet. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
@@ -231,13 +474,164 @@ void dmb_release(struct dmb_claim *claim)
 
 	if (claim->resource.parent)
 		remove_resource(&claim->resource);
-	free_contig_range(claim->start_pfn, nr_pages);
+	free_contig_range(dmb_claim_start(claim), nr_pages);
 	/* Reclaim would take pages that are counted nowhere for reclaimable. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		dmb_count_claimed(claim->dmb, -(long)nr_pages);
 	dmb_end_claim(claim);
 }
 EXPORT_SYMBOL_GPL(dmb_release);
+
+static void dmb_release_managed(void *claim)
+{
+	dmb_release(claim);
+}
+
+/**
+ * devm_dmb_claim - dmb_claim(), with dmb_release() when the driver is unbound
+ * @dev: the device
+ * @request: as for dmb_claim()
+ *
+ * Context: As for dmb_claim().
+ * Return: As of dmb_claim().
+ */
+struct dmb_claim *devm_dmb_claim(struct device *dev,
+				 const struct dmb_request *request)
+{
+	struct dmb_claim *claim = dmb_claim(request);
+	int err;
+
+	if (IS_ERR(claim))
+		return claim;
+	err = devm_add_action_or_reset(dev, dmb_release_managed, claim);
+	return err ? ERR_PTR(err) : claim;
+}
+EXPORT_SYMBOL_GPL(devm_dmb_claim);
+
+/**
+ * dmb_claim_base - where claimed memory begins
+ * @claim: the claim
+ *
+ * Return: the physical address, in bytes.
+ */
+phys_addr_t dmb_claim_base(const struct dmb_claim *claim)
+{
+	return PFN_PHYS(dmb_claim_start(claim));
+}
+EXPORT_SYMBOL_GPL(dmb_claim_base);
+
+/**
+ * dmb_claim_size - how much memory was claimed
+ * @claim: the claim
+ *
+ * Return: the size, in bytes.
+ */
+phys_addr_t dmb_claim_size(const struct dmb_claim *claim)
+{
+	return PFN_PHYS(dmb_claim_pages(claim));
+}
+EXPORT_SYMBOL_GPL(dmb_claim_size);
+
+/**
+ * dmb_claim_page - the first page of claimed memory
+ * @claim: the claim
+ *
+ * Return: the page, for nth_page() and those who take pages one by one.
+ */
+struct page *dmb_claim_page(const struct dmb_claim *claim)
+{
+	return pfn_to_page(dmb_claim_start(claim));
+}
+EXPORT_SYMBOL_GPL(dmb_claim_page);
+
+/**
+ * dmb_claims_sg_table - describe claims to a device
+ * @claims: the claims
+ * @nr: how many
+ * @sgt: to be initialized, for dma_map_sgtable(), and sg_free_table() at the end
+ *
+ * The table has an entry for each claim, or for each 2 GiB of one.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -ENOMEM.
+ */
+int dmb_claims_sg_table(struct dmb_claim *const *claims, unsigned int nr,
+			struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	unsigned int i, entries = 0;
+	int err;
+
+	for (i = 0; i < nr; i++)
+		entries += DIV_ROUND_UP_ULL(dmb_claim_size(claims[i]), SZ_2G);
+	err = sg_alloc_table(sgt, entries, GFP_KERNEL);
+	if (err)
+		return err;
+	sg = sgt->sgl;
+	for (i = 0; i < nr; i++) {
+		unsigned long pfn = dmb_claim_start(claims[i]);
+		u64 left = dmb_claim_size(claims[i]);
+
+		for (; left; sg = sg_next(sg)) {
+			unsigned int size = min_t(u64, left, SZ_2G);
+
+			sg_set_page(sg, pfn_to_page(pfn), size, 0);
+			pfn += PHYS_PFN(size);
+			left -= size;
+		}
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dmb_claims_sg_table);
+
+/**
+ * dmb_claims_vmap - map claims into the kernel's address space, one after the other
+ * @claims: the claims
+ * @nr: how many
+ * @prot: how, for example pgprot_writecombine(PAGE_KERNEL)
+ *
+ * Context: Process context, may sleep.
+ * Return: the address, for vunmap(), or NULL.
+ */
+void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr, pgprot_t prot)
+{
+	unsigned long nr_pages = 0, n = 0, k;
+	struct page **pages;
+	unsigned int i;
+	void *address;
+
+	for (i = 0; i < nr; i++)
+		nr_pages += dmb_claim_pages(claims[i]);
+	pages = kvmalloc_array(nr_pages, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return NULL;
+	for (i = 0; i < nr; i++)
+		for (k = 0; k < dmb_claim_pages(claims[i]); k++)
+			pages[n++] = pfn_to_page(dmb_claim_start(claims[i]) + k);
+	address = vmap(pages, nr_pages, VM_MAP, prot);
+	kvfree(pages);
+	return address;
+}
+EXPORT_SYMBOL_GPL(dmb_claims_vmap);
+
+/**
+ * dmb_region - enumerate the blocks, for drivers that serve a memory controller
+ * @nr: which one, from 0
+ * @base: set to its physical address, in bytes
+ * @size: set to its size, in bytes
+ *
+ * Context: Any.
+ * Return: 0, or -ENXIO if there are not so many.
+ */
+int dmb_region(unsigned int nr, phys_addr_t *base, phys_addr_t *size)
+{
+	if (nr >= dmb_blocks.nr)
+		return -ENXIO;
+	*base = PFN_PHYS(dmb_blocks.block[nr]->start_pfn);
+	*size = PFN_PHYS(dmb_nr_pages(dmb_blocks.block[nr]));
+	return 0;
+}
+EXPORT_SYMBOL_GPL(dmb_region);
 
 void __dmb_count_taken(unsigned long pfn, long nr_pages)
 {
@@ -270,7 +664,8 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 		return NOTIFY_OK;
 	}
 	pr_info("dmb: " DMB_RANGE_FMT " stays online: %s has claimed it\n",
-		dmb_first_byte(claim->start_pfn), dmb_last_byte(claim->end_pfn),
+		dmb_first_byte(dmb_claim_start(claim)),
+		dmb_last_byte(dmb_claim_end(claim)),
 		claim->owner);
 	return notifier_from_errno(-EBUSY);
 }

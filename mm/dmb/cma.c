@@ -38,7 +38,7 @@ static int dmb_area_overlaps(struct cma *cma, void *data)
 }
 
 /* Is there a CMA area with pages in this range, in use or not? */
-bool __init dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn)
+bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn)
 {
 	struct dmb_range range = { .start_pfn = start_pfn, .end_pfn = end_pfn };
 
@@ -135,6 +135,78 @@ bool __init dmb_activate_area(struct cma *cma)
 
 	pr_warn("dmb: the memory of CMA area %s is not in a block\n", cma->name);
 	return false;
+}
+
+static void dmb_clear_area(struct cma *cma, unsigned long bit, unsigned long bits)
+{
+	guard(spinlock_irqsave)(&cma->lock);
+	bitmap_clear(cma->bitmap, bit, bits);
+}
+
+/* Tries all places in an area that nobody else has, in their order. */
+static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int align,
+			gfp_t gfp, bool quick, unsigned long *pfn)
+{
+	const unsigned int order = max(align, cma->order_per_bit);
+	const unsigned long mask = (1UL << (order - cma->order_per_bit)) - 1;
+	const unsigned long offset = (cma->base_pfn & ((1UL << align) - 1)) >>
+				     cma->order_per_bit;
+	const unsigned long bits = DIV_ROUND_UP(count, 1UL << cma->order_per_bit);
+	unsigned long bit = 0;
+	int err = -ENOMEM;
+
+	for (;; bit += mask + 1) {
+		struct dmb_attempt attempt = {
+			.migratetype = MIGRATE_CMA,
+			.gfp = gfp,
+			.quick = quick,
+		};
+
+		scoped_guard(spinlock_irqsave, &cma->lock) {
+			bit = bitmap_find_next_zero_area_off(cma->bitmap,
+							     cma_bitmap_maxno(cma),
+							     bit, bits, mask, offset);
+			if (bit >= cma_bitmap_maxno(cma))
+				return err;
+			bitmap_set(cma->bitmap, bit, bits);
+		}
+
+		attempt.start_pfn = cma->base_pfn + (bit << cma->order_per_bit);
+		attempt.end_pfn = attempt.start_pfn + count;
+		err = dmb_take(&attempt);
+		if (!err) {
+			*pfn = attempt.start_pfn;
+			return 0;
+		}
+		dmb_clear_area(cma, bit, bits);
+		if (err != -EBUSY)
+			return err;
+	}
+}
+
+/**
+ * dmb_area_alloc - allocate memory in a CMA area that is in a block
+ * @cma: the area
+ * @count: in pages
+ * @align: order of the alignment
+ * @gfp: as for alloc_contig_range()
+ * @pfn: set to the first page frame
+ *
+ * Where nothing needs to be waited for, at first, and then anywhere.
+ *
+ * Context: Process context, may sleep and do I/O as far as @gfp lets it.
+ * Return: 0, or what cma_alloc() reports.
+ */
+int dmb_area_alloc(struct cma *cma, unsigned long count, unsigned int align,
+		   gfp_t gfp, unsigned long *pfn)
+{
+	int err = dmb_try_area(cma, count, align, dmb_quick_gfp(gfp), true, pfn);
+
+	if (err == -EBUSY || err == -ENOMEM)
+		err = dmb_try_area(cma, count, align, gfp, false, pfn);
+	if (!err)
+		__dmb_count_taken(*pfn, count);
+	return err;
 }
 
 static int dmb_area_in_block_overlaps(struct cma *cma, void *data)

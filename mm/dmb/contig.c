@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What alloc_contig_range() does for a range in a block, and nowhere else. A
- * designated page is always one that can go away, so what is in the way is there
- * for a moment: it is waited for, within bounds. And where there is no room for
- * pages to be moved to, they are reclaimed: they, and others only for those that
- * cannot be.
+ * How a range in a block is emptied, for dmb_claim() and cma_alloc(), and what
+ * alloc_contig_range() does for such a range and nowhere else. A designated page
+ * is always one that can go away, so what is in the way is there for a moment: it
+ * is waited for, within bounds. And where there is no room for pages to be moved
+ * to, they are reclaimed: they, and others only for those that cannot be.
  */
 
 #include <linux/delay.h>
@@ -12,12 +12,16 @@
 #include <linux/fs.h>
 #include <linux/gfp.h>
 #include <linux/hugetlb.h>
+#include <linux/jiffies.h>
+#include <linux/list.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+#include <linux/spinlock.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
+#include <linux/wait.h>
 
 #include "../internal.h"
 #include "internal.h"
@@ -33,11 +37,103 @@
  */
 #define DMB_CONTIG_ROUNDS	11
 
+/* Attempts that are under way; their pageblocks are theirs alone. */
+static LIST_HEAD(dmb_attempts);
+static DEFINE_SPINLOCK(dmb_attempts_lock);
+static DECLARE_WAIT_QUEUE_HEAD(dmb_attempts_wait);
+
+/* The attempt that this task makes; NULL if it is in alloc_contig_range() otherwise. */
+static struct dmb_attempt *dmb_current_attempt(void)
+{
+	struct dmb_attempt *attempt;
+
+	/* Only the task itself removes it. */
+	guard(spinlock)(&dmb_attempts_lock);
+	list_for_each_entry(attempt, &dmb_attempts, node)
+		if (attempt->task == current)
+			return attempt;
+	return NULL;
+}
+
+/* An error if it makes no sense to go on, whatever is in the way. */
+static int dmb_attempt_over(const struct dmb_attempt *attempt)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (attempt && attempt->cancelled && READ_ONCE(*attempt->cancelled))
+		return -ECANCELED;
+	if (attempt && attempt->deadline &&
+	    time_after_eq(jiffies, attempt->deadline))
+		return -ETIMEDOUT;
+	return 0;
+}
+
+/* Returns false as long as another attempt has any of the pageblocks. */
+static bool dmb_begin_attempt(struct dmb_attempt *attempt)
+{
+	unsigned long first = pageblock_start_pfn(attempt->start_pfn);
+	unsigned long end = pageblock_align(attempt->end_pfn);
+	struct dmb_attempt *other;
+
+	guard(spinlock)(&dmb_attempts_lock);
+	list_for_each_entry(other, &dmb_attempts, node)
+		if (pageblock_start_pfn(other->start_pfn) < end &&
+		    first < pageblock_align(other->end_pfn))
+			return false;
+	list_add(&attempt->node, &dmb_attempts);
+	return true;
+}
+
+static void dmb_end_attempt(struct dmb_attempt *attempt)
+{
+	scoped_guard(spinlock, &dmb_attempts_lock)
+		list_del(&attempt->node);
+	wake_up_all(&dmb_attempts_wait);
+}
+
+/* For those who have told dmb_attempt_over() that it is */
+void dmb_wake_attempts(void)
+{
+	wake_up_all(&dmb_attempts_wait);
+}
+
 /*
- * A neighbour that has isolated a pageblock for itself may take longer, and come
- * back at once. So this looks often, each millisecond or two.
+ * Begins an attempt when nobody else has its pageblocks. A neighbour has them for
+ * as long as its pages need to be written to a device.
  */
-#define DMB_ISOLATION_ROUNDS	4000
+static int dmb_wait_for_neighbours(struct dmb_attempt *attempt)
+{
+	long left = MAX_SCHEDULE_TIMEOUT;
+	bool begun = dmb_begin_attempt(attempt);
+
+	if (begun)
+		return 0;
+	if (attempt->quick)
+		return -EBUSY;
+	if (attempt->deadline)
+		left = max(0L, (long)(attempt->deadline - jiffies));
+	wait_event_killable_timeout(dmb_attempts_wait,
+				    (begun = dmb_begin_attempt(attempt)) ||
+				    dmb_attempt_over(attempt), left);
+	return begun ? 0 : dmb_attempt_over(attempt) ?: -ETIMEDOUT;
+}
+
+/* Would alloc_contig_range() go on in vain? */
+bool __dmb_contig_stop(void)
+{
+	return dmb_attempt_over(dmb_current_attempt());
+}
+
+/* Is all of a range of page frames online? Nobody may look at others. */
+bool dmb_online(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long pfn;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn = pageblock_end_pfn(pfn))
+		if (!pfn_to_online_page(pfn))
+			return false;
+	return true;
+}
 
 /* Writes the folio's data to where it belongs, and waits for that. */
 static void dmb_write_back(struct folio *folio)
@@ -123,6 +219,7 @@ static bool dmb_wait_for_writeback(const unsigned long *pfns, unsigned int nr)
  */
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 {
+	struct dmb_attempt *attempt = dmb_current_attempt();
 	unsigned long pfns[COMPACT_CLUSTER_MAX];
 	struct folio *folio, *next;
 	LIST_HEAD(reclaimable);
@@ -130,14 +227,17 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	bool progress;
 
 	/* Reclaim may want to write, which filesystems might not stand here. */
-	if (!gfp_has_io_fs(gfp))
+	if (!gfp_has_io_fs(gfp) || !gfpflags_allow_blocking(gfp))
 		return false;
 
 	/*
 	 * What swap and its device need for that should not have to be reclaimed
 	 * elsewhere as long as some is free in per-cpu lists.
 	 */
-	drain_all_pages(NULL);
+	if (!attempt || !attempt->drained)
+		drain_all_pages(NULL);
+	if (attempt)
+		attempt->drained = true;
 
 	list_for_each_entry_safe(folio, next, folios, lru) {
 		if (folio_test_hugetlb(folio) || __folio_test_movable(folio) ||
@@ -209,18 +309,6 @@ static unsigned long dmb_first_busy(unsigned long start_pfn,
 	return pfn;
 }
 
-/* The first page frame of a range in a pageblock that is isolated. */
-static unsigned long dmb_first_isolated(unsigned long start_pfn,
-					unsigned long end_pfn)
-{
-	unsigned long pfn = start_pfn;
-
-	while (pfn < end_pfn &&
-	       get_pageblock_migratetype(pfn_to_page(pfn)) != MIGRATE_ISOLATE)
-		pfn = pageblock_end_pfn(pfn);
-	return pfn;
-}
-
 /*
  * Does somebody else have this page for good? cma_alloc() marks all pages of
  * its range in the bitmap of the area before it asks for them.
@@ -252,92 +340,128 @@ static const char *dmb_busy_reason(struct page *page, unsigned int migratetype)
 	return "isolated from its list by somebody else";
 }
 
+/* Says what was in the way, in the log only if an owner is told that it failed. */
+static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_pfn,
+			      unsigned long end_pfn, unsigned long pfn,
+			      const char *reason, int err)
+{
+	trace_dmb_contig_failed(start_pfn, end_pfn, pfn, reason, err);
+	if (attempt)
+		attempt->busy_pfn = pfn;
+	if (attempt && !(attempt->gfp & __GFP_NOWARN))
+		pr_info_ratelimited("dmb: cannot empty " DMB_RANGE_FMT
+				    ": page frame %#lx is %s\n",
+				    dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
+				    pfn, reason);
+}
+
+static void dmb_find_reason(struct dmb_attempt *attempt, unsigned long start_pfn,
+			    unsigned long end_pfn, unsigned int migratetype, int err)
+{
+	unsigned long pfn = start_pfn;
+	const char *reason;
+
+	/* What was put back a moment ago, in vain, looks isolated otherwise. */
+	lru_add_drain();
+	if (!dmb_online(start_pfn, end_pfn))
+		reason = "in a range that is not all online any more";
+	else if ((pfn = dmb_first_busy(start_pfn, end_pfn)) == end_pfn)
+		reason = "free by now";
+	else if (err == -ENOMEM)
+		reason = "in use, and there is no room for it elsewhere";
+	else if (err == -EINTR)
+		reason = "in use, and nobody waits for it any more";
+	else
+		reason = dmb_busy_reason(pfn_to_page(pfn), migratetype);
+	dmb_contig_failed(attempt, start_pfn, end_pfn, pfn, reason, err);
+}
+
+/* Does it make sense to wait for what is in the way, and to try again? */
+static bool dmb_worth_a_round(struct dmb_attempt *attempt, unsigned long start_pfn,
+			      unsigned long end_pfn, unsigned int migratetype,
+			      int err, unsigned int round)
+{
+	unsigned long pfn;
+
+	if ((err != -EBUSY && err != -ENOMEM) || round == DMB_CONTIG_ROUNDS ||
+	    (attempt && attempt->quick && round) || dmb_attempt_over(attempt) ||
+	    !dmb_online(start_pfn, end_pfn))
+		return false;
+	pfn = dmb_first_busy(start_pfn, end_pfn);
+	if (pfn < end_pfn && PageHWPoison(pfn_to_page(pfn)))
+		return false;
+	if (pfn < end_pfn && dmb_taken(pfn, migratetype))
+		return false;
+	return true;
+}
+
 /**
  * __dmb_contig_retry - does it make sense to try again to empty a range?
  * @start_pfn: first page frame, in a block
  * @end_pfn: one past the last page frame
  * @migratetype: what alloc_contig_range() was given, MIGRATE_CMA for CMA
- * @isolated: the caller has isolated the range; else somebody else has, a part
+ * @err: why it has failed
  * @round: how often this was asked for before, to begin with 0
  *
  * Other CPUs go on to allocate and to free all the while. One that had looked at
  * the type of a pageblock before it was isolated may still put a page on its own
  * list; it cannot do so twice.
  *
- * Context: Process context, sleeps up to 512 ms.
- * Return: false if the time is up, or what is in the way will stay.
+ * Context: Process context, the range isolated; sleeps up to 512 ms.
+ * Return: false if the time is up, or what is in the way will stay. What that is
+ * has been reported.
  */
 bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
-			unsigned int migratetype, bool isolated,
-			unsigned int *round)
+			unsigned int migratetype, int err, unsigned int *round)
 {
-	unsigned int rounds = isolated ? DMB_CONTIG_ROUNDS : DMB_ISOLATION_ROUNDS;
-	unsigned long pfn;
+	struct dmb_attempt *attempt = dmb_current_attempt();
 
-	if (*round == rounds || fatal_signal_pending(current) ||
-	    !dmb_online(start_pfn, end_pfn))
-		return false;
-	pfn = dmb_first_busy(start_pfn, end_pfn);
-	if (pfn < end_pfn &&
-	    (dmb_taken(pfn, migratetype) || PageHWPoison(pfn_to_page(pfn))))
-		return false;
-
-	if (!isolated) {
-		fsleep(USEC_PER_MSEC);
-	} else {
+	if (attempt)
+		attempt->isolated = true;
+	if (dmb_worth_a_round(attempt, start_pfn, end_pfn, migratetype, err,
+			      *round)) {
 		if (*round)
 			fsleep(USEC_PER_MSEC << (*round - 1));
-		dmb_drain_range(page_zone(pfn_to_page(start_pfn)), start_pfn,
-				end_pfn);
+		(*round)++;
+		/* It may have gone offline meanwhile. */
+		if (dmb_online(start_pfn, end_pfn)) {
+			__dmb_drain_range(page_zone(pfn_to_page(start_pfn)));
+			return true;
+		}
 	}
-	(*round)++;
-	/* It may have gone offline meanwhile. */
-	return dmb_online(start_pfn, end_pfn);
+	dmb_find_reason(attempt, start_pfn, end_pfn, migratetype, err);
+	return false;
 }
 
 /**
- * __dmb_contig_failed - say what was in the way
- * @start_pfn: first page frame of the range that was asked for, in a block
- * @end_pfn: one past the last page frame
- * @migratetype: what alloc_contig_range() was given, MIGRATE_CMA for CMA
- * @isolated: the caller has isolated the range; else somebody else has, a part
- * @err: what the caller is going to be told
- * @gfp: the flags of the request
+ * dmb_take - empty a range in a block and take its pages
+ * @attempt: the range, and how hard to try
  *
- * Context: Process context, before the isolation of the range is undone.
+ * Context: Process context, may sleep, and do I/O as the flags have it.
+ * Return: 0 if each page of the range is the caller's, with one reference; -EBUSY
+ * if pages did not move in time or, in an attempt that is quick, another one has
+ * its pageblocks; -ENOMEM, -EINTR, -ETIMEDOUT or -ECANCELED.
  */
-void __dmb_contig_failed(unsigned long start_pfn, unsigned long end_pfn,
-			 unsigned int migratetype, bool isolated, int err,
-			 gfp_t gfp)
+int dmb_take(struct dmb_attempt *attempt)
 {
-	const bool online = dmb_online(start_pfn, end_pfn);
-	unsigned long pfn = start_pfn;
-	const char *reason;
+	unsigned int round = 0;
+	int err;
 
-	/* What was put back a moment ago, in vain, looks isolated otherwise. */
-	lru_add_drain();
-	if (online && isolated)
-		pfn = dmb_first_busy(start_pfn, end_pfn);
-	else if (online)
-		pfn = dmb_first_isolated(start_pfn, end_pfn);
+	attempt->task = current;
+	err = dmb_wait_for_neighbours(attempt);
+	if (err)
+		return err;
 
-	if (!online)
-		reason = "in a range that is not all online any more";
-	else if (pfn >= end_pfn)
-		reason = isolated ? "free by now" : "no longer isolated by anybody";
-	else if (!isolated)
-		reason = "in a pageblock that somebody else has isolated";
-	else if (err == -ENOMEM)
-		reason = "in use, and there is no room for it elsewhere";
-	else if (err == -EINTR)
-		reason = "in use, and the task that waits for it is to die";
-	else
-		reason = dmb_busy_reason(pfn_to_page(pfn), migratetype);
-
-	trace_dmb_contig_failed(start_pfn, end_pfn, pfn, reason, err);
-	if (!(gfp & __GFP_NOWARN))
-		pr_info_ratelimited("dmb: cannot empty " DMB_RANGE_FMT
-				    ": page frame %#lx is %s\n",
-				    dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
-				    pfn, reason);
+	/* Memory hotplug may have isolated a pageblock, or be splitting a page. */
+	while ((err = alloc_contig_range(attempt->start_pfn, attempt->end_pfn,
+					 attempt->migratetype, attempt->gfp)) &&
+	       err == -EBUSY && !attempt->isolated && !attempt->quick &&
+	       !dmb_attempt_over(attempt) && round < DMB_CONTIG_ROUNDS)
+		fsleep(USEC_PER_MSEC << round++);
+	if (err && !attempt->isolated)
+		dmb_contig_failed(attempt, attempt->start_pfn, attempt->end_pfn,
+				  attempt->start_pfn,
+				  "in a pageblock that somebody else has isolated", err);
+	dmb_end_attempt(attempt);
+	return err ? dmb_attempt_over(attempt) ?: err : 0;
 }

@@ -3,15 +3,19 @@
  * /sys/kernel/debug/dmb/audit: does every allocated page in every block meet
  * the contract?
  *
+ * /sys/kernel/debug/dmb/map: what the pageblocks of blocks are in use for.
+ *
  * /sys/kernel/debug/dmb/claim and release: play an owner, of the range that is
- * written there as SIZE@BASE. What drivers have claimed is theirs to release.
+ * written there as SIZE@BASE, and more; see dmb_read_request(). What drivers have
+ * claimed is theirs to release.
  *
  * With CONFIG_DMB_DEBUG, /sys/kernel/debug/dmb/violate breaks the contract on
  * purpose, so that the audit itself can be tested.
  */
 
+#include <linux/ctype.h>
 #include <linux/debugfs.h>
-#include <linux/dmb.h>
+#include <linux/dmb_claim.h>
 #include <linux/gfp.h>
 #include <linux/list.h>
 #include <linux/mm.h>
@@ -110,82 +114,109 @@ static const struct file_operations dmb_audit_fops = {
 	.release = single_release,
 };
 
-static int dmb_read_range(const char __user *ubuf, size_t len, u64 *base,
-			  u64 *size)
+static int dmb_map_show(struct seq_file *m, void *unused)
 {
-	char text[64] = "", *at;
-
-	if (len >= sizeof(text))
-		return -EINVAL;
-	if (copy_from_user(text, ubuf, len))
-		return -EFAULT;
-	*size = memparse(text, &at);
-	if (*at++ != '@')
-		return -EINVAL;
-	*base = memparse(at, &at);
-	return *skip_spaces(at) ? -EINVAL : 0;
+	dmb_show_map(m, 0, 0);
+	return 0;
 }
+DEFINE_SHOW_ATTRIBUTE(dmb_map);
 
 /**
  * struct dmb_played - a claim of who plays an owner
  * @node: in dmb_played
  * @claim: the claim
- * @base: its first byte
- * @size: in bytes
  */
 struct dmb_played {
 	struct list_head node;
 	struct dmb_claim *claim;
-	u64 base;
-	u64 size;
 };
+
+#define DMB_MAX_PLAYED	4096U
 
 static DEFINE_MUTEX(dmb_played_lock);
 static LIST_HEAD(dmb_played);
 
-static int dmb_play_claim(u64 base, u64 size)
+/* Reads "SIZE", "COUNT*SIZE", with "@BASE" or "@BASE-END" and with " quick" */
+static int dmb_read_request(const char __user *ubuf, size_t len,
+			    struct dmb_request *request, unsigned int *nr)
 {
-	struct dmb_played *played = kmalloc(sizeof(*played), GFP_KERNEL);
-	int err;
+	char text[96] = "", *at;
 
-	if (!played)
-		return -ENOMEM;
-	played->base = base;
-	played->size = size;
-	played->claim = dmb_claim(base, size, "debugfs");
-	if (IS_ERR(played->claim)) {
-		err = PTR_ERR(played->claim);
-		kfree(played);
-		return err;
+	if (len >= sizeof(text))
+		return -EINVAL;
+	if (copy_from_user(text, ubuf, len))
+		return -EFAULT;
+	request->size = memparse(text, &at);
+	if (*at == '*') {
+		*nr = min(request->size, DMB_MAX_PLAYED);
+		request->size = memparse(at + 1, &at);
 	}
-	guard(mutex)(&dmb_played_lock);
-	list_add(&played->node, &dmb_played);
+	if (*at == '@') {
+		if (!isdigit(*++at))
+			return -EINVAL;
+		request->start = memparse(at, &at);
+		request->end = *at == '-' ? memparse(at + 1, &at) :
+					    request->start + request->size;
+		if (request->end <= request->start)
+			return -EINVAL;
+	}
+	at = strim(at);
+	if (!strcmp(at, "quick"))
+		request->flags |= DMB_CLAIM_QUICK;
+	else if (*at)
+		return -EINVAL;
 	return 0;
 }
 
-/* A driver's claim is not among these. */
-static int dmb_play_release(u64 base, u64 size)
+static int dmb_play_claims(const struct dmb_request *request,
+			   struct dmb_claim **claims, unsigned int nr)
 {
-	struct dmb_played *played;
+	int got;
 
-	guard(mutex)(&dmb_played_lock);
-	list_for_each_entry(played, &dmb_played, node)
-		if (played->base == base && played->size == size) {
-			list_del(&played->node);
-			dmb_release(played->claim);
-			kfree(played);
-			return 0;
-		}
-	return -EINVAL;
+	if (nr) {
+		got = dmb_claim_several(request, claims, nr);
+	} else {
+		claims[0] = dmb_claim(request);
+		got = PTR_ERR_OR_ZERO(claims[0]) ?: 1;
+	}
+	return got;
 }
 
 static ssize_t dmb_claim_write(struct file *file, const char __user *ubuf,
 			       size_t len, loff_t *ppos)
 {
-	u64 base, size;
-	int err = dmb_read_range(ubuf, len, &base, &size);
+	struct dmb_request request = {
+		.owner = "debugfs",
+		.align = PAGE_SIZE,
+		/* Nobody reads it. */
+		.flags = DMB_CLAIM_UNZEROED,
+	};
+	struct dmb_claim **claims;
+	unsigned int nr = 0;
+	int got;
 
-	return err ?: dmb_play_claim(base, size) ?: len;
+	got = dmb_read_request(ubuf, len, &request, &nr);
+	if (got)
+		return got;
+	if (nr && is_power_of_2(request.size))
+		request.align = request.size;
+	claims = kvcalloc(max(nr, 1U), sizeof(*claims), GFP_KERNEL);
+	if (!claims)
+		return -ENOMEM;
+	got = dmb_play_claims(&request, claims, nr);
+	scoped_guard(mutex, &dmb_played_lock) {
+		int i;
+
+		for (i = 0; i < got; i++) {
+			struct dmb_played *played = kmalloc(sizeof(*played),
+							    GFP_KERNEL | __GFP_NOFAIL);
+
+			played->claim = claims[i];
+			list_add(&played->node, &dmb_played);
+		}
+	}
+	kvfree(claims);
+	return got < 0 ? got : len;
 }
 
 static const struct file_operations dmb_claim_fops = {
@@ -194,13 +225,36 @@ static const struct file_operations dmb_claim_fops = {
 	.write = dmb_claim_write,
 };
 
+/* All that are within a range. A driver's claim is not among these. */
+static int dmb_play_release(const struct dmb_request *request)
+{
+	struct dmb_played *played, *next;
+	int err = -EINVAL;
+
+	guard(mutex)(&dmb_played_lock);
+	list_for_each_entry_safe(played, next, &dmb_played, node) {
+		phys_addr_t base = dmb_claim_base(played->claim);
+
+		if (base < request->start ||
+		    base + dmb_claim_size(played->claim) > request->end)
+			continue;
+		list_del(&played->node);
+		dmb_release(played->claim);
+		kfree(played);
+		err = 0;
+	}
+	return err;
+}
+
 static ssize_t dmb_release_write(struct file *file, const char __user *ubuf,
 				 size_t len, loff_t *ppos)
 {
-	u64 base, size;
-	int err = dmb_read_range(ubuf, len, &base, &size);
+	struct dmb_request request = {};
+	unsigned int nr;
+	int err;
 
-	return err ?: dmb_play_release(base, size) ?: len;
+	err = dmb_read_request(ubuf, len, &request, &nr);
+	return err ?: dmb_play_release(&request) ?: len;
 }
 
 static const struct file_operations dmb_release_fops = {
@@ -274,6 +328,7 @@ static int __init dmb_debugfs_init(void)
 	debugfs_create_file("audit", 0400, root, NULL, &dmb_audit_fops);
 	debugfs_create_file("claim", 0200, root, NULL, &dmb_claim_fops);
 	debugfs_create_file("release", 0200, root, NULL, &dmb_release_fops);
+	debugfs_create_file("map", 0400, root, NULL, &dmb_map_fops);
 #ifdef CONFIG_DMB_DEBUG
 	debugfs_create_file("violate", 0200, root, NULL, &dmb_violate_fops);
 #endif

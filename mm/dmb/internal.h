@@ -5,6 +5,7 @@
 #include <linux/dmb.h>
 #include <linux/ioport.h>
 #include <linux/kobject.h>
+#include <linux/list.h>
 #include <linux/pfn.h>
 #include <linux/types.h>
 
@@ -19,6 +20,7 @@
  * @end_pfn: one past the last page frame
  * @range: number of the range that was asked for, of which this is a part
  * @claimed: pages that owners have taken, or CMA
+ * @peak: the most that @claimed has been
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
  * @resource: its line in /proc/iomem
@@ -29,6 +31,7 @@ struct dmb {
 	unsigned long end_pfn;
 	unsigned int range;
 	unsigned long claimed;
+	unsigned long peak;
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
 	struct resource resource;
@@ -81,6 +84,95 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);
 
+/**
+ * struct dmb_attempt - a range in a block that somebody is about to empty
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ * @migratetype: MIGRATE_CMA for CMA, else MIGRATE_MOVABLE
+ * @gfp: as for alloc_contig_range()
+ * @quick: do not wait for anything but locks that nobody holds for long
+ * @deadline: give up when jiffies has this value; 0 if there is none
+ * @cancelled: give up when this becomes true; may be NULL
+ * @busy_pfn: after a failure, the page frame that was in the way
+ * @isolated: alloc_contig_range() has had the pageblocks isolated
+ * @drained: all per-cpu lists were drained for it
+ * @task: who
+ * @node: in the list of attempts that are under way
+ */
+struct dmb_attempt {
+	unsigned long start_pfn;
+	unsigned long end_pfn;
+	unsigned int migratetype;
+	gfp_t gfp;
+	bool quick;
+	unsigned long deadline;
+	const bool *cancelled;
+	unsigned long busy_pfn;
+	bool isolated;
+	bool drained;
+	struct task_struct *task;
+	struct list_head node;
+};
+
+/*
+ * The flags for an attempt that is quick: no reclaim, and no message. Page cache is
+ * left where it is without __GFP_FS.
+ */
+static inline gfp_t dmb_quick_gfp(gfp_t gfp)
+{
+	return (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN;
+}
+
+int dmb_take(struct dmb_attempt *attempt);
+void dmb_wake_attempts(void);
+
+/**
+ * struct dmb_part - a part of a block in which memory is looked for
+ * @node: in struct dmb_search
+ * @dmb: the block
+ * @start_pfn: the first page frame
+ * @unit: pages that are looked at together
+ * @units: how many in a row are wanted
+ * @nr: number of units
+ * @cost: of each unit
+ */
+struct dmb_part {
+	struct list_head node;
+	const struct dmb *dmb;
+	unsigned long start_pfn;
+	unsigned long unit;
+	unsigned long units;
+	unsigned long nr;
+	u32 cost[] __counted_by(nr);
+};
+
+/**
+ * struct dmb_search - a search for memory that is cheap to empty
+ * @parts: where
+ * @unit: pages that are looked at together, a power of two
+ * @nr_pages: how many in a row are wanted
+ * @align: in pages
+ * @estimated: the cost of all units is known, not only of those that are free
+ */
+struct dmb_search {
+	struct list_head parts;
+	unsigned long unit;
+	unsigned long nr_pages;
+	unsigned long align;
+	bool estimated;
+};
+
+int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
+		     unsigned long end_pfn, unsigned long nr_pages,
+		     unsigned long align);
+unsigned long dmb_search_next(struct dmb_search *search);
+void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
+			unsigned long end_pfn);
+void dmb_search_end(struct dmb_search *search);
+
+bool dmb_keep_online(unsigned long start_pfn, unsigned long end_pfn,
+		     unsigned long *flags);
+void dmb_let_offline(unsigned long flags);
 bool dmb_online(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_owned(unsigned long pfn);
 bool dmb_claimed(unsigned long pfn);

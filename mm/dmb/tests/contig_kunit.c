@@ -7,7 +7,7 @@
  */
 
 #include <kunit/test.h>
-#include <linux/dmb.h>
+#include <linux/dmb_claim.h>
 #include <linux/gfp.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -39,7 +39,14 @@ static int dmb_test_need_neighbours(struct kunit *test)
 static int dmb_test_claim(phys_addr_t base, phys_addr_t size,
 			  struct dmb_claim **claim)
 {
-	*claim = dmb_claim(base, size, DMB_TEST_OWNER);
+	const struct dmb_request request = {
+		.start = base,
+		.end = base + size,
+		.size = size,
+		.owner = DMB_TEST_OWNER,
+	};
+
+	*claim = dmb_claim(&request);
 	return PTR_ERR_OR_ZERO(*claim);
 }
 
@@ -55,9 +62,9 @@ static void dmb_test_claim_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dmb_test_claim(base, PAGE_SIZE - 1, &claim), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dmb_test_claim(base, -PAGE_SIZE, &claim), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dmb_test_claim(base - PAGE_SIZE, 2 * PAGE_SIZE, &claim),
-			-EINVAL);
+			-ENXIO);
 	KUNIT_EXPECT_EQ(test, dmb_test_claim(end - PAGE_SIZE, 2 * PAGE_SIZE, &claim),
-			-EINVAL);
+			-ENXIO);
 	KUNIT_EXPECT_EQ(test, dmb->claimed, 0);
 }
 

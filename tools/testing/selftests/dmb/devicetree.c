@@ -2,7 +2,7 @@
 /*
  * Devices with memory in blocks, as the devicetree describes them: one that
  * allocates from a pool, and one that takes all of its memory while it is bound
- * to its driver. See test_modules/dmb_device.c. The node of the latter's memory is
+ * to its driver. See test_modules/dmb_device.c and dmb_owner.c. The node of the latter's memory is
  * one whose owner is built in: mm/dmb/tests/of_kunit.c declares it.
  */
 
@@ -22,7 +22,7 @@
 #include "../kselftest_harness.h"
 #include "load.h"
 
-#define DRIVER		"test_modules/dmb_device.ko"
+#define MODULES		"test_modules/"
 #define DRIVERS		"/sys/bus/platform/drivers"
 #define DEVICES		"/sys/bus/platform/devices"
 #define CMA		"/sys/kernel/mm/cma"
@@ -37,10 +37,13 @@
 
 static int nr_rounds = 200;
 
-static bool load_driver(void)
+static bool load_driver(const char *module)
 {
-	int err = dmb_load_module(DRIVER, "");
+	char path[PATH_MAX];
+	int err;
 
+	snprintf(path, sizeof(path), MODULES "%s.ko", module);
+	err = dmb_load_module(path, "");
 	return !err || err == -EEXIST;
 }
 
@@ -94,15 +97,15 @@ static bool read_property(const char *device, const char *property, void *value,
 	return len == (ssize_t)size;
 }
 
-/* Is there a device of this kind? */
-static bool find_device(const char *kind, struct device *device)
+/* Is there a device of this kind? The driver has the name of its module. */
+static bool find_device(const char *kind, const char *driver, struct device *device)
 {
 	char compatible[64], found[64];
 	struct dirent *entry;
 	DIR *dir;
 
 	snprintf(compatible, sizeof(compatible), "linux,%s", kind);
-	device->driver = kind;
+	device->driver = driver;
 	device->name[0] = '\0';
 	dir = opendir(DEVICES);
 	while (dir && (entry = readdir(dir)))
@@ -186,9 +189,9 @@ FIXTURE(pool)
 FIXTURE_SETUP(pool)
 {
 	load_begin();
-	if (!find_device("dmb-test-device", &self->device))
+	if (!find_device("dmb-test-device", "dmb_device", &self->device))
 		SKIP(return, "needs a device with a shared-dmb-pool");
-	ASSERT_TRUE(load_driver());
+	ASSERT_TRUE(load_driver(self->device.driver));
 	ASSERT_TRUE(device_works(&self->device));
 	self->before = dmb_note_state(true);
 	ASSERT_EQ(0, claimed_bytes(&self->device.block));
@@ -303,9 +306,9 @@ static int bind_device(const struct device *device, const char *what)
 FIXTURE_SETUP(owned)
 {
 	load_begin();
-	if (!find_device("dmb-test-master", &self->device))
+	if (!find_device("dmb-test-master", "dmb_owner", &self->device))
 		SKIP(return, "needs the owner of a reusable node");
-	ASSERT_TRUE(load_driver());
+	ASSERT_TRUE(load_driver(self->device.driver));
 	ASSERT_TRUE(device_works(&self->device));
 	ASSERT_EQ(self->device.block.size, claimed_bytes(&self->device.block));
 	ASSERT_EQ(0, bind_device(&self->device, "unbind"));

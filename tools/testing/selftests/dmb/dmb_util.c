@@ -544,7 +544,7 @@ int dmb_claim(uint64_t base, uint64_t size)
 
 int dmb_release(uint64_t base, uint64_t size)
 {
-	return write_range(DEBUGFS_DMB "/release", base, size);
+	return write_range(DMB_RELEASE, base, size);
 }
 
 void dmb_drain_lists(void)

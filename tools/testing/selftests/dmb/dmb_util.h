@@ -11,6 +11,7 @@
 #define DEBUGFS_DMB	"/sys/kernel/debug/dmb"
 #define PCP_FRACTION	"/proc/sys/vm/percpu_pagelist_high_fraction"
 #define DMB_CLAIM	DEBUGFS_DMB "/claim"
+#define DMB_RELEASE	DEBUGFS_DMB "/release"
 #define SYSFS_THP	"/sys/kernel/mm/transparent_hugepage"
 
 #define DMB_MAX_BLOCKS	256

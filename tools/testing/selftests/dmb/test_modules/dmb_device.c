@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices that find their memory in the devicetree, in a node of their own below
- * /reserved-memory that memory-region points to:
- *
- *	"linux,dmb-test-device"
- *		allocates from a "shared-dmb-pool". Its attribute "buffers" takes the
- *		size in bytes of one more buffer, or 0 to free them all; it says
- *		where each is, in bytes of bus addresses.
- *	"linux,dmb-test-master"
- *		has the memory of a reusable "linux,dmb-test-owner" for itself while
- *		it is bound to its driver.
+ * A device that finds its memory in the devicetree, in a node below /reserved-memory
+ * that memory-region points to.
+ * It allocates from a "shared-dmb-pool". Its attribute "buffers" takes the size in
+ * bytes of one more buffer, or 0 to free them all; it says where each is, in bytes of
+ * bus addresses.
  */
 
 #include <linux/dma-mapping.h>
-#include <linux/dmb.h>
-#include <linux/io.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -140,101 +133,13 @@ static struct platform_driver pool_user_driver = {
 	.probe = pool_user_probe,
 	.remove = pool_user_remove,
 	.driver = {
-		.name = "dmb-test-device",
+		.name = "dmb_device",
 		.of_match_table = pool_user_match,
 		.dev_groups = pool_user_groups,
 	},
 };
 
-/* One word in each page tells whether the master kept the page. */
-struct master {
-	struct reserved_mem *rmem;
-	struct dmb_claim *claim;
-	void *memory;
-};
+module_platform_driver(pool_user_driver);
 
-static u64 *stamp(struct master *master, phys_addr_t offset)
-{
-	return master->memory + offset;
-}
-
-static int master_probe(struct platform_device *pdev)
-{
-	struct device_node *node;
-	struct master *master;
-	phys_addr_t offset;
-
-	master = devm_kzalloc(&pdev->dev, sizeof(*master), GFP_KERNEL);
-	if (!master)
-		return -ENOMEM;
-	node = of_parse_phandle(pdev->dev.of_node, "memory-region", 0);
-	if (!node)
-		return -EINVAL;
-	master->rmem = of_reserved_mem_lookup(node);
-	of_node_put(node);
-	if (!master->rmem)
-		return -ENODEV;
-
-	master->claim = dmb_claim(master->rmem->base, master->rmem->size,
-				  dev_name(&pdev->dev));
-	if (IS_ERR(master->claim))
-		return PTR_ERR(master->claim);
-	master->memory = memremap(master->rmem->base, master->rmem->size,
-				  MEMREMAP_WB);
-	if (!master->memory) {
-		dmb_release(master->claim);
-		return -ENOMEM;
-	}
-	for (offset = 0; offset < master->rmem->size; offset += PAGE_SIZE)
-		*stamp(master, offset) = ~offset;
-	platform_set_drvdata(pdev, master);
-	return 0;
-}
-
-static void master_remove(struct platform_device *pdev)
-{
-	struct master *master = platform_get_drvdata(pdev);
-	phys_addr_t offset;
-
-	for (offset = 0; offset < master->rmem->size; offset += PAGE_SIZE)
-		if (WARN(*stamp(master, offset) != ~(u64)offset,
-			 "dmb_device: somebody else has written to the memory\n"))
-			break;
-	memunmap(master->memory);
-	dmb_release(master->claim);
-}
-
-static const struct of_device_id master_match[] = {
-	{ .compatible = "linux,dmb-test-master" },
-	{}
-};
-MODULE_DEVICE_TABLE(of, master_match);
-
-static struct platform_driver master_driver = {
-	.probe = master_probe,
-	.remove = master_remove,
-	.driver = {
-		.name = "dmb-test-master",
-		.of_match_table = master_match,
-	},
-};
-
-static struct platform_driver * const drivers[] = {
-	&pool_user_driver,
-	&master_driver,
-};
-
-static int __init dmb_device_init(void)
-{
-	return platform_register_drivers(drivers, ARRAY_SIZE(drivers));
-}
-module_init(dmb_device_init);
-
-static void __exit dmb_device_exit(void)
-{
-	platform_unregister_drivers(drivers, ARRAY_SIZE(drivers));
-}
-module_exit(dmb_device_exit);
-
-MODULE_DESCRIPTION("Devices with memory in designated movable blocks");
+MODULE_DESCRIPTION("A device with a pool in a designated movable block");
 MODULE_LICENSE("GPL");

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Which memory in a block is the cheapest to empty, and what there is in blocks.
+ *
+ * A block is looked at in units of up to a pageblock. Those that are free as a
+ * whole are found in the free lists, without a look at any struct page. The cost
+ * of others is estimated from a sample of their pages, which nobody holds: the
+ * attempt to empty them will tell.
+ */
+
+#include <linux/dmb_claim.h>
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/page_ref.h>
+#include <linux/sched.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include "../internal.h"
+#include "internal.h"
+
+/* Of the free pages of an order, so many are looked at with zone->lock held. */
+#define DMB_MAX_FREE		512
+
+/* Of so many pages, one is looked at. */
+#define DMB_SAMPLE		8
+
+/* What it costs to get rid of a page. Units that are not had at all have no sum. */
+#define DMB_COST_DROP		1	/* clean page cache that nobody has mapped */
+#define DMB_COST_MOVE		4
+#define DMB_COST_HUGETLB	16	/* there may be no room elsewhere */
+#define DMB_COST_PINNED		256	/* may take longer than anybody waits */
+#define DMB_COST_UNKNOWN	(U32_MAX - 1)
+#define DMB_COST_NEVER		U32_MAX
+
+/*
+ * Nobody holds the page. So this reads the fields by themselves: functions for folios
+ * check on debug kernels what may change at any time here.
+ */
+static unsigned int dmb_page_cost(struct page *page)
+{
+	const unsigned long not_clean = BIT(PG_swapbacked) | BIT(PG_dirty) |
+					BIT(PG_writeback) | BIT(PG_head);
+	struct page *head = compound_head(page);
+	unsigned long flags = READ_ONCE(head->flags);
+	bool large = flags & BIT(PG_head);
+	int pins = large ? atomic_read(&page_folio(head)->_pincount) :
+			   page_ref_count(head) / GUP_PIN_COUNTING_BIAS;
+
+	/* Tail pages of a free page, or in a per-cpu list */
+	if (!page_ref_count(head))
+		return 0;
+	if (pins)
+		return DMB_COST_PINNED;
+	if (PageHuge(head))
+		return DMB_COST_HUGETLB;
+	if ((flags & BIT(PG_lru)) && !(flags & not_clean) &&
+	    atomic_read(&head->_mapcount) < 0)
+		return DMB_COST_DROP;
+	return DMB_COST_MOVE;
+}
+
+/* The end of the free page that begins here; @pfn itself if there is none. */
+static unsigned long dmb_skip_free(struct page *page, unsigned long pfn)
+{
+	unsigned int order;
+
+	if (!PageBuddy(page))
+		return pfn;
+	order = buddy_order_unsafe(page);
+	return pfn + (1UL << min_t(unsigned int, order, MAX_PAGE_ORDER));
+}
+
+/* What CMA may want is CMA's. */
+static bool dmb_range_taken(unsigned long start_pfn, unsigned long end_pfn)
+{
+	if (dmb_area_exists(start_pfn, end_pfn))
+		return true;
+	return dmb_claim_overlaps(start_pfn, end_pfn);
+}
+
+static u32 dmb_estimate(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long pfn = start_pfn, next, flags;
+	u32 cost = 0;
+
+	if (!dmb_keep_online(start_pfn, end_pfn, &flags))
+		return DMB_COST_NEVER;
+	while (pfn < end_pfn && cost != DMB_COST_NEVER) {
+		struct page *page = pfn_to_page(pfn);
+
+		next = dmb_skip_free(page, pfn);
+		if (PageHWPoison(page))
+			cost = DMB_COST_NEVER;
+		else if (next == pfn)
+			cost += dmb_page_cost(page);
+		pfn = max(next, pfn + DMB_SAMPLE);
+	}
+	dmb_let_offline(flags);
+	return cost;
+}
+
+/* Units that are free pages, or parts of one, cost nothing. */
+static void dmb_find_free_units(struct dmb_part *part)
+{
+	unsigned long end_pfn = part->start_pfn + part->nr * part->unit;
+	struct zone *zone = part->dmb->pool->zone;
+	unsigned int order;
+	struct page *page;
+
+	guard(spinlock_irqsave)(&zone->lock);
+	for (order = order_base_2(part->unit); order < NR_PAGE_ORDERS; order++) {
+		struct free_area *area = &part->dmb->pool->free_area[order];
+		unsigned int left = DMB_MAX_FREE;
+
+		list_for_each_entry(page, &area->free_list[MIGRATE_DMB], buddy_list) {
+			unsigned long first = max(page_to_pfn(page), part->start_pfn);
+			unsigned long last = min(page_to_pfn(page) + (1UL << order),
+						 end_pfn);
+			unsigned long i;
+
+			if (!left--)
+				break;
+			i = DIV_ROUND_UP(first - part->start_pfn, part->unit);
+			for (; part->start_pfn + (i + 1) * part->unit <= last; i++)
+				if (part->cost[i] == DMB_COST_UNKNOWN)
+					part->cost[i] = 0;
+		}
+	}
+}
+
+/* Prepares a search in a range of page frames that is in one block. */
+static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
+			unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long unit = search->unit, first, nr, i, pfn;
+	struct dmb_part *part;
+
+	first = ALIGN(start_pfn, max(unit, search->align));
+	if (first + DIV_ROUND_UP(search->nr_pages, unit) * unit > end_pfn) {
+		/* It may just fit. */
+		first = ALIGN(start_pfn, search->align);
+		unit = search->nr_pages;
+	}
+	if (first + unit > end_pfn)
+		return 0;
+	nr = (end_pfn - first) / unit;
+	part = kvmalloc(struct_size(part, cost, nr), GFP_KERNEL);
+	if (!part)
+		return -ENOMEM;
+	part->dmb = dmb;
+	part->start_pfn = first;
+	part->unit = unit;
+	part->units = DIV_ROUND_UP(search->nr_pages, unit);
+	part->nr = nr;
+	for (i = 0, pfn = first; i < nr; i++, pfn += unit)
+		part->cost[i] = dmb_range_taken(pfn, pfn + unit) ?
+				DMB_COST_NEVER : DMB_COST_UNKNOWN;
+	dmb_find_free_units(part);
+	list_add_tail(&part->node, &search->parts);
+	return 0;
+}
+
+/**
+ * dmb_search_begin - prepare to look for memory that is cheap to empty
+ * @search: to be ended with dmb_search_end(), whatever this returns
+ * @start_pfn: first page frame that will do
+ * @end_pfn: one past the last page frame that will do
+ * @nr_pages: how much is wanted at once
+ * @align: in pages, a power of two
+ *
+ * Context: Process context, may sleep.
+ * Return: 0; -ENXIO if there is no block, or no part of one, of that size; -ENOMEM.
+ */
+int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
+		     unsigned long end_pfn, unsigned long nr_pages,
+		     unsigned long align)
+{
+	struct dmb *dmb = NULL;
+	int err = 0;
+
+	INIT_LIST_HEAD(&search->parts);
+	/* Small units would be many. */
+	search->unit = clamp(roundup_pow_of_two(nr_pages),
+			     max(1UL, SZ_64K / PAGE_SIZE), pageblock_nr_pages);
+	search->nr_pages = nr_pages;
+	search->align = align;
+	search->estimated = false;
+	while (!err && (dmb = dmb_next(dmb)))
+		err = dmb_add_part(search, dmb, max(start_pfn, dmb->start_pfn),
+				   min(end_pfn, dmb->end_pfn));
+	return err ?: list_empty(&search->parts) ? -ENXIO : 0;
+}
+
+void dmb_search_end(struct dmb_search *search)
+{
+	struct dmb_part *part, *next;
+
+	list_for_each_entry_safe(part, next, &search->parts, node)
+		kvfree(part);
+}
+
+/* The cheapest place in a part that is cheaper than *@best, which becomes its cost */
+static unsigned long dmb_search_part(const struct dmb_search *search,
+				     const struct dmb_part *part, u64 *best)
+{
+	unsigned long first = 0, found = 0, i;
+	u64 sum = 0;
+
+	/* The sum is that of the units from the first one to this. */
+	for (i = 0; i < part->nr && *best; i++) {
+		unsigned long pfn;
+
+		if (part->cost[i] >= DMB_COST_UNKNOWN) {
+			first = i + 1;
+			sum = 0;
+			continue;
+		}
+		sum += part->cost[i];
+		if (i - first == part->units)
+			sum -= part->cost[first++];
+		if (i - first < part->units - 1)
+			continue;
+		pfn = part->start_pfn + first * part->unit;
+		if (IS_ALIGNED(pfn, search->align) && sum < *best) {
+			*best = sum;
+			found = pfn;
+		}
+	}
+	return found;
+}
+
+static void dmb_estimate_parts(struct dmb_search *search)
+{
+	struct dmb_part *part;
+	unsigned long i, pfn;
+
+	search->estimated = true;
+	list_for_each_entry(part, &search->parts, node) {
+		pfn = part->start_pfn;
+		for (i = 0; i < part->nr; i++, pfn += part->unit) {
+			if (part->cost[i] == DMB_COST_UNKNOWN)
+				part->cost[i] = dmb_estimate(pfn, pfn + part->unit);
+			cond_resched();
+		}
+	}
+}
+
+/**
+ * dmb_search_next - the place that is the cheapest to empty
+ * @search: what dmb_search_begin() has prepared
+ *
+ * Context: Process context, may sleep.
+ * Return: its first page frame, or 0 if there is none that was not excluded.
+ */
+unsigned long dmb_search_next(struct dmb_search *search)
+{
+	unsigned long pfn = 0, better;
+	struct dmb_part *part;
+	u64 best;
+
+	do {
+		best = U64_MAX;
+		list_for_each_entry(part, &search->parts, node) {
+			better = dmb_search_part(search, part, &best);
+			if (better)
+				pfn = better;
+		}
+		if (pfn || search->estimated)
+			return pfn;
+		/* What is free did not suffice. */
+		dmb_estimate_parts(search);
+	} while (true);
+}
+
+/**
+ * dmb_search_exclude - leave out a range from now on
+ * @search: what dmb_search_begin() has prepared
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ *
+ * Units that have any of these page frames are left out as a whole.
+ */
+void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
+			unsigned long end_pfn)
+{
+	struct dmb_part *part;
+	unsigned long pfn, i;
+
+	list_for_each_entry(part, &search->parts, node)
+		for (i = 0, pfn = part->start_pfn; i < part->nr; i++, pfn += part->unit)
+			if (pfn < end_pfn && start_pfn < pfn + part->unit)
+				part->cost[i] = DMB_COST_NEVER;
+}
+
+/* What is there to say about a pageblock with so many pages in use, if anything? */
+static char dmb_map_sign(unsigned long pfn, unsigned long *used)
+{
+	unsigned long end_pfn = pfn + pageblock_nr_pages, next;
+
+	for (; pfn < end_pfn; pfn = next) {
+		struct page *page = pfn_to_page(pfn);
+
+		next = dmb_skip_free(page, pfn);
+		if (next > pfn)
+			continue;
+		next++;
+		if (PageHWPoison(page))
+			return 'x';
+		if (dmb_page_cost(page) == DMB_COST_PINNED)
+			return 'p';
+		if (dmb_cma_allocated(pfn))
+			return 'C';
+		*used += !!page_ref_count(compound_head(page));
+	}
+	return '\0';
+}
+
+static char dmb_map_pageblock(unsigned long pfn)
+{
+	unsigned long used = 0, flags;
+	char sign;
+
+	if (dmb_claim_overlaps(pfn, pfn + pageblock_nr_pages))
+		return 'C';
+	if (!dmb_keep_online(pfn, pfn + pageblock_nr_pages, &flags))
+		return 'o';
+	sign = dmb_map_sign(pfn, &used);
+	dmb_let_offline(flags);
+	if (sign)
+		return sign;
+	return !used ? '.' : used < pageblock_nr_pages ? '-' : '#';
+}
+
+/**
+ * dmb_show_map - write a map of blocks, a character for each pageblock
+ * @seq: where to
+ * @start: physical address of the first byte to show
+ * @end: one past the last; 0 if there is no limit
+ *
+ * "." is free, "-" partly and "#" fully in use, "C" has memory that an owner has,
+ * "p" has a page that is pinned, "x" one that is poisoned, and "o" is offline.
+ *
+ * Context: Process context, may sleep.
+ */
+void dmb_show_map(struct seq_file *seq, phys_addr_t start, phys_addr_t end)
+{
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb))) {
+		unsigned long first = max(dmb->start_pfn, PHYS_PFN(start)), pfn;
+		unsigned long last = end ? min(dmb->end_pfn, PHYS_PFN(end)) :
+					   dmb->end_pfn;
+
+		first = pageblock_start_pfn(first);
+		if (first >= last)
+			continue;
+		seq_printf(seq, "%s " DMB_RANGE_FMT " free %llu claimed %llu peak %llu\n",
+			   dmb->name, dmb_first_byte(dmb->start_pfn),
+			   dmb_last_byte(dmb->end_pfn),
+			   (u64)PFN_PHYS(dmb_pool_free(dmb->pool)),
+			   (u64)PFN_PHYS(READ_ONCE(dmb->claimed)),
+			   (u64)PFN_PHYS(READ_ONCE(dmb->peak)));
+		for (pfn = first; pfn < last; pfn += pageblock_nr_pages) {
+			unsigned long nr = (pfn - first) / pageblock_nr_pages;
+
+			seq_printf(seq, "%s%c", nr && nr % 64 == 0 ? "\n" : "",
+				   dmb_map_pageblock(pfn));
+			cond_resched();
+		}
+		seq_putc(seq, '\n');
+	}
+}
+EXPORT_SYMBOL_GPL(dmb_show_map);

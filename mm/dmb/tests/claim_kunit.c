@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * KUnit tests: what drivers can do with memory that they have claimed, and how long
+ * they wait for it.
+ */
+
+#include <kunit/device.h>
+#include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/dmb_claim.h>
+#include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/page-isolation.h>
+#include <linux/pagemap.h>
+#include <linux/scatterlist.h>
+#include <linux/shmem_fs.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "../internal.h"
+#include "tests.h"
+
+#define DMB_TEST_OWNER	"dmb_claim_test"
+#define DMB_TEST_BYTE	0xa5
+
+static int dmb_test_need_pageblocks(struct kunit *test)
+{
+	int err = dmb_test_need_blocks(test);
+
+	if (!err && dmb_nr_pages(dmb_blocks.block[0]) < 2 * pageblock_nr_pages)
+		kunit_skip(test, "the first block has but one pageblock");
+	return err;
+}
+
+/* This range */
+static struct dmb_request dmb_test_request(unsigned long start_pfn, unsigned long nr)
+{
+	return (struct dmb_request) {
+		.start = PFN_PHYS(start_pfn),
+		.end = PFN_PHYS(start_pfn + nr),
+		.size = PFN_PHYS(nr),
+		.owner = DMB_TEST_OWNER,
+	};
+}
+
+/* Does all of the memory have this byte? Afterwards it has @next. */
+static bool dmb_test_swap_bytes(struct kunit *test, struct dmb_claim *claim, u8 byte,
+				u8 next)
+{
+	size_t size = dmb_claim_size(claim);
+	u8 *memory = dmb_claims_vmap(&claim, 1, PAGE_KERNEL);
+	bool same;
+
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	same = !memchr_inv(memory, byte, size);
+	memset(memory, next, size);
+	vunmap(memory);
+	return same;
+}
+
+/* Nobody gets the data of others, unless he says that he will not look at it. */
+static void dmb_test_claim_zeroed(struct kunit *test)
+{
+	unsigned long pfn = dmb_blocks.block[0]->start_pfn;
+	struct dmb_request request = dmb_test_request(pfn + 1, pageblock_nr_pages);
+	struct dmb_claim *claim = dmb_claim(&request);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
+	dmb_test_swap_bytes(test, claim, 0, DMB_TEST_BYTE);
+	dmb_release(claim);
+
+	request.flags = DMB_CLAIM_UNZEROED;
+	claim = dmb_claim(&request);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
+	dmb_test_swap_bytes(test, claim, DMB_TEST_BYTE, DMB_TEST_BYTE);
+	dmb_release(claim);
+
+	request.flags = 0;
+	claim = dmb_claim(&request);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
+	KUNIT_EXPECT_TRUE(test, dmb_test_swap_bytes(test, claim, 0, 0));
+	dmb_release(claim);
+}
+
+static void dmb_test_claim_sg_table(struct kunit *test)
+{
+	struct dmb_request request = {
+		.size = DMB_MIN_ALIGNMENT_BYTES,
+		.align = DMB_MIN_ALIGNMENT_BYTES,
+		.owner = DMB_TEST_OWNER,
+	};
+	struct dmb_claim *claims[2];
+	struct scatterlist *sg;
+	struct sg_table sgt;
+	unsigned int i;
+	u8 *memory;
+
+	KUNIT_ASSERT_EQ(test, dmb_claim_several(&request, claims, 2), 2);
+	KUNIT_ASSERT_EQ(test, dmb_claims_sg_table(claims, 2, &sgt), 0);
+	KUNIT_EXPECT_EQ(test, sgt.orig_nents, 2);
+	for_each_sgtable_sg(&sgt, sg, i) {
+		KUNIT_EXPECT_EQ(test, sg_phys(sg), dmb_claim_base(claims[i]));
+		KUNIT_EXPECT_EQ(test, sg->length, dmb_claim_size(claims[i]));
+	}
+	sg_free_table(&sgt);
+
+	memory = dmb_claims_vmap(claims, 2, PAGE_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, memory);
+	memory[DMB_MIN_ALIGNMENT_BYTES] = DMB_TEST_BYTE;
+	vunmap(memory);
+	KUNIT_EXPECT_TRUE(test, dmb_test_swap_bytes(test, claims[0], 0, 0));
+	KUNIT_EXPECT_FALSE(test, dmb_test_swap_bytes(test, claims[1], 0, 0));
+	dmb_release(claims[0]);
+	dmb_release(claims[1]);
+}
+
+static unsigned long dmb_test_claimed(void)
+{
+	struct dmb *dmb = NULL;
+	unsigned long sum = 0;
+
+	while ((dmb = dmb_next(dmb)))
+		sum += READ_ONCE(dmb->claimed);
+	return sum;
+}
+
+static void dmb_test_claim_managed(struct kunit *test)
+{
+	struct dmb_request request = {
+		.size = DMB_MIN_ALIGNMENT_BYTES,
+		.owner = DMB_TEST_OWNER,
+	};
+	struct device *dev = kunit_device_register(test, DMB_TEST_OWNER);
+	struct dmb_claim *claim;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, dev);
+	claim = devm_dmb_claim(dev, &request);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
+	KUNIT_EXPECT_EQ(test, dmb_test_claimed(), pageblock_nr_pages);
+	kunit_device_unregister(test, dev);
+	KUNIT_EXPECT_EQ(test, dmb_test_claimed(), 0);
+}
+
+static void dmb_test_requests_refused(struct kunit *test)
+{
+	const struct dmb *dmb = dmb_blocks.block[0];
+	struct dmb_request request = dmb_test_request(dmb->start_pfn, 2);
+	struct dmb_claim *claims[1];
+
+#define EXPECT_ERROR(error)						\
+	do {								\
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), error); \
+		KUNIT_EXPECT_EQ(test, dmb_claim_several(&request, claims, 1), error); \
+	} while (0)
+
+	request.size = 3 * PAGE_SIZE;
+	EXPECT_ERROR(-EINVAL);
+	request.size = 1;
+	EXPECT_ERROR(-EINVAL);
+	request.size = PAGE_SIZE;
+	request.align = 3 * PAGE_SIZE;
+	EXPECT_ERROR(-EINVAL);
+	request.align = 0;
+	request.flags = BIT(7);
+	EXPECT_ERROR(-EINVAL);
+	request.flags = 0;
+	request.start = PFN_PHYS(dmb->end_pfn - 1);
+	request.end = request.start + 8 * PAGE_SIZE;
+	request.size = 2 * PAGE_SIZE;
+	if (dmb_blocks.nr == 1)
+		EXPECT_ERROR(-ENXIO);
+	request.start = 0;
+	request.end = 0;
+	request.size = PFN_PHYS(dmb_nr_pages(dmb)) * DMB_MAX_BLOCKS;
+	EXPECT_ERROR(-ENXIO);
+#undef EXPECT_ERROR
+	KUNIT_EXPECT_EQ(test, dmb_claim_several(&request, claims, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, dmb_test_claimed(), 0);
+}
+
+/**
+ * struct dmb_test_thread - a claim by another task
+ * @request: its request
+ * @claim: what it has got
+ * @done: by now
+ */
+struct dmb_test_thread {
+	struct dmb_request request;
+	struct dmb_claim *claim;
+	struct completion done;
+};
+
+static int dmb_test_thread_claims(void *data)
+{
+	struct dmb_test_thread *thread = data;
+
+	thread->claim = dmb_claim(&thread->request);
+	complete(&thread->done);
+	return 0;
+}
+
+static void dmb_test_start(struct kunit *test, struct dmb_test_thread *thread)
+{
+	struct task_struct *task;
+
+	init_completion(&thread->done);
+	task = kthread_run(dmb_test_thread_claims, thread, DMB_TEST_OWNER);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
+	/* So that it is in the midst of it */
+	msleep(50);
+}
+
+/* Releases what it has got; returns the error, if any. */
+static int dmb_test_finish(struct dmb_test_thread *thread)
+{
+	wait_for_completion(&thread->done);
+	if (IS_ERR(thread->claim))
+		return PTR_ERR(thread->claim);
+	dmb_release(thread->claim);
+	return 0;
+}
+
+/**
+ * struct dmb_test_holder - a page that does not move as long as it is locked
+ * @file: of tmpfs; it has the page
+ * @folio: the page, which is in a block
+ * @pfn: the first page frame of its pageblock
+ */
+struct dmb_test_holder {
+	struct file *file;
+	struct folio *folio;
+	unsigned long pfn;
+};
+
+static void dmb_test_hold(struct kunit *test, struct dmb_test_holder *holder)
+{
+	holder->file = shmem_file_setup(DMB_TEST_OWNER, PAGE_SIZE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(holder->file));
+	holder->folio = shmem_read_folio(holder->file->f_mapping, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(holder->folio));
+	holder->pfn = pageblock_start_pfn(folio_pfn(holder->folio));
+	if (!dmb_contains_pfn(holder->pfn)) {
+		folio_put(holder->folio);
+		fput(holder->file);
+		kunit_skip(test, "the page is not in a block");
+	}
+	folio_lock(holder->folio);
+	/* The page cache has one of its own. */
+	folio_put(holder->folio);
+}
+
+static void dmb_test_let_go(struct dmb_test_holder *holder)
+{
+	folio_unlock(holder->folio);
+}
+
+/* The page that is held, and a page of the same pageblock */
+static void dmb_test_prepare(struct dmb_test_holder *holder, struct dmb_test_thread *first,
+			     struct dmb_test_thread *second)
+{
+	unsigned long pfn = folio_pfn(holder->folio);
+
+	first->request = dmb_test_request(pfn, 1);
+	second->request = dmb_test_request(pfn == holder->pfn ? pfn + 1 : holder->pfn, 1);
+}
+
+/*
+ * A claim takes as long as a device needs to write what is in the way. A claim in the
+ * same pageblock waits for it, however long that is.
+ */
+static void dmb_test_neighbour_takes_long(struct kunit *test)
+{
+	struct dmb_test_thread first = {}, second = {};
+	struct dmb_test_holder holder;
+
+	dmb_test_hold(test, &holder);
+	dmb_test_prepare(&holder, &first, &second);
+	dmb_test_start(test, &first);
+	dmb_test_start(test, &second);
+	/* Longer than anybody would look again and again */
+	msleep(10 * MSEC_PER_SEC);
+	KUNIT_EXPECT_FALSE(test, completion_done(&first.done));
+	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
+	dmb_test_let_go(&holder);
+	KUNIT_EXPECT_EQ(test, dmb_test_finish(&first), 0);
+	KUNIT_EXPECT_EQ(test, dmb_test_finish(&second), 0);
+	fput(holder.file);
+}
+
+/* Who does not want to wait for a neighbour, or no longer, gets an answer. */
+static void dmb_test_waiting_ends(struct kunit *test)
+{
+	struct dmb_test_thread first = {}, second = {};
+	struct dmb_test_holder holder;
+
+	dmb_test_hold(test, &holder);
+	dmb_test_prepare(&holder, &first, &second);
+	dmb_test_start(test, &first);
+
+	second.request.flags = DMB_CLAIM_QUICK;
+	dmb_test_start(test, &second);
+	KUNIT_EXPECT_EQ(test, dmb_test_finish(&second), -EBUSY);
+
+	second.request.flags = 0;
+	second.request.timeout_ms = 100;
+	dmb_test_start(test, &second);
+	KUNIT_EXPECT_EQ(test, dmb_test_finish(&second), -ETIMEDOUT);
+
+	second.request.timeout_ms = 0;
+	dmb_test_start(test, &second);
+	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
+	dmb_cancel(&second.request);
+	KUNIT_EXPECT_EQ(test, dmb_test_finish(&second), -ECANCELED);
+
+	/* Any other page will do: there is nothing to wait for. */
+	second.request = (struct dmb_request) {
+		.size = PAGE_SIZE,
+		.owner = DMB_TEST_OWNER,
+	};
+	dmb_test_start(test, &second);
+	KUNIT_EXPECT_EQ(test, dmb_test_finish(&second), 0);
+
+	dmb_test_let_go(&holder);
+	KUNIT_EXPECT_EQ(test, dmb_test_finish(&first), 0);
+	fput(holder.file);
+}
+
+/* A page that is locked is in the way of a quick claim. */
+static void dmb_test_quick(struct kunit *test)
+{
+	struct dmb_test_holder holder;
+	struct dmb_request request;
+
+	dmb_test_hold(test, &holder);
+	request = dmb_test_request(folio_pfn(holder.folio), 1);
+	request.flags = DMB_CLAIM_QUICK;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), -EBUSY);
+	dmb_test_let_go(&holder);
+	fput(holder.file);
+}
+
+/* What is in use for longer than anybody waits for it: the deadline is kept. */
+static void dmb_test_deadline(struct kunit *test)
+{
+	struct dmb_request request;
+	struct dmb_test_holder holder;
+	struct folio *folio;
+
+	dmb_test_hold(test, &holder);
+	folio = holder.folio;
+	folio_get(folio);
+	dmb_test_let_go(&holder);
+	request = dmb_test_request(folio_pfn(folio), 1);
+	request.timeout_ms = 50;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), -ETIMEDOUT);
+	request.timeout_ms = 0;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), -EBUSY);
+	request.cancelled = true;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), -ECANCELED);
+	folio_put(folio);
+	fput(holder.file);
+}
+
+static void dmb_test_regions(struct kunit *test)
+{
+	phys_addr_t base, size;
+	unsigned int i;
+
+	for (i = 0; !dmb_region(i, &base, &size); i++) {
+		KUNIT_EXPECT_EQ(test, PHYS_PFN(base), dmb_blocks.block[i]->start_pfn);
+		KUNIT_EXPECT_EQ(test, PHYS_PFN(size), dmb_nr_pages(dmb_blocks.block[i]));
+	}
+	KUNIT_EXPECT_EQ(test, i, dmb_blocks.nr);
+}
+
+static struct kunit_case dmb_claim_cases[] = {
+	KUNIT_CASE(dmb_test_claim_zeroed),
+	KUNIT_CASE(dmb_test_claim_sg_table),
+	KUNIT_CASE(dmb_test_claim_managed),
+	KUNIT_CASE(dmb_test_requests_refused),
+	KUNIT_CASE(dmb_test_waiting_ends),
+	KUNIT_CASE(dmb_test_quick),
+	KUNIT_CASE(dmb_test_deadline),
+	KUNIT_CASE(dmb_test_regions),
+	KUNIT_CASE_SLOW(dmb_test_neighbour_takes_long),
+	{}
+};
+
+static struct kunit_suite dmb_claim_suite = {
+	.name = "dmb_claim",
+	.init = dmb_test_need_pageblocks,
+	.test_cases = dmb_claim_cases,
+};
+
+kunit_test_suite(dmb_claim_suite);

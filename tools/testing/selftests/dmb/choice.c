@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Owners that do not care which memory they get: any range, or any number of
+ * pageblocks. They get what is the cheapest to empty.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "claims.h"
+#include "load.h"
+
+#define HUGEPAGES_DRIVER "test_modules/dmb_hugepages.ko"
+#define MAP		"/sys/kernel/debug/dmb/map"
+#define ALL		"1@0-0xffffffffff"
+
+FIXTURE(choice)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	struct dmb_block block;
+	struct dmb_state before;
+	struct tenants tenants;
+	int nr;
+};
+
+FIXTURE_SETUP(choice)
+{
+	self->tenants.fd = -1;
+	self->nr = dmb_read_blocks(self->blocks);
+	if (!claims_choose_block(&self->block, &self->before))
+		SKIP(return, "needs " DMB_CLAIM);
+}
+
+FIXTURE_TEARDOWN(choice)
+{
+	dmb_write(DMB_RELEASE, ALL);
+	EXPECT_EQ(0, claims_bytes());
+	claims_move_out(&self->tenants);
+	load_end();
+	EXPECT_UNCHANGED(&self->before);
+}
+
+/* Claim what @format says. Return 0 or -errno. */
+static int __attribute__((format(printf, 1, 2))) claim(const char *format, ...)
+{
+	char text[96];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return dmb_write(DMB_CLAIM, text);
+}
+
+/* Pages that were migrated or reclaimed so far, in vain or not */
+static unsigned long disturbed(void)
+{
+	return load_vmstat("pgmigrate") + load_vmstat("pgsteal");
+}
+
+/* Characters of one kind in the map of all blocks */
+static size_t in_map(char sign)
+{
+	FILE *f = fopen(MAP, "r");
+	char line[256];
+	size_t nr = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *at = line;
+
+		/* The lines between are names and numbers of blocks. */
+		if (strspn(line, ".-#Cpxo\n") != strlen(line))
+			continue;
+		while ((at = strchr(at, sign))) {
+			nr++;
+			at++;
+		}
+	}
+	if (f)
+		fclose(f);
+	return nr;
+}
+
+/* As long as there is free memory, nobody has to move. */
+TEST_F(choice, free_memory_comes_first)
+{
+	size_t size = load_area_free() / 4 / PAGEBLOCK * PAGEBLOCK, nr;
+	size_t pageblock = dmb_pageblock_size();
+	unsigned long before;
+
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() / 2));
+	/* The pages that are in per-cpu lists may be pieces of otherwise free ones. */
+	dmb_drain_lists();
+	nr = size / self->nr / pageblock;
+	before = disturbed();
+	ASSERT_EQ(0, claim("%zu*%zu", nr, pageblock));
+	EXPECT_EQ(nr * pageblock, claims_bytes());
+	EXPECT_EQ(nr, in_map('C'));
+	TH_LOG("%zu pageblocks: %lu pages moved or reclaimed", nr, disturbed() - before);
+	EXPECT_EQ(before, disturbed());
+
+	ASSERT_EQ(0, claim("%zu", 4 * pageblock));
+	EXPECT_EQ((nr + 4) * pageblock, claims_bytes());
+	EXPECT_EQ(before, disturbed());
+	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+}
+
+/* Clean page cache is dropped, which is cheaper than to move anonymous memory. */
+TEST_F(choice, page_cache_comes_before_anonymous_memory)
+{
+	size_t page = sysconf(_SC_PAGESIZE), size = 16 * MB, cached;
+	struct tenants cache = { .fd = -1 };
+	unsigned long moved;
+
+	if (!claims_move_in(CLEAN, &cache, load_area_free() / 2))
+		SKIP(return, "needs zram, ext4 and mke2fs");
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	cached = dmb_meminfo("Cached");
+	moved = load_vmstat("pgmigrate_success");
+	EXPECT_EQ(0, claim("%zu", size));
+	EXPECT_EQ(size, claims_bytes());
+	moved = load_vmstat("pgmigrate_success") - moved;
+	TH_LOG("%zu MiB: %lu pages moved, %lld MiB of page cache dropped", size / MB,
+	       moved, (long long)(cached - dmb_meminfo("Cached")) / (long long)MB);
+	EXPECT_LT(moved, size / page / 4);
+	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+	claims_move_out(&cache);
+}
+
+/* What is in use is left out: nobody waits for it, as long as there is other memory. */
+TEST_F(choice, pinned_pages_are_left_out)
+{
+	size_t page = sysconf(_SC_PAGESIZE), pageblock = dmb_pageblock_size(), nr, i;
+	uint64_t *then, *now;
+	struct iovec vec;
+	int pipes[8][2];
+
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() * 3 / 4));
+	nr = self->tenants.size / page;
+	for (i = 0; i < 8; i++) {
+		vec.iov_base = self->tenants.memory + nr / 8 * i * page;
+		vec.iov_len = page;
+		ASSERT_EQ(0, pipe(pipes[i]));
+		ASSERT_EQ((ssize_t)page, vmsplice(pipes[i][1], &vec, 1, 0));
+	}
+	then = dmb_frames(self->tenants.memory, self->tenants.size);
+	nr = load_area_bytes() / 2 / pageblock;
+	EXPECT_EQ(0, claim("%zu*%zu", nr, pageblock));
+	TH_LOG("%lu of %zu pageblocks", claims_bytes() / pageblock, nr);
+	/* Each of the pins costs one. */
+	EXPECT_LE((nr - 8) * pageblock, claims_bytes());
+	now = dmb_frames(self->tenants.memory, self->tenants.size);
+	for (i = 0; i < 8; i++) {
+		size_t pinned = self->tenants.size / page / 8 * i;
+
+		EXPECT_EQ(then[pinned], now[pinned]);
+		close(pipes[i][0]);
+		close(pipes[i][1]);
+	}
+	free(then);
+	free(now);
+	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+}
+
+/* Where nothing is free, a quick claim fails rather than to reclaim for that. */
+TEST_F(choice, quick_claims_do_not_reclaim)
+{
+	unsigned long scanned, stalls;
+	int err;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	load_hog(load_ordinary_free() - load_reserve() / 4, 0, "anywhere");
+	scanned = load_vmstat("pgscan_direct");
+	stalls = load_vmstat("allocstall") + load_vmstat("compact_stall");
+	err = claim("%zu quick", 64 * MB);
+	TH_LOG("%s, %zu MiB were free", strerror(-err),
+	       (load_area_free() + load_ordinary_free()) / MB);
+	EXPECT_TRUE(err == -ENOMEM || err == -EBUSY);
+	EXPECT_EQ(scanned, load_vmstat("pgscan_direct"));
+	EXPECT_EQ(stalls, load_vmstat("allocstall") + load_vmstat("compact_stall"));
+	EXPECT_EQ(0, claims_bytes());
+	load_free_hogs();
+	EXPECT_EQ(0, claim("%zu quick", 8 * MB));
+	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+}
+
+/* A part of a block will do, whatever it is aligned to. */
+TEST_F(choice, sub_ranges_are_obeyed)
+{
+	size_t page = sysconf(_SC_PAGESIZE), size = 8 * MB, inside = 0;
+	unsigned long long base = self->block.base + 16 * MB + page;
+	unsigned long long end = base + 20 * MB, first, last;
+	FILE *f;
+	char line[256];
+
+	ASSERT_EQ(0, claim("%zu@%#llx-%#llx", size, base, end));
+	/* Just what is left, if at all */
+	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", page, base, end));
+	f = fopen("/proc/iomem", "r");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, "debugfs") && sscanf(line, "%llx-%llx", &first, &last) == 2)
+			inside += first >= base && last < end ? last + 1 - first : 0;
+	fclose(f);
+	EXPECT_EQ(size + page, inside);
+	EXPECT_EQ(size + page, claims_bytes());
+
+	/* All of an odd range, as one and as any */
+	EXPECT_EQ(0, dmb_write(DMB_RELEASE, ALL));
+	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", 20 * MB, base, end + page));
+	EXPECT_EQ(-EBUSY, claim("%zu@%#llx-%#llx", 20 * MB, base, end + page));
+	EXPECT_EQ(20 * MB, claims_bytes());
+}
+
+TEST_F(choice, what_no_block_has_is_refused)
+{
+	unsigned long long base = self->block.base;
+
+	EXPECT_EQ(-ENXIO, claim("%llu", 2ULL * load_area_bytes()));
+	EXPECT_EQ(-ENXIO, claim("%zu@%#llx-%#llx", 2 * MB, base - 8 * MB, base + MB));
+	EXPECT_EQ(-EINVAL, claim("%zu@%#llx-%#llx", 2 * MB, base, base + MB));
+	EXPECT_EQ(-EINVAL, claim("1*%zu@%#llx-%#llx", 2 * MB + 1, base, base + 4 * MB));
+	EXPECT_EQ(0, claims_bytes());
+}
+
+/* The calls of a published allocator of pages of 2 MiB, which others know */
+TEST_F(choice, pages_for_a_media_stack)
+{
+	unsigned long long base = self->block.base, first, last;
+	size_t count = 16, offset = 32 * MB, length = 64 * MB, found = 0;
+	char params[96], line[256];
+	FILE *f;
+
+	if (access(HUGEPAGES_DRIVER, R_OK))
+		SKIP(return, "needs " HUGEPAGES_DRIVER);
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() / 4 * 3));
+	snprintf(params, sizeof(params), "count=%zu offset=%zu length=%zu", count,
+		 offset, length);
+	ASSERT_EQ(0, dmb_load_module(HUGEPAGES_DRIVER, params));
+	EXPECT_EQ(count, dmb_read_number("/sys/module/dmb_hugepages/parameters/allocated"));
+	EXPECT_EQ(count * 2 * MB, claims_bytes());
+	f = fopen("/proc/iomem", "r");
+	ASSERT_NE(NULL, f);
+	while (fgets(line, sizeof(line), f))
+		if (strstr(line, "dmb_hugepages") &&
+		    sscanf(line, "%llx-%llx", &first, &last) == 2)
+			found += first >= base + offset && last < base + offset + length &&
+				 first % (2 * MB) == 0 && last + 1 - first == 2 * MB;
+	fclose(f);
+	EXPECT_EQ(count, found);
+	EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_hugepages", 0));
+
+	/* Fewer will do. */
+	snprintf(params, sizeof(params), "count=%zu offset=%zu length=%zu", 2 * length / MB,
+		 offset, length);
+	ASSERT_EQ(0, dmb_load_module(HUGEPAGES_DRIVER, params));
+	EXPECT_EQ(length, claims_bytes());
+	EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_hugepages", 0));
+	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+}
+
+/* All pageblocks can be had that have nothing pinned; one by one they come back. */
+TEST_F(choice, all_pageblocks_of_a_block)
+{
+	size_t pageblock = dmb_pageblock_size(), nr = self->block.size / pageblock;
+	unsigned long long base = self->block.base;
+
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() / 4));
+	ASSERT_EQ(0, claim("%zu*%zu@%#llx-%#llx", 2 * nr, pageblock, base,
+			   base + self->block.size));
+	EXPECT_EQ(nr * pageblock, claims_bytes());
+	EXPECT_EQ(nr, in_map('C'));
+	EXPECT_EQ(-EBUSY, claim("%zu*%zu@%#llx-%#llx", nr, pageblock, base,
+				base + self->block.size));
+	EXPECT_EQ(0, dmb_release(base + pageblock, pageblock));
+	EXPECT_EQ(nr - 1, in_map('C'));
+	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}
