@@ -16,11 +16,20 @@ struct page;
 struct seq_file;
 struct sg_table;
 
-/* Do not sleep for more than some milliseconds, and do no I/O. */
+/**
+ * DMB_CLAIM_QUICK - flag: only what can be emptied without waiting
+ *
+ * The claim starts no I/O, and waits neither for pages nor for other claims:
+ * -EBUSY or -ENOMEM say that it would have had to. It sleeps for some
+ * milliseconds, and for as long as it takes to zero the memory.
+ */
 #define DMB_CLAIM_QUICK		BIT(0)
-/*
- * Leave in the memory what was there, which may be the data of any process. For
- * owners that overwrite all of it before anybody can read it.
+
+/**
+ * DMB_CLAIM_UNZEROED - flag: leave in the memory what was there
+ *
+ * That may be the data of any process. For drivers that overwrite all of the memory
+ * before anybody can read it.
  */
 #define DMB_CLAIM_UNZEROED	BIT(1)
 
@@ -29,14 +38,31 @@ struct sg_table;
  * @start: the lowest physical address that will do, in bytes
  * @end: one past the highest, in bytes; 0 if there is no limit
  * @size: of one claim, in bytes; a multiple of PAGE_SIZE
- * @align: of one claim, in bytes; a power of two, or 0 for PAGE_SIZE
+ * @align: of one claim, in bytes; a power of two that is a multiple of PAGE_SIZE, or 0
+ *	   for PAGE_SIZE
  * @owner: a name for /proc/iomem, copied; cut to 31 characters
- * @flags: DMB_CLAIM_*
- * @timeout_ms: give up after so many milliseconds; 0 to give up only when there
- *		is no use in trying on
- * @cancelled: see dmb_cancel()
+ * @flags: %DMB_CLAIM_QUICK, %DMB_CLAIM_UNZEROED
+ * @timeout_ms: give up after so many milliseconds; 0 for no limit
+ * @cancelled: false; see dmb_cancel()
  *
- * With @end - @start == @size, it has to be this range.
+ * For exactly the range [base, base + size), @start is base, @end is base + size and
+ * @size is size, as dmb_claim_range() has it. Without @end, any range from @start on
+ * will do.
+ *
+ * There may be ordinary memory and several blocks between @start and @end. So for
+ * memory on one controller, these are the limits of the controller's addresses: 32
+ * pages of 2 MiB, or fewer, on a controller at 12 GiB that has 1 GiB, are
+ *
+ * .. code-block:: c
+ *
+ *	struct dmb_request request = {
+ *		.start = 0x300000000,
+ *		.end = 0x340000000,
+ *		.size = SZ_2M,
+ *		.align = SZ_2M,
+ *		.owner = "decoder",
+ *	};
+ *	int nr = dmb_claim_several(&request, claims, 32);
  */
 struct dmb_request {
 	phys_addr_t start;
@@ -62,12 +88,12 @@ struct dmb_claim *devm_dmb_claim(struct device *dev,
 phys_addr_t dmb_claim_base(const struct dmb_claim *claim);
 phys_addr_t dmb_claim_size(const struct dmb_claim *claim);
 struct page *dmb_claim_page(const struct dmb_claim *claim);
-int dmb_claims_sg_table(struct dmb_claim *const *claims, unsigned int nr,
-			struct sg_table *sgt);
+int dmb_claims_sg_table(struct device *dev, struct dmb_claim *const *claims,
+			unsigned int nr, struct sg_table *sgt);
 void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr,
 		      pgprot_t prot);
 
-int dmb_region(unsigned int nr, phys_addr_t *base, phys_addr_t *size);
+int dmb_block_range(unsigned int index, phys_addr_t *base, phys_addr_t *size);
 void dmb_show_map(struct seq_file *seq, phys_addr_t start, phys_addr_t end);
 
 #else /* !CONFIG_DMB */
@@ -107,7 +133,8 @@ static inline struct page *dmb_claim_page(const struct dmb_claim *claim)
 	return NULL;
 }
 
-static inline int dmb_claims_sg_table(struct dmb_claim *const *claims,
+static inline int dmb_claims_sg_table(struct device *dev,
+				      struct dmb_claim *const *claims,
 				      unsigned int nr, struct sg_table *sgt)
 {
 	return -EOPNOTSUPP;
@@ -119,8 +146,8 @@ static inline void *dmb_claims_vmap(struct dmb_claim *const *claims,
 	return NULL;
 }
 
-static inline int dmb_region(unsigned int nr, phys_addr_t *base,
-			     phys_addr_t *size)
+static inline int dmb_block_range(unsigned int index, phys_addr_t *base,
+				  phys_addr_t *size)
 {
 	return -EOPNOTSUPP;
 }
@@ -129,5 +156,27 @@ static inline void dmb_show_map(struct seq_file *seq, phys_addr_t start,
 				phys_addr_t end) { }
 
 #endif /* CONFIG_DMB */
+
+/**
+ * dmb_claim_range - dmb_claim() for one range
+ * @base: physical address, in bytes
+ * @size: in bytes
+ * @owner: a name for /proc/iomem
+ *
+ * Context: As for dmb_claim().
+ * Return: As of dmb_claim().
+ */
+static inline struct dmb_claim *
+dmb_claim_range(phys_addr_t base, phys_addr_t size, const char *owner)
+{
+	const struct dmb_request request = {
+		.start = base,
+		.end = base + size,
+		.size = size,
+		.owner = owner,
+	};
+
+	return dmb_claim(&request);
+}
 
 #endif /* _LINUX_DMB_CLAIM_H */

@@ -32,7 +32,7 @@
 #define DMB_COST_MOVE		4
 #define DMB_COST_HUGETLB	16	/* there may be no room elsewhere */
 #define DMB_COST_PINNED		256	/* may take longer than anybody waits */
-#define DMB_COST_UNKNOWN	(U32_MAX - 1)
+#define DMB_COST_UNKNOWN	(U32_MAX - 1ULL)
 #define DMB_COST_NEVER		U32_MAX
 
 /*
@@ -49,13 +49,14 @@ static unsigned int dmb_page_cost(struct page *page)
 	int pins = large ? atomic_read(&page_folio(head)->_pincount) :
 			   page_ref_count(head) / GUP_PIN_COUNTING_BIAS;
 
+	/* Those that are free in the pool have no references. */
+	if (PageHuge(head))
+		return DMB_COST_HUGETLB;
 	/* Tail pages of a free page, or in a per-cpu list */
 	if (!page_ref_count(head))
 		return 0;
 	if (pins)
 		return DMB_COST_PINNED;
-	if (PageHuge(head))
-		return DMB_COST_HUGETLB;
 	if ((flags & BIT(PG_lru)) && !(flags & not_clean) &&
 	    atomic_read(&head->_mapcount) < 0)
 		return DMB_COST_DROP;
@@ -81,14 +82,14 @@ static bool dmb_range_taken(unsigned long start_pfn, unsigned long end_pfn)
 	return dmb_claim_overlaps(start_pfn, end_pfn);
 }
 
-static u32 dmb_estimate(unsigned long start_pfn, unsigned long end_pfn)
+static u32 dmb_estimate_pageblock(unsigned long start_pfn, unsigned long end_pfn)
 {
 	unsigned long pfn = start_pfn, next, flags;
 	u32 cost = 0;
 
 	if (!dmb_keep_online(start_pfn, end_pfn, &flags))
 		return DMB_COST_NEVER;
-	while (pfn < end_pfn && cost != DMB_COST_NEVER) {
+	while (pfn < end_pfn && cost < DMB_COST_UNKNOWN) {
 		struct page *page = pfn_to_page(pfn);
 
 		next = dmb_skip_free(page, pfn);
@@ -100,6 +101,25 @@ static u32 dmb_estimate(unsigned long start_pfn, unsigned long end_pfn)
 	}
 	dmb_let_offline(flags);
 	return cost;
+}
+
+/* A unit is larger than a pageblock where there is but one place. */
+static u32 dmb_estimate(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long pfn, next;
+	u64 cost = 0;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn = next) {
+		u32 more;
+
+		next = min(pageblock_end_pfn(pfn), end_pfn);
+		more = dmb_estimate_pageblock(pfn, next);
+		if (more == DMB_COST_NEVER)
+			return DMB_COST_NEVER;
+		cost += more;
+		cond_resched();
+	}
+	return min(cost, DMB_COST_UNKNOWN - 1);
 }
 
 /* Units that are free pages, or parts of one, cost nothing. */
@@ -147,7 +167,7 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
 	if (first + unit > end_pfn)
 		return 0;
 	nr = (end_pfn - first) / unit;
-	part = kvmalloc(struct_size(part, cost, nr), GFP_KERNEL);
+	part = kvmalloc(struct_size(part, cost, nr), search->gfp);
 	if (!part)
 		return -ENOMEM;
 	part->dmb = dmb;
@@ -155,9 +175,11 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
 	part->unit = unit;
 	part->units = DIV_ROUND_UP(search->nr_pages, unit);
 	part->nr = nr;
-	for (i = 0, pfn = first; i < nr; i++, pfn += unit)
+	for (i = 0, pfn = first; i < nr; i++, pfn += unit) {
 		part->cost[i] = dmb_range_taken(pfn, pfn + unit) ?
 				DMB_COST_NEVER : DMB_COST_UNKNOWN;
+		cond_resched();
+	}
 	dmb_find_free_units(part);
 	list_add_tail(&part->node, &search->parts);
 	return 0;
@@ -170,13 +192,14 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
  * @end_pfn: one past the last page frame that will do
  * @nr_pages: how much is wanted at once
  * @align: in pages, a power of two
+ * @gfp: for the memory that the search needs
  *
  * Context: Process context, may sleep.
  * Return: 0; -ENXIO if there is no block, or no part of one, of that size; -ENOMEM.
  */
 int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 		     unsigned long end_pfn, unsigned long nr_pages,
-		     unsigned long align)
+		     unsigned long align, gfp_t gfp)
 {
 	struct dmb *dmb = NULL;
 	int err = 0;
@@ -187,10 +210,12 @@ int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 			     max(1UL, SZ_64K / PAGE_SIZE), pageblock_nr_pages);
 	search->nr_pages = nr_pages;
 	search->align = align;
+	search->gfp = gfp;
 	search->estimated = false;
 	while (!err && (dmb = dmb_next(dmb)))
-		err = dmb_add_part(search, dmb, max(start_pfn, dmb->start_pfn),
-				   min(end_pfn, dmb->end_pfn));
+		if (start_pfn < dmb->end_pfn && dmb->start_pfn < end_pfn)
+			err = dmb_add_part(search, dmb, max(start_pfn, dmb->start_pfn),
+					   min(end_pfn, dmb->end_pfn));
 	return err ?: list_empty(&search->parts) ? -ENXIO : 0;
 }
 
@@ -206,7 +231,7 @@ void dmb_search_end(struct dmb_search *search)
 static unsigned long dmb_search_part(const struct dmb_search *search,
 				     const struct dmb_part *part, u64 *best)
 {
-	unsigned long first = 0, found = 0, i;
+	unsigned long first = 0, found = DMB_NO_PFN, i;
 	u64 sum = 0;
 
 	/* The sum is that of the units from the first one to this. */
@@ -240,11 +265,9 @@ static void dmb_estimate_parts(struct dmb_search *search)
 	search->estimated = true;
 	list_for_each_entry(part, &search->parts, node) {
 		pfn = part->start_pfn;
-		for (i = 0; i < part->nr; i++, pfn += part->unit) {
+		for (i = 0; i < part->nr; i++, pfn += part->unit)
 			if (part->cost[i] == DMB_COST_UNKNOWN)
 				part->cost[i] = dmb_estimate(pfn, pfn + part->unit);
-			cond_resched();
-		}
 	}
 }
 
@@ -253,11 +276,11 @@ static void dmb_estimate_parts(struct dmb_search *search)
  * @search: what dmb_search_begin() has prepared
  *
  * Context: Process context, may sleep.
- * Return: its first page frame, or 0 if there is none that was not excluded.
+ * Return: its first page frame, or DMB_NO_PFN if there is none that was not excluded.
  */
 unsigned long dmb_search_next(struct dmb_search *search)
 {
-	unsigned long pfn = 0, better;
+	unsigned long pfn = DMB_NO_PFN, better;
 	struct dmb_part *part;
 	u64 best;
 
@@ -265,10 +288,11 @@ unsigned long dmb_search_next(struct dmb_search *search)
 		best = U64_MAX;
 		list_for_each_entry(part, &search->parts, node) {
 			better = dmb_search_part(search, part, &best);
-			if (better)
+			if (better != DMB_NO_PFN)
 				pfn = better;
+			cond_resched();
 		}
-		if (pfn || search->estimated)
+		if (pfn != DMB_NO_PFN || search->estimated)
 			return pfn;
 		/* What is free did not suffice. */
 		dmb_estimate_parts(search);
@@ -287,12 +311,15 @@ void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
 			unsigned long end_pfn)
 {
 	struct dmb_part *part;
-	unsigned long pfn, i;
 
-	list_for_each_entry(part, &search->parts, node)
-		for (i = 0, pfn = part->start_pfn; i < part->nr; i++, pfn += part->unit)
-			if (pfn < end_pfn && start_pfn < pfn + part->unit)
-				part->cost[i] = DMB_COST_NEVER;
+	list_for_each_entry(part, &search->parts, node) {
+		unsigned long first = max(start_pfn, part->start_pfn);
+		unsigned long last = min(end_pfn, part->start_pfn + part->nr * part->unit);
+		unsigned long i = (first - part->start_pfn) / part->unit;
+
+		for (; part->start_pfn + i * part->unit < last; i++)
+			part->cost[i] = DMB_COST_NEVER;
+	}
 }
 
 /* What is there to say about a pageblock with so many pages in use, if anything? */

@@ -5,19 +5,19 @@
  */
 
 #include <linux/device.h>
+#include <linux/dma-mapping.h>
 #include <linux/dmb_claim.h>
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/interval_tree.h>
 #include <linux/ioport.h>
 #include <linux/jiffies.h>
-#include <linux/log2.h>
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/notifier.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -27,11 +27,8 @@
 
 #define DMB_OWNER_LEN	32
 
-/*
- * When several places would do, so many in a row may turn out to have pages in use
- * that did not move in time.
- */
-#define DMB_MAX_FAILURES	4
+/* Of so many places in a row, none can be emptied without waiting. */
+#define DMB_MAX_QUICK_FAILURES	16
 
 /**
  * struct dmb_claim - a range that an owner has, or is about to have
@@ -181,7 +178,8 @@ static void dmb_name_resource(struct resource *resource, const char *name,
 
 /* A range in a block, or NULL, and the error that says why not */
 static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
-					 unsigned long start_pfn, int *err)
+					 unsigned long start_pfn, gfp_t gfp,
+					 int *err)
 {
 	unsigned long end_pfn = start_pfn + PHYS_PFN(request->size);
 	struct dmb *dmb = dmb_table_holding(&dmb_blocks, start_pfn, end_pfn);
@@ -191,7 +189,7 @@ static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 	if (!dmb)
 		return NULL;
 	*err = -ENOMEM;
-	claim = kzalloc(sizeof(*claim), GFP_KERNEL);
+	claim = kzalloc(sizeof(*claim), gfp);
 	if (!claim)
 		return NULL;
 	claim->dmb = dmb;
@@ -203,6 +201,23 @@ static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 		return claim;
 	kfree(claim);
 	return NULL;
+}
+
+/*
+ * Not by __GFP_ZERO: that would zero all of the free pages that the range is part of,
+ * at once.
+ */
+static void dmb_zero_claim(const struct dmb_claim *claim)
+{
+	unsigned long pfn;
+
+	/* The page allocator has done so. */
+	if (want_init_on_alloc(0) || want_init_on_free())
+		return;
+	for (pfn = dmb_claim_start(claim); pfn < dmb_claim_end(claim); pfn++) {
+		clear_highpage(pfn_to_page(pfn));
+		cond_resched();
+	}
 }
 
 /* The pages are there: now they are the owner's. */
@@ -220,6 +235,12 @@ static void dmb_finish_claim(struct dmb_claim *claim)
 	dmb_count_claimed(claim->dmb, dmb_claim_pages(claim));
 }
 
+/* How to get the memory that a claim itself needs */
+static gfp_t dmb_claim_gfp(const struct dmb_request *request)
+{
+	return request->flags & DMB_CLAIM_QUICK ? GFP_NOWAIT | __GFP_NOWARN : GFP_KERNEL;
+}
+
 /* How to try to get a range that has not been chosen yet */
 static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 {
@@ -232,8 +253,6 @@ static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 
 	if (attempt.quick)
 		attempt.gfp = dmb_quick_gfp(attempt.gfp);
-	if (!(request->flags & DMB_CLAIM_UNZEROED))
-		attempt.gfp |= __GFP_ZERO;
 	/* 0 stands for none. */
 	if (request->timeout_ms)
 		attempt.deadline = (jiffies + msecs_to_jiffies(request->timeout_ms)) ?: 1;
@@ -242,60 +261,64 @@ static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 
 /* Takes this range, or says in @attempt what was in the way. */
 static int dmb_claim_at(const struct dmb_request *request, unsigned long start_pfn,
-			struct dmb_attempt *attempt, struct dmb_claim **claim)
+			struct dmb_attempt *attempt, struct dmb_claim **result)
 {
+	struct dmb_claim *claim;
 	int err;
 
 	attempt->start_pfn = start_pfn;
 	attempt->end_pfn = start_pfn + PHYS_PFN(request->size);
 	attempt->busy_pfn = start_pfn;
 	attempt->isolated = false;
-	*claim = dmb_alloc_claim(request, start_pfn, &err);
-	if (!*claim)
+	claim = dmb_alloc_claim(request, start_pfn, dmb_claim_gfp(request), &err);
+	if (!claim)
 		return err;
 	if (dmb_online(attempt->start_pfn, attempt->end_pfn))
 		err = dmb_take(attempt);
 	else
 		err = -ENODEV;
-	if (err)
-		dmb_end_claim(*claim);
-	else
-		dmb_finish_claim(*claim);
-	return err;
+	if (err) {
+		dmb_end_claim(claim);
+		return err;
+	}
+	if (!(request->flags & DMB_CLAIM_UNZEROED))
+		dmb_zero_claim(claim);
+	dmb_finish_claim(claim);
+	*result = claim;
+	return 0;
 }
 
 /*
- * Takes the cheapest ranges, one after the other. Errors that another range may not
- * give end up in *@last; it returns how many it has got.
+ * Takes the cheapest ranges, one after the other, until too many in a row are in use.
+ * Returns how many it has got, and in *@err why there are no more.
  */
 static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 				       struct dmb_search *search,
 				       struct dmb_attempt *attempt,
 				       struct dmb_claim **claims, unsigned int nr,
-				       int *last)
+				       int *err)
 {
-	unsigned int got = 0, failed = 0;
-	unsigned long pfn;
+	unsigned int most = attempt->quick ? DMB_MAX_QUICK_FAILURES : DMB_MAX_FAILURES;
+	unsigned int got = 0, failures = 0;
 
-	*last = -EBUSY;
-	while (got < nr && failed < DMB_MAX_FAILURES) {
-		pfn = dmb_search_next(search);
-		if (!pfn)
+	while (got < nr && failures < most) {
+		unsigned long pfn = dmb_search_next(search), end_pfn;
+
+		if (pfn == DMB_NO_PFN)
 			break;
-		*last = dmb_claim_at(request, pfn, attempt, &claims[got]);
-		if (!*last) {
-			dmb_search_exclude(search, pfn, attempt->end_pfn);
+		*err = dmb_claim_at(request, pfn, attempt, &claims[got]);
+		if (!*err) {
+			end_pfn = attempt->end_pfn;
 			got++;
-			failed = 0;
-			continue;
-		}
-		dmb_search_exclude(search, attempt->busy_pfn,
-					 attempt->busy_pfn + 1);
-		/* A place that is offline or claimed costs no time. */
-		if (*last == -EBUSY && !attempt->quick)
-			failed++;
-		else if (*last != -EBUSY && *last != -ENODEV)
+			failures = 0;
+		} else if (*err == -EBUSY || *err == -ENOMEM || *err == -ENODEV) {
+			pfn = attempt->busy_pfn;
+			end_pfn = pfn + 1;
+			failures++;
+		} else {
 			break;
+		}
+		dmb_search_exclude(search, pfn, end_pfn);
 	}
 	return got;
 }
@@ -304,30 +327,37 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 static int dmb_claim_any(const struct dmb_request *request,
 			 struct dmb_claim **claims, unsigned int nr)
 {
-	unsigned long end_pfn = request->end ? PHYS_PFN(request->end) : ULONG_MAX;
 	struct dmb_attempt attempt = dmb_first_attempt(request), quick = attempt;
 	unsigned long align = max(PHYS_PFN(request->align), 1UL);
-	unsigned long nr_pages = PHYS_PFN(request->size);
+	unsigned long start_pfn, end_pfn;
 	struct dmb_search search;
+	int err, over = -EBUSY;
 	unsigned int got = 0;
-	int pass, err = 0;
 
+	/* Pages that are within the range as a whole */
+	start_pfn = min_t(u64, ULONG_MAX, (request->start >> PAGE_SHIFT) +
+					  !PAGE_ALIGNED(request->start));
+	end_pfn = request->end ? min_t(u64, ULONG_MAX, request->end >> PAGE_SHIFT) :
+				 ULONG_MAX;
 	quick.quick = true;
 	quick.gfp = dmb_quick_gfp(attempt.gfp);
-	for (pass = 0; pass < 2 && got < nr; pass++) {
-		bool last = pass || attempt.quick;
+	err = dmb_search_begin(&search, start_pfn, end_pfn, PHYS_PFN(request->size),
+			       align, dmb_claim_gfp(request));
+	if (!err)
+		got = dmb_claim_cheapest(request, &search, &quick, claims, nr, &over);
+	dmb_search_end(&search);
+	if (err || got == nr || attempt.quick ||
+	    (over != -EBUSY && over != -ENOMEM && over != -ENODEV))
+		return got ?: err ?: over;
 
-		err = dmb_search_begin(&search, PHYS_PFN(PAGE_ALIGN(request->start)),
-				       end_pfn, nr_pages, align);
-		if (!err)
-			got += dmb_claim_cheapest(request, &search,
-						  pass ? &attempt : &quick,
-						  claims + got, nr - got, &err);
-		dmb_search_end(&search);
-		if (last || (err && err != -EBUSY && err != -ENOMEM))
-			break;
-	}
-	return got ?: err;
+	/* What was left out is looked at again. */
+	err = dmb_search_begin(&search, start_pfn, end_pfn, PHYS_PFN(request->size),
+			       align, dmb_claim_gfp(request));
+	if (!err)
+		got += dmb_claim_cheapest(request, &search, &attempt, claims + got,
+					  nr - got, &over);
+	dmb_search_end(&search);
+	return got ?: err ?: over;
 }
 
 static struct dmb_claim *dmb_claim_one(const struct dmb_request *request)
@@ -340,15 +370,18 @@ static struct dmb_claim *dmb_claim_one(const struct dmb_request *request)
 
 static bool dmb_request_valid(const struct dmb_request *request)
 {
+	phys_addr_t align = request->align;
+
 	return request->size && PAGE_ALIGNED(request->size) &&
-	       (!request->align || (PAGE_ALIGNED(request->align) &&
-				    is_power_of_2(request->align))) &&
+	       PFN_PHYS(PHYS_PFN(request->size)) == request->size &&
+	       PAGE_ALIGNED(align) && !(align & (align - 1)) &&
+	       PFN_PHYS(PHYS_PFN(align)) == align &&
 	       (!request->end || (request->start < request->end &&
 				  request->size <= request->end - request->start)) &&
 	       !(request->flags & ~(DMB_CLAIM_QUICK | DMB_CLAIM_UNZEROED));
 }
 
-/* May it be but one range? */
+/* Is there only one range that would do? */
 static bool dmb_request_exact(const struct dmb_request *request)
 {
 	return request->end && request->end - request->start == request->size;
@@ -359,42 +392,56 @@ static bool dmb_request_exact(const struct dmb_request *request)
  * @request: which memory, and how hard to try
  *
  * What is there is moved away, to other blocks or to ordinary memory, or
- * reclaimed if there is no room for it.  That takes as long as it takes, and
- * may do I/O; pages that are in use for a moment are waited for, a second at
- * most, and claims of other pages in the same pageblocks until they are done.
- * Processes do not lose anything but speed.
+ * reclaimed if there is no room for it, which may do I/O. Processes do not
+ * lose anything but speed. If several ranges would do, this takes the one
+ * that is the cheapest to empty: one that is free, or else one with few pages
+ * and much clean page cache.
  *
- * If several ranges would do, this takes the one that is the cheapest to empty: one
- * that is free, or else one with few pages and much clean page cache.  With
- * %DMB_CLAIM_QUICK it neither does I/O nor waits, and only tries ranges that can be
- * emptied like that.  With @timeout_ms it gives up after that time, and the I/O
- * that it has begun for 32 pages.
+ * How long that takes depends on what is there. A page that somebody uses for
+ * a moment is waited for, for a second; if several ranges would do, in up to
+ * four of them. Pages that are locked or under writeback are waited for until
+ * they are not, and so are claims of other pages in the same pageblocks, which
+ * are served in their order. The deadline of @request and dmb_cancel() end all
+ * these waits but those for locks and writeback. %DMB_CLAIM_QUICK does without
+ * any.
  *
- * Then all pages of the range are the caller's, each with one reference.  They are
- * zeroed, unless the caller does not want that, and the pageblocks keep their type.
- * The kernel's direct map still has them, but in highmem, where it never did.  The
- * zeroes may be in CPU caches, as is what earlier users wrote: before the first
- * access of a device that does not snoop these, a driver passes the memory to
- * dma_map_sgtable() (see dmb_claims_sg_table()), which writes the caches back.
+ * Then all pages of the range are the caller's, each with one reference, and
+ * zeroed, unless the caller does not want that. The pageblocks keep their
+ * type. Outside of highmem, the pages stay in the kernel's direct map, which
+ * is cached: the zeroes may still be in CPU caches, as may what earlier users
+ * wrote. So before the first access by a device that does not snoop the
+ * caches, and before the first one by a mapping that is not cached, the driver
+ * has dma_map_sgtable() write them to memory, with %DMA_BIDIRECTIONAL or
+ * %DMA_TO_DEVICE. With %DMA_FROM_DEVICE they may be thrown away, and what the
+ * device does not write is then what other processes had there.
  *
- * Context: Process context, may sleep and do I/O.  No locks that memory
+ * Drivers need no lock of their own to call this, for whatever ranges.
+ *
+ * Context: Process context, may sleep and do I/O. No locks that memory
  * reclaim or filesystems might want, except as memalloc_nofs_save() and
- * memalloc_noio_save() allow.  There, page cache, tmpfs and swap cache in the
+ * memalloc_noio_save() allow. There, page cache, tmpfs and swap cache in the
  * range do not move, which gives -EBUSY, and for anonymous memory without room
  * elsewhere other memory is reclaimed.
- * Return: the claim, for dmb_release(), or an ERR_PTR().  Errors that last:
- *	-EINVAL if the request makes no sense: a range or size that is not
- *	page-aligned, or a range smaller than the size;
- *	-ENXIO if no block has such a range; a block may be smaller than what
- *	was asked for at boot, see the kernel log.
- *	Errors of the moment:
- *	-ENODEV if part of it is offline;
- *	-EBUSY if it overlaps another claim, pages in use did not move in time,
- *	or somebody tries to take part of it offline;
- *	-ENOMEM if there is no room for its pages elsewhere, and they cannot be
- *	reclaimed, or not with %DMB_CLAIM_QUICK;
- *	-ETIMEDOUT or -ECANCELED if the time is up, or dmb_cancel() was called;
- *	-EINTR if the task has got a fatal signal.
+ *
+ * Return: the claim, for dmb_release(), or an ERR_PTR():
+ *
+ * * -EOPNOTSUPP - The kernel has no support for blocks. Memory of a node below
+ *   /reserved-memory is then reserved, and the driver's without a claim; other
+ *   memory is not.
+ * * -EINVAL - The request makes no sense: @size is 0 or, like @align, not a
+ *   multiple of PAGE_SIZE; the range is smaller than the size; if it is the
+ *   size, its beginning is not aligned; unknown flags.
+ * * -ENXIO - No block has such a range, and none will have. A block may be
+ *   smaller than what was asked for, or in several pieces, as the kernel log
+ *   says. The memory belongs to others.
+ * * -EBUSY - It overlaps another claim, pages in use did not move in time, or
+ *   somebody tries to take part of it offline. Try again later, or claim
+ *   other memory. The log says what was in the way of a range.
+ * * -ENOMEM - There is no room for its pages elsewhere, and they cannot be
+ *   reclaimed, or not with %DMB_CLAIM_QUICK.
+ * * -ENODEV - Part of it is offline. Try again when it is online.
+ * * -ETIMEDOUT, -ECANCELED - The deadline has passed; dmb_cancel() was called.
+ * * -EINTR - The task has got a fatal signal.
  */
 struct dmb_claim *dmb_claim(const struct dmb_request *request)
 {
@@ -417,14 +464,16 @@ EXPORT_SYMBOL_GPL(dmb_claim);
 
 /**
  * dmb_claim_several - take memory that need not be in one piece
- * @request: what each claim is to be like
- * @claims: set to the claims
+ * @request: what each claim is to be like; its deadline is for all together
+ * @claims: set to the claims, which are in no order; what is behind them in the
+ *	    array is not changed
  * @nr: how many are wanted
  *
- * For a device with an IOMMU, or one that takes lists of large pages: claims of
- * DMB_MIN_ALIGNMENT_BYTES each, aligned to that, are pageblocks, of which free ones
- * are found at once.  The cheapest to empty come first; those with pages that are
+ * For a device with an IOMMU, or one that takes lists of large pages. Claims that
+ * are pageblocks, of DMB_MIN_ALIGNMENT_BYTES and aligned to that, do not have to
+ * wait for each other. The cheapest to empty come first; those with pages that are
  * in use for a moment are left out, and waited for only if there are no others.
+ * If fewer will do, %DMB_CLAIM_QUICK or a deadline keep this from trying too hard.
  *
  * Context: As for dmb_claim().
  * Return: how many claims there are in @claims, 1 to @nr, each for dmb_release();
@@ -441,11 +490,15 @@ int dmb_claim_several(const struct dmb_request *request,
 EXPORT_SYMBOL_GPL(dmb_claim_several);
 
 /**
- * dmb_cancel - let another thread's claim fail
+ * dmb_cancel - ask another thread's claim to give up
  * @request: what that thread has passed to dmb_claim() or dmb_claim_several()
  *
- * The call returns -ECANCELED, or what it has got by then, before it begins to move
- * the next 32 pages.
+ * That call returns -ECANCELED, or the claims that it has got by then, as soon as
+ * it looks: between batches of some 32 pages or one large folio, and while it waits
+ * for anything but locks and writeback. It may succeed all the same.
+ *
+ * @request has to be valid until both calls have returned. It stays cancelled until
+ * its owner sets @cancelled to false, before it is used again.
  *
  * Context: Any.
  */
@@ -457,12 +510,14 @@ void dmb_cancel(struct dmb_request *request)
 EXPORT_SYMBOL_GPL(dmb_cancel);
 
 /**
- * dmb_release - give back what was claimed
- * @claim: what dmb_claim() has returned, not an error
+ * dmb_release - give back what was claimed, all of it
+ * @claim: what dmb_claim() has returned, not an error; is freed
  *
- * Nobody may have a reference to any of the pages.
+ * Before that, the driver stops its device, and undoes dma_map_sgtable(), its own
+ * mappings and those of user space. It leaves the one reference that each page had.
+ * A page with further references becomes free when these go, with a warning.
  *
- * Context: Process context.
+ * Context: Process context, no spinlock held.
  */
 void dmb_release(struct dmb_claim *claim)
 {
@@ -491,6 +546,8 @@ static void dmb_release_managed(void *claim)
  * devm_dmb_claim - dmb_claim(), with dmb_release() when the driver is unbound
  * @dev: the device
  * @request: as for dmb_claim()
+ *
+ * The driver must not release the claim itself.
  *
  * Context: As for dmb_claim().
  * Return: As of dmb_claim().
@@ -546,25 +603,31 @@ EXPORT_SYMBOL_GPL(dmb_claim_page);
 
 /**
  * dmb_claims_sg_table - describe claims to a device
+ * @dev: the device, for dma_get_max_seg_size()
  * @claims: the claims
- * @nr: how many
+ * @nr: how many, at least 1
  * @sgt: to be initialized, for dma_map_sgtable(), and sg_free_table() at the end
  *
- * The table has an entry for each claim, or for each 2 GiB of one.
+ * The claims are one after the other. Each has one entry, or as many as the device
+ * needs: it can have 64 KiB in one unless the driver has called
+ * dma_set_max_seg_size().
  *
  * Context: Process context, may sleep.
  * Return: 0, or -ENOMEM.
  */
-int dmb_claims_sg_table(struct dmb_claim *const *claims, unsigned int nr,
-			struct sg_table *sgt)
+int dmb_claims_sg_table(struct device *dev, struct dmb_claim *const *claims,
+			unsigned int nr, struct sg_table *sgt)
 {
+	const unsigned int most = max(PAGE_ALIGN_DOWN(dma_get_max_seg_size(dev)),
+				      PAGE_SIZE);
 	struct scatterlist *sg;
-	unsigned int i, entries = 0;
+	unsigned int i;
+	u64 entries = 0;
 	int err;
 
 	for (i = 0; i < nr; i++)
-		entries += DIV_ROUND_UP_ULL(dmb_claim_size(claims[i]), SZ_2G);
-	err = sg_alloc_table(sgt, entries, GFP_KERNEL);
+		entries += DIV_ROUND_UP_ULL(dmb_claim_size(claims[i]), most);
+	err = entries > UINT_MAX ? -ENOMEM : sg_alloc_table(sgt, entries, GFP_KERNEL);
 	if (err)
 		return err;
 	sg = sgt->sgl;
@@ -573,7 +636,7 @@ int dmb_claims_sg_table(struct dmb_claim *const *claims, unsigned int nr,
 		u64 left = dmb_claim_size(claims[i]);
 
 		for (; left; sg = sg_next(sg)) {
-			unsigned int size = min_t(u64, left, SZ_2G);
+			unsigned int size = min_t(u64, left, most);
 
 			sg_set_page(sg, pfn_to_page(pfn), size, 0);
 			pfn += PHYS_PFN(size);
@@ -588,7 +651,8 @@ EXPORT_SYMBOL_GPL(dmb_claims_sg_table);
  * dmb_claims_vmap - map claims into the kernel's address space, one after the other
  * @claims: the claims
  * @nr: how many
- * @prot: how, for example pgprot_writecombine(PAGE_KERNEL)
+ * @prot: how; with anything but a cached mapping, see dmb_claim() on what is still in
+ *	  the caches
  *
  * Context: Process context, may sleep.
  * Return: the address, for vunmap(), or NULL.
@@ -615,23 +679,26 @@ void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr, pgprot_t
 EXPORT_SYMBOL_GPL(dmb_claims_vmap);
 
 /**
- * dmb_region - enumerate the blocks, for drivers that serve a memory controller
- * @nr: which one, from 0
+ * dmb_block_range - where a block is
+ * @index: which one, from 0, in the order of addresses
  * @base: set to its physical address, in bytes
  * @size: set to its size, in bytes
+ *
+ * What was asked for as one range may have become several blocks, or none. So an
+ * index is not the number of a memory controller; see struct dmb_request.
  *
  * Context: Any.
  * Return: 0, or -ENXIO if there are not so many.
  */
-int dmb_region(unsigned int nr, phys_addr_t *base, phys_addr_t *size)
+int dmb_block_range(unsigned int index, phys_addr_t *base, phys_addr_t *size)
 {
-	if (nr >= dmb_blocks.nr)
+	if (index >= dmb_blocks.nr)
 		return -ENXIO;
-	*base = PFN_PHYS(dmb_blocks.block[nr]->start_pfn);
-	*size = PFN_PHYS(dmb_nr_pages(dmb_blocks.block[nr]));
+	*base = PFN_PHYS(dmb_blocks.block[index]->start_pfn);
+	*size = PFN_PHYS(dmb_nr_pages(dmb_blocks.block[index]));
 	return 0;
 }
-EXPORT_SYMBOL_GPL(dmb_region);
+EXPORT_SYMBOL_GPL(dmb_block_range);
 
 void __dmb_count_taken(unsigned long pfn, long nr_pages)
 {
@@ -647,26 +714,34 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 			    void *data)
 {
 	struct memory_notify *memory = data;
+	unsigned long start_pfn = memory->start_pfn;
+	unsigned long end_pfn = start_pfn + memory->nr_pages;
+	char owner[DMB_OWNER_LEN];
 	struct dmb_claim *claim;
 
-	guard(spinlock_irqsave)(&dmb_claims_lock);
-	/* Only one range at a time goes offline. */
-	if (action == MEM_OFFLINE || action == MEM_CANCEL_OFFLINE)
-		dmb_leaving_end = 0;
-	if (action != MEM_GOING_OFFLINE)
+	if (action != MEM_GOING_OFFLINE && action != MEM_OFFLINE &&
+	    action != MEM_CANCEL_OFFLINE)
 		return NOTIFY_DONE;
 
-	claim = dmb_find_claim(memory->start_pfn,
-			       memory->start_pfn + memory->nr_pages);
-	if (!claim) {
-		dmb_leaving_start = memory->start_pfn;
-		dmb_leaving_end = memory->start_pfn + memory->nr_pages;
-		return NOTIFY_OK;
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
+		/* Only one range at a time goes offline. */
+		if (action != MEM_GOING_OFFLINE) {
+			dmb_leaving_end = 0;
+			return NOTIFY_DONE;
+		}
+		claim = dmb_find_claim(start_pfn, end_pfn);
+		if (!claim) {
+			dmb_leaving_start = start_pfn;
+			dmb_leaving_end = end_pfn;
+			return NOTIFY_OK;
+		}
+		start_pfn = dmb_claim_start(claim);
+		end_pfn = dmb_claim_end(claim);
+		strscpy(owner, claim->owner);
 	}
+	/* Consoles allocate memory, with locks that this one is taken inside of. */
 	pr_info("dmb: " DMB_RANGE_FMT " stays online: %s has claimed it\n",
-		dmb_first_byte(dmb_claim_start(claim)),
-		dmb_last_byte(dmb_claim_end(claim)),
-		claim->owner);
+		dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), owner);
 	return notifier_from_errno(-EBUSY);
 }
 

@@ -143,7 +143,10 @@ static void dmb_clear_area(struct cma *cma, unsigned long bit, unsigned long bit
 	bitmap_clear(cma->bitmap, bit, bits);
 }
 
-/* Tries all places in an area that nobody else has, in their order. */
+/*
+ * Tries places in an area that nobody else has, in their order: if it has to wait, not
+ * too many.
+ */
 static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int align,
 			gfp_t gfp, bool quick, unsigned long *pfn)
 {
@@ -152,10 +155,11 @@ static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int align
 	const unsigned long offset = (cma->base_pfn & ((1UL << align) - 1)) >>
 				     cma->order_per_bit;
 	const unsigned long bits = DIV_ROUND_UP(count, 1UL << cma->order_per_bit);
+	unsigned int failures = 0;
 	unsigned long bit = 0;
 	int err = -ENOMEM;
 
-	for (;; bit += mask + 1) {
+	while (quick || failures < DMB_MAX_FAILURES) {
 		struct dmb_attempt attempt = {
 			.migratetype = MIGRATE_CMA,
 			.gfp = gfp,
@@ -173,6 +177,7 @@ static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int align
 
 		attempt.start_pfn = cma->base_pfn + (bit << cma->order_per_bit);
 		attempt.end_pfn = attempt.start_pfn + count;
+		attempt.busy_pfn = attempt.start_pfn;
 		err = dmb_take(&attempt);
 		if (!err) {
 			*pfn = attempt.start_pfn;
@@ -180,8 +185,12 @@ static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int align
 		}
 		dmb_clear_area(cma, bit, bits);
 		if (err != -EBUSY)
-			return err;
+			break;
+		/* Other places with the same page would fail, too. */
+		bit = ((attempt.busy_pfn - cma->base_pfn) >> cma->order_per_bit) + 1;
+		failures++;
 	}
+	return err;
 }
 
 /**

@@ -36,8 +36,12 @@
  * operation takes: direct I/O, a reader, writeback, reclaim.
  */
 #define DMB_CONTIG_ROUNDS	11
+#define DMB_CONTIG_TIME		HZ
 
-/* Attempts that are under way; their pageblocks are theirs alone. */
+/*
+ * Attempts in the order in which they came. The first one of those that want parts of
+ * the same pageblock is under way, and the others wait for it.
+ */
 static LIST_HEAD(dmb_attempts);
 static DEFINE_SPINLOCK(dmb_attempts_lock);
 static DECLARE_WAIT_QUEUE_HEAD(dmb_attempts_wait);
@@ -68,20 +72,38 @@ static int dmb_attempt_over(const struct dmb_attempt *attempt)
 	return 0;
 }
 
-/* Returns false as long as another attempt has any of the pageblocks. */
-static bool dmb_begin_attempt(struct dmb_attempt *attempt)
+/* The first attempt in the list that has a pageblock in common with this one */
+static struct dmb_attempt *dmb_first_neighbour(const struct dmb_attempt *attempt)
 {
 	unsigned long first = pageblock_start_pfn(attempt->start_pfn);
 	unsigned long end = pageblock_align(attempt->end_pfn);
 	struct dmb_attempt *other;
 
-	guard(spinlock)(&dmb_attempts_lock);
+	lockdep_assert_held(&dmb_attempts_lock);
 	list_for_each_entry(other, &dmb_attempts, node)
 		if (pageblock_start_pfn(other->start_pfn) < end &&
 		    first < pageblock_align(other->end_pfn))
-			return false;
-	list_add(&attempt->node, &dmb_attempts);
-	return true;
+			return other;
+	return NULL;
+}
+
+/* Adds an attempt to the list, unless it cannot wait for what it would wait for. */
+static int dmb_queue_attempt(struct dmb_attempt *attempt)
+{
+	struct dmb_attempt *other;
+
+	guard(spinlock)(&dmb_attempts_lock);
+	other = dmb_first_neighbour(attempt);
+	if (other && (attempt->quick || other->task == current))
+		return -EBUSY;
+	list_add_tail(&attempt->node, &dmb_attempts);
+	return 0;
+}
+
+static bool dmb_attempt_is_first(const struct dmb_attempt *attempt)
+{
+	guard(spinlock)(&dmb_attempts_lock);
+	return dmb_first_neighbour(attempt) == attempt;
 }
 
 static void dmb_end_attempt(struct dmb_attempt *attempt)
@@ -97,25 +119,44 @@ void dmb_wake_attempts(void)
 	wake_up_all(&dmb_attempts_wait);
 }
 
+static long dmb_jiffies_left(const struct dmb_attempt *attempt, long most)
+{
+	if (!attempt || !attempt->deadline)
+		return most;
+	return clamp((long)(attempt->deadline - jiffies), 0L, most);
+}
+
 /*
- * Begins an attempt when nobody else has its pageblocks. A neighbour has them for
- * as long as its pages need to be written to a device.
+ * Waits for attempts that came before and have some of the pageblocks, as long as
+ * their pages take to be written to a device. A task that must not do I/O, or enter
+ * file systems, may hold what that waits for: it does not wait for long.
  */
 static int dmb_wait_for_neighbours(struct dmb_attempt *attempt)
 {
-	long left = MAX_SCHEDULE_TIMEOUT;
-	bool begun = dmb_begin_attempt(attempt);
+	long most = gfp_has_io_fs(current_gfp_context(GFP_KERNEL)) ?
+		    MAX_SCHEDULE_TIMEOUT : DMB_CONTIG_TIME;
+	int err = dmb_queue_attempt(attempt);
 
-	if (begun)
-		return 0;
-	if (attempt->quick)
-		return -EBUSY;
-	if (attempt->deadline)
-		left = max(0L, (long)(attempt->deadline - jiffies));
+	if (err)
+		return err;
 	wait_event_killable_timeout(dmb_attempts_wait,
-				    (begun = dmb_begin_attempt(attempt)) ||
-				    dmb_attempt_over(attempt), left);
-	return begun ? 0 : dmb_attempt_over(attempt) ?: -ETIMEDOUT;
+				    dmb_attempt_is_first(attempt) ||
+				    dmb_attempt_over(attempt),
+				    dmb_jiffies_left(attempt, most));
+	if (dmb_attempt_is_first(attempt))
+		return 0;
+	dmb_end_attempt(attempt);
+	return dmb_attempt_over(attempt) ?: -EBUSY;
+}
+
+/* Waits for so many milliseconds, or until the attempt is over. */
+static void dmb_pause(const struct dmb_attempt *attempt, unsigned int ms)
+{
+	if (ms < 4 * MSEC_PER_SEC / HZ)
+		fsleep(ms * USEC_PER_MSEC);
+	else
+		wait_event_killable_timeout(dmb_attempts_wait, dmb_attempt_over(attempt),
+					    dmb_jiffies_left(attempt, msecs_to_jiffies(ms)));
 }
 
 /* Would alloc_contig_range() go on in vain? */
@@ -346,7 +387,7 @@ static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_p
 			      const char *reason, int err)
 {
 	trace_dmb_contig_failed(start_pfn, end_pfn, pfn, reason, err);
-	if (attempt)
+	if (attempt && pfn < end_pfn)
 		attempt->busy_pfn = pfn;
 	if (attempt && !(attempt->gfp & __GFP_NOWARN))
 		pr_info_ratelimited("dmb: cannot empty " DMB_RANGE_FMT
@@ -365,7 +406,7 @@ static void dmb_find_reason(struct dmb_attempt *attempt, unsigned long start_pfn
 	lru_add_drain();
 	if (!dmb_online(start_pfn, end_pfn))
 		reason = "in a range that is not all online any more";
-	else if ((pfn = dmb_first_busy(start_pfn, end_pfn)) == end_pfn)
+	else if ((pfn = dmb_first_busy(start_pfn, end_pfn)) >= end_pfn)
 		reason = "free by now";
 	else if (err == -ENOMEM)
 		reason = "in use, and there is no room for it elsewhere";
@@ -421,7 +462,7 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 	if (dmb_worth_a_round(attempt, start_pfn, end_pfn, migratetype, err,
 			      *round)) {
 		if (*round)
-			fsleep(USEC_PER_MSEC << (*round - 1));
+			dmb_pause(attempt, 1 << (*round - 1));
 		(*round)++;
 		/* It may have gone offline meanwhile. */
 		if (dmb_online(start_pfn, end_pfn)) {
@@ -444,7 +485,7 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
  */
 int dmb_take(struct dmb_attempt *attempt)
 {
-	unsigned int round = 0;
+	unsigned int round;
 	int err;
 
 	attempt->task = current;
@@ -452,16 +493,22 @@ int dmb_take(struct dmb_attempt *attempt)
 	if (err)
 		return err;
 
-	/* Memory hotplug may have isolated a pageblock, or be splitting a page. */
-	while ((err = alloc_contig_range(attempt->start_pfn, attempt->end_pfn,
-					 attempt->migratetype, attempt->gfp)) &&
-	       err == -EBUSY && !attempt->isolated && !attempt->quick &&
-	       !dmb_attempt_over(attempt) && round < DMB_CONTIG_ROUNDS)
-		fsleep(USEC_PER_MSEC << round++);
+	for (round = 0; round < DMB_CONTIG_ROUNDS; round++) {
+		err = alloc_contig_range(attempt->start_pfn, attempt->end_pfn,
+					 attempt->migratetype, attempt->gfp);
+		/* Somebody who is not in the list has isolated a pageblock. */
+		if (err != -EBUSY || attempt->isolated || attempt->quick ||
+		    dmb_attempt_over(attempt))
+			break;
+		dmb_pause(attempt, 1 << round);
+	}
 	if (err && !attempt->isolated)
 		dmb_contig_failed(attempt, attempt->start_pfn, attempt->end_pfn,
 				  attempt->start_pfn,
 				  "in a pageblock that somebody else has isolated", err);
 	dmb_end_attempt(attempt);
+	/* Too many pages are isolated elsewhere. */
+	if (err == -EAGAIN)
+		err = -EBUSY;
 	return err ? dmb_attempt_over(attempt) ?: err : 0;
 }

@@ -148,7 +148,7 @@ static int dmb_read_request(const char __user *ubuf, size_t len,
 		return -EFAULT;
 	request->size = memparse(text, &at);
 	if (*at == '*') {
-		*nr = min(request->size, DMB_MAX_PLAYED);
+		*nr = clamp(request->size, 1U, DMB_MAX_PLAYED);
 		request->size = memparse(at + 1, &at);
 	}
 	if (*at == '@') {

@@ -93,7 +93,7 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
  * @quick: do not wait for anything but locks that nobody holds for long
  * @deadline: give up when jiffies has this value; 0 if there is none
  * @cancelled: give up when this becomes true; may be NULL
- * @busy_pfn: after a failure, the page frame that was in the way
+ * @busy_pfn: after a failure, a page frame that was in the way, or @start_pfn
  * @isolated: alloc_contig_range() has had the pageblocks isolated
  * @drained: all per-cpu lists were drained for it
  * @task: who
@@ -115,13 +115,16 @@ struct dmb_attempt {
 };
 
 /*
- * The flags for an attempt that is quick: no reclaim, and no message. Page cache is
- * left where it is without __GFP_FS.
+ * The flags for an attempt that is quick: no reclaim, and no message. __GFP_FS stays,
+ * as page cache would not be isolated without it.
  */
 static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 {
 	return (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN;
 }
+
+/* In so many places in a row, one waits in vain. */
+#define DMB_MAX_FAILURES	4
 
 int dmb_take(struct dmb_attempt *attempt);
 void dmb_wake_attempts(void);
@@ -152,6 +155,7 @@ struct dmb_part {
  * @unit: pages that are looked at together, a power of two
  * @nr_pages: how many in a row are wanted
  * @align: in pages
+ * @gfp: for the memory that the search needs
  * @estimated: the cost of all units is known, not only of those that are free
  */
 struct dmb_search {
@@ -159,12 +163,16 @@ struct dmb_search {
 	unsigned long unit;
 	unsigned long nr_pages;
 	unsigned long align;
+	gfp_t gfp;
 	bool estimated;
 };
 
+/* 0 may be in a block. */
+#define DMB_NO_PFN	ULONG_MAX
+
 int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 		     unsigned long end_pfn, unsigned long nr_pages,
-		     unsigned long align);
+		     unsigned long align, gfp_t gfp);
 unsigned long dmb_search_next(struct dmb_search *search);
 void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
 			unsigned long end_pfn);

@@ -39,14 +39,7 @@ static int dmb_test_need_neighbours(struct kunit *test)
 static int dmb_test_claim(phys_addr_t base, phys_addr_t size,
 			  struct dmb_claim **claim)
 {
-	const struct dmb_request request = {
-		.start = base,
-		.end = base + size,
-		.size = size,
-		.owner = DMB_TEST_OWNER,
-	};
-
-	*claim = dmb_claim(&request);
+	*claim = dmb_claim_range(base, size, DMB_TEST_OWNER);
 	return PTR_ERR_OR_ZERO(*claim);
 }
 

@@ -138,8 +138,8 @@ TEST_F(choice, page_cache_comes_before_anonymous_memory)
 	claims_move_out(&cache);
 }
 
-/* What is in use is left out: nobody waits for it, as long as there is other memory. */
-TEST_F(choice, pinned_pages_are_left_out)
+/* What is in use is left out, as long as there is other memory. */
+TEST_F(choice, pages_in_use_are_left_out)
 {
 	size_t page = sysconf(_SC_PAGESIZE), pageblock = dmb_pageblock_size(), nr, i;
 	uint64_t *then, *now;
@@ -158,13 +158,13 @@ TEST_F(choice, pinned_pages_are_left_out)
 	nr = load_area_bytes() / 2 / pageblock;
 	EXPECT_EQ(0, claim("%zu*%zu", nr, pageblock));
 	TH_LOG("%lu of %zu pageblocks", claims_bytes() / pageblock, nr);
-	/* Each of the pins costs one. */
+	/* Each of the references costs one. */
 	EXPECT_LE((nr - 8) * pageblock, claims_bytes());
 	now = dmb_frames(self->tenants.memory, self->tenants.size);
 	for (i = 0; i < 8; i++) {
-		size_t pinned = self->tenants.size / page / 8 * i;
+		size_t used = self->tenants.size / page / 8 * i;
 
-		EXPECT_EQ(then[pinned], now[pinned]);
+		EXPECT_EQ(then[used], now[used]);
 		close(pipes[i][0]);
 		close(pipes[i][1]);
 	}
@@ -173,11 +173,16 @@ TEST_F(choice, pinned_pages_are_left_out)
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
-/* Where nothing is free, a quick claim fails rather than to reclaim for that. */
+/*
+ * Where nothing is free, a quick claim fails rather than to reclaim for that, even for
+ * huge pages that are free in the pool of hugetlb.
+ */
 TEST_F(choice, quick_claims_do_not_reclaim)
 {
 	unsigned long scanned, stalls;
 	int err;
+
+	dmb_write(HUGEPAGES, "16");
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
@@ -193,6 +198,7 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 	EXPECT_EQ(stalls, load_vmstat("allocstall") + load_vmstat("compact_stall"));
 	EXPECT_EQ(0, claims_bytes());
 	load_free_hogs();
+	dmb_write(HUGEPAGES, "0");
 	EXPECT_EQ(0, claim("%zu quick", 8 * MB));
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
@@ -218,7 +224,7 @@ TEST_F(choice, sub_ranges_are_obeyed)
 	EXPECT_EQ(size + page, inside);
 	EXPECT_EQ(size + page, claims_bytes());
 
-	/* All of an odd range, as one and as any */
+	/* One of two places in an odd range, and then none is left. */
 	EXPECT_EQ(0, dmb_write(DMB_RELEASE, ALL));
 	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", 20 * MB, base, end + page));
 	EXPECT_EQ(-EBUSY, claim("%zu@%#llx-%#llx", 20 * MB, base, end + page));

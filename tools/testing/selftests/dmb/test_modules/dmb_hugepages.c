@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The calls that Broadcom's set-top-box kernels publish for their media stack, which
- * allocates pages of 2 MiB on a memory controller, on top of dmb_claim_several(). A
- * controller is a block here, in the order of their addresses.
+ * allocates pages of 2 MiB on a memory controller, on top of dmb_claim_several().
  *
- * As a test, this module allocates @count pages on a controller when it is loaded.
+ * A board knows the addresses of its controllers. This module takes each block for
+ * one, which holds if each controller has one block. As a test, it allocates @count
+ * pages when it is loaded.
  */
 
 #include <linux/dmb_claim.h>
@@ -27,8 +28,13 @@ static DEFINE_XARRAY(claims);
 static void brcmstb_hugepage_free(unsigned int memc, const u64 *pages,
 				  unsigned int count)
 {
-	while (count--)
-		dmb_release(xa_erase(&claims, pages[count] / SZ_2M));
+	struct dmb_claim *claim;
+
+	while (count--) {
+		claim = xa_erase(&claims, pages[count] / SZ_2M);
+		if (!WARN_ON(!claim))
+			dmb_release(claim);
+	}
 }
 
 /* Sets *@allocated to how many there are in @pages, up to @count. */
@@ -40,20 +46,23 @@ static int brcmstb_hugepage_alloc(unsigned int memc, u64 *pages, unsigned int co
 		.size = SZ_2M,
 		.align = SZ_2M,
 		.owner = KBUILD_MODNAME,
-		.flags = gfpflags_allow_blocking(flags) ? 0 : DMB_CLAIM_QUICK,
+		.flags = flags & __GFP_NORETRY ? DMB_CLAIM_QUICK : 0,
 	};
 	struct dmb_claim **got;
 	phys_addr_t size;
 	int i, nr, err;
 
 	*allocated = 0;
-	err = dmb_region(memc, &request.start, &size);
+	/* Quick claims sleep, too. */
+	if (!gfpflags_allow_blocking(flags))
+		return -EINVAL;
+	err = dmb_block_range(memc, &request.start, &size);
 	if (err)
 		return err;
 	request.end = request.start + size;
 	if (range) {
-		request.start = max(request.start, range->addr);
-		request.end = min(request.end, range->addr + range->size);
+		request.start = max_t(u64, request.start, range->addr);
+		request.end = min_t(u64, request.end, range->addr + range->size);
 	}
 	got = kvcalloc(count, sizeof(*got), GFP_KERNEL);
 	if (!got)
@@ -75,7 +84,7 @@ static int brcmstb_hugepage_alloc(unsigned int memc, u64 *pages, unsigned int co
 	return min(nr, 0);
 }
 
-/* The regions, what is free or taken in them, and the most that was taken */
+/* The blocks, what is free or taken in them, and the most that was taken */
 static void __maybe_unused brcmstb_hugepage_print(struct seq_file *seq)
 {
 	dmb_show_map(seq, 0, 0);
@@ -105,7 +114,7 @@ static int __init dmb_hugepages_init(void)
 {
 	struct brcmstb_range range = { .size = length };
 	phys_addr_t base, size;
-	int err = dmb_region(memc, &base, &size);
+	int err = dmb_block_range(memc, &base, &size);
 
 	if (err)
 		return err;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An example of a driver that owns memory in a designated movable block: a device that
- * needs a contiguous buffer from time to time, here as long as it is bound. In between,
- * programs and the page cache use the memory.
+ * needs a contiguous buffer from time to time. In between, programs and the page cache
+ * use the memory. owner_start() takes it, and owner_stop() returns it; here, where the
+ * device is bound and unbound, and in a driver for video when a stream begins and ends.
  *
  * On a board, a device has a node with a phandle, memory-region, of a node below
  * /reserved-memory. For the sake of machines without a devicetree, this module creates
@@ -19,11 +20,12 @@
 #include <linux/platform_device.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
+#include <linux/sizes.h>
 #include <linux/vmalloc.h>
 
-static unsigned long long base;
+static unsigned long long base = ULLONG_MAX;
 module_param(base, ullong, 0444);
-MODULE_PARM_DESC(base, "physical address, in bytes; 0 for any");
+MODULE_PARM_DESC(base, "physical address, in bytes; if left out, any will do");
 
 static unsigned long long size;
 module_param(size, ullong, 0444);
@@ -45,17 +47,32 @@ struct owner {
 	void *memory;
 };
 
-/* The range that the devicetree has for the device, or the module's parameters */
-static void owner_find_range(struct device *dev, struct dmb_request *request)
+/*
+ * The range that the devicetree has for the device, or, for the device that this module
+ * creates, its parameters. Nothing but these: other memory is not the device's.
+ */
+static int owner_find_range(struct device *dev, struct dmb_request *request)
 {
-	struct device_node *node = of_parse_phandle(dev->of_node, "memory-region", 0);
-	struct reserved_mem *rmem = node ? of_reserved_mem_lookup(node) : NULL;
+	struct device_node *node;
+	struct reserved_mem *rmem;
 
+	if (!dev->of_node) {
+		request->size = size;
+		if (base == ULLONG_MAX)
+			return 0;
+		request->start = base;
+		request->end = base + size;
+		return 0;
+	}
+	node = of_parse_phandle(dev->of_node, "memory-region", 0);
+	rmem = node ? of_reserved_mem_lookup(node) : NULL;
 	of_node_put(node);
-	request->start = rmem ? rmem->base : base;
-	request->size = rmem ? rmem->size : size;
-	if (request->start)
-		request->end = request->start + request->size;
+	if (!rmem)
+		return -EINVAL;
+	request->start = rmem->base;
+	request->end = rmem->base + rmem->size;
+	request->size = rmem->size;
+	return 0;
 }
 
 static u64 *owner_stamp(const struct owner *owner, size_t offset)
@@ -82,39 +99,33 @@ static bool owner_finds_its_data(const struct owner *owner)
 	return true;
 }
 
-static int owner_probe(struct platform_device *pdev)
+/* One thread at a time, for each device */
+static int owner_start(struct device *dev, struct owner *owner)
 {
-	struct dmb_request request = { .owner = dev_name(&pdev->dev) };
-	struct device *dev = &pdev->dev;
-	struct owner *owner;
+	struct dmb_request request = { .owner = dev_name(dev) };
 	unsigned int flags;
 	int err;
 
-	owner = devm_kzalloc(dev, sizeof(*owner), GFP_KERNEL);
-	if (!owner)
-		return -ENOMEM;
-	err = dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
+	err = owner_find_range(dev, &request);
 	if (err)
 		return err;
-
 	/* Others have to move out of the way, which may take a while. */
-	owner_find_range(dev, &request);
 	flags = nofs ? memalloc_nofs_save() : 0;
-	owner->claim = devm_dmb_claim(dev, &request);
+	owner->claim = dmb_claim(&request);
 	if (nofs)
 		memalloc_nofs_restore(flags);
 	if (IS_ERR(owner->claim))
-		return dev_err_probe(dev, PTR_ERR(owner->claim), "no memory\n");
+		return PTR_ERR(owner->claim);
 
-	/* The memory is zeroed. Now it is the device's: the CPU's caches are clean. */
-	err = dmb_claims_sg_table(&owner->claim, 1, &owner->sgt);
+	err = dmb_claims_sg_table(dev, &owner->claim, 1, &owner->sgt);
 	if (err)
-		return err;
+		goto release;
+	/* The memory is zeroed, but the zeroes may be in CPU caches until now. */
 	err = dma_map_sgtable(dev, &owner->sgt, DMA_BIDIRECTIONAL, 0);
 	if (err)
 		goto free_table;
 
-	/* A device that is there would do this with sg_dma_address(). */
+	/* A driver would now tell its device sg_dma_address(). This plays the device. */
 	owner->memory = dmb_claims_vmap(&owner->claim, 1, PAGE_KERNEL);
 	if (!owner->memory) {
 		err = -ENOMEM;
@@ -123,27 +134,57 @@ static int owner_probe(struct platform_device *pdev)
 	dma_sync_sgtable_for_cpu(dev, &owner->sgt, DMA_BIDIRECTIONAL);
 	owner_fill(owner);
 	dma_sync_sgtable_for_device(dev, &owner->sgt, DMA_BIDIRECTIONAL);
-	platform_set_drvdata(pdev, owner);
 	return 0;
 
 unmap:
 	dma_unmap_sgtable(dev, &owner->sgt, DMA_BIDIRECTIONAL, 0);
 free_table:
 	sg_free_table(&owner->sgt);
+release:
+	dmb_release(owner->claim);
+	return err;
+}
+
+/* The device has stopped. */
+static void owner_stop(struct device *dev, struct owner *owner)
+{
+	dma_unmap_sgtable(dev, &owner->sgt, DMA_BIDIRECTIONAL, 0);
+	WARN(!owner_finds_its_data(owner), "somebody else has written to the memory\n");
+	vunmap(owner->memory);
+	sg_free_table(&owner->sgt);
+	dmb_release(owner->claim);
+}
+
+static int owner_probe(struct platform_device *pdev)
+{
+	struct device *dev = &pdev->dev;
+	struct owner *owner;
+	int err;
+
+	owner = devm_kzalloc(dev, sizeof(*owner), GFP_KERNEL);
+	if (!owner)
+		return -ENOMEM;
+	platform_set_drvdata(pdev, owner);
+	err = dma_coerce_mask_and_coherent(dev, DMA_BIT_MASK(64));
+	if (err)
+		return err;
+	/* It takes a buffer in one piece. */
+	dma_set_max_seg_size(dev, SZ_2G);
+	err = owner_start(dev, owner);
+	if (err)
+		dev_err(dev, "cannot have its memory: %pe\n", ERR_PTR(err));
 	return err;
 }
 
 static void owner_remove(struct platform_device *pdev)
 {
-	struct owner *owner = platform_get_drvdata(pdev);
-
-	dma_unmap_sgtable(&pdev->dev, &owner->sgt, DMA_BIDIRECTIONAL, 0);
-	WARN(!owner_finds_its_data(owner), "somebody else has written to the memory\n");
-	vunmap(owner->memory);
-	sg_free_table(&owner->sgt);
-	/* devm_dmb_claim() has the memory released: all of it, to everybody. */
+	owner_stop(&pdev->dev, platform_get_drvdata(pdev));
 }
 
+/*
+ * As this driver is a module, the node of the memory is also compatible with
+ * "designated-movable-block"; a built-in one would say DMB_OWNER_DECLARE().
+ */
 static const struct of_device_id owner_match[] = {
 	{ .compatible = "linux,dmb-test-master" },
 	{}
