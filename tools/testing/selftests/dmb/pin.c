@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,68 @@ TEST_F(pin, fixed_buffers_leave_blocks)
 			     IORING_REGISTER_BUFFERS, &iov, 1));
 	EXPECT_EQ(0, dmb_bytes_in_blocks(self->memory, SIZE));
 	close(ring);
+}
+
+#define ROUNDS	40
+#define SHARED	(16 * MB)
+
+/* What two processes share: both pin in each round, and count what fails. */
+struct rounds {
+	_Atomic int begun, ended, failed;
+};
+
+static void pin_in_rounds(struct rounds *rounds, void *memory)
+{
+	struct iovec iov = { .iov_base = memory, .iov_len = SHARED };
+	int i;
+
+	for (i = 1; i <= ROUNDS; i++) {
+		struct io_uring_params params = { };
+		int ring = syscall(SYS_io_uring_setup, 1, &params);
+
+		while (rounds->begun < i)
+			sched_yield();
+		rounds->failed += !!syscall(SYS_io_uring_register, ring,
+					    IORING_REGISTER_BUFFERS, &iov, 1);
+		rounds->ended++;
+		while (rounds->ended < 2 * i)
+			sched_yield();
+		close(ring);
+	}
+	_exit(0);
+}
+
+/* Each of them has references while the other one wants to move the pages. */
+TEST(two_pins_at_once)
+{
+	const int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_ANONYMOUS;
+	struct rounds *rounds = mmap(NULL, sizeof(*rounds), prot, flags, -1, 0);
+	char *memory = mmap(NULL, SHARED, prot, flags, -1, 0);
+	size_t in_blocks = 0;
+	int i;
+
+	ASSERT_NE(MAP_FAILED, rounds);
+	ASSERT_NE(MAP_FAILED, memory);
+	for (i = 0; i < 2; i++)
+		if (!fork())
+			pin_in_rounds(rounds, memory);
+	for (i = 1; i <= ROUNDS; i++) {
+		/* The rings are closed a moment later. New pages are in blocks. */
+		do
+			usleep(20000);
+		while (rounds->ended < 2 * (i - 1));
+		madvise(memory, SHARED, MADV_REMOVE);
+		memset(memory, i, SHARED);
+		in_blocks += dmb_bytes_in_blocks(memory, SHARED);
+		rounds->begun = i;
+	}
+	while (wait(NULL) > 0)
+		;
+	TH_LOG("%d of %d failed", rounds->failed, 2 * ROUNDS);
+	EXPECT_LT(0, in_blocks);
+	EXPECT_EQ(0, rounds->failed);
+	munmap(memory, SHARED);
+	munmap(rounds, sizeof(*rounds));
 }
 
 /*
