@@ -145,7 +145,9 @@ static int dmb_begin_claim(struct dmb_claim *claim)
 	unsigned long end_pfn = dmb_claim_end(claim);
 
 	guard(spinlock_irqsave)(&dmb_claims_lock);
-	if (dmb_find_claim(start_pfn, end_pfn) || dmb_leaving(start_pfn, end_pfn))
+	if (dmb_find_claim(start_pfn, end_pfn))
+		return -EBUSY;
+	if (dmb_leaving(start_pfn, end_pfn))
 		return -EBUSY;
 	interval_tree_insert(&claim->pfns, &dmb_claims);
 	return 0;

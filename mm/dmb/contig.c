@@ -399,14 +399,17 @@ static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_p
 static void dmb_find_reason(struct dmb_attempt *attempt, unsigned long start_pfn,
 			    unsigned long end_pfn, unsigned int migratetype, int err)
 {
+	const bool online = dmb_online(start_pfn, end_pfn);
 	unsigned long pfn = start_pfn;
 	const char *reason;
 
 	/* What was put back a moment ago, in vain, looks isolated otherwise. */
 	lru_add_drain();
-	if (!dmb_online(start_pfn, end_pfn))
+	if (online)
+		pfn = dmb_first_busy(start_pfn, end_pfn);
+	if (!online)
 		reason = "in a range that is not all online any more";
-	else if ((pfn = dmb_first_busy(start_pfn, end_pfn)) >= end_pfn)
+	else if (pfn >= end_pfn)
 		reason = "free by now";
 	else if (err == -ENOMEM)
 		reason = "in use, and there is no room for it elsewhere";

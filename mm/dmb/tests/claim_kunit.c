@@ -152,39 +152,41 @@ static void dmb_test_claim_managed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dmb_test_claimed(), 0);
 }
 
+static void dmb_test_expect_error(struct kunit *test, const struct dmb_request *request,
+				  int err)
+{
+	struct dmb_claim *claim;
+
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(request)), err);
+	KUNIT_EXPECT_EQ(test, dmb_claim_several(request, &claim, 1), err);
+}
+
 static void dmb_test_requests_refused(struct kunit *test)
 {
 	const struct dmb *dmb = dmb_blocks.block[0];
 	struct dmb_request request = dmb_test_request(dmb->start_pfn, 2);
 	struct dmb_claim *claims[1];
 
-#define EXPECT_ERROR(error)						\
-	do {								\
-		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), error); \
-		KUNIT_EXPECT_EQ(test, dmb_claim_several(&request, claims, 1), error); \
-	} while (0)
-
 	request.size = 3 * PAGE_SIZE;
-	EXPECT_ERROR(-EINVAL);
+	dmb_test_expect_error(test, &request, -EINVAL);
 	request.size = 1;
-	EXPECT_ERROR(-EINVAL);
+	dmb_test_expect_error(test, &request, -EINVAL);
 	request.size = PAGE_SIZE;
 	request.align = 3 * PAGE_SIZE;
-	EXPECT_ERROR(-EINVAL);
+	dmb_test_expect_error(test, &request, -EINVAL);
 	request.align = 0;
 	request.flags = BIT(7);
-	EXPECT_ERROR(-EINVAL);
+	dmb_test_expect_error(test, &request, -EINVAL);
 	request.flags = 0;
 	request.start = PFN_PHYS(dmb->end_pfn - 1);
 	request.end = request.start + 8 * PAGE_SIZE;
 	request.size = 2 * PAGE_SIZE;
 	if (dmb_blocks.nr == 1)
-		EXPECT_ERROR(-ENXIO);
+		dmb_test_expect_error(test, &request, -ENXIO);
 	request.start = 0;
 	request.end = 0;
 	request.size = PFN_PHYS(dmb_total_pages() + 1);
-	EXPECT_ERROR(-ENXIO);
-#undef EXPECT_ERROR
+	dmb_test_expect_error(test, &request, -ENXIO);
 	KUNIT_EXPECT_EQ(test, dmb_claim_several(&request, claims, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, dmb_test_claimed(), 0);
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +108,7 @@ TEST_F(pin, fixed_buffers_leave_blocks)
 
 /* What two processes share: both pin in each round, and count what fails. */
 struct rounds {
-	_Atomic int begun, ended, failed;
+	atomic_int begun, ended, failed;
 };
 
 static void pin_in_rounds(struct rounds *rounds, void *memory)
