@@ -27,7 +27,7 @@
 
 #define DMB_OWNER_LEN	32
 
-/* Of so many places in a row, none can be emptied without waiting. */
+/* Quick attempts may fail in so many places in a row. */
 #define DMB_MAX_QUICK_FAILURES	16
 
 /**

@@ -123,7 +123,7 @@ static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 	return (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN;
 }
 
-/* In so many places in a row, one waits in vain. */
+/* Others may wait in vain in so many places in a row. */
 #define DMB_MAX_FAILURES	4
 
 int dmb_take(struct dmb_attempt *attempt);
