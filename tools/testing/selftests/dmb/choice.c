@@ -174,16 +174,42 @@ TEST_F(choice, pages_in_use_are_left_out)
 }
 
 /*
- * Where nothing is free, a quick claim fails rather than to reclaim for that, even for
- * huge pages that are free in the pool of hugetlb.
+ * A huge page that is free in the pool of hugetlb would need another one in its place,
+ * for which memory would be compacted or reclaimed.
  */
+TEST_F(choice, quick_claims_leave_the_hugetlb_pool_alone)
+{
+	size_t pageblock = dmb_pageblock_size(), nr = self->block.size / pageblock, wanted;
+	struct load_memory others;
+	unsigned long stalls;
+	int err;
+
+	if (dmb_huge_page_size() != pageblock)
+		SKIP(return, "needs huge pages of the size of a pageblock");
+	ASSERT_EQ(0, dmb_write(HUGEPAGES, "16"));
+	ASSERT_EQ(16, dmb_read_number(HUGEPAGES));
+	others = load_fragment(100, &wanted);
+	ASSERT_NE(NULL, others.start);
+	stalls = load_vmstat("allocstall") + load_vmstat("compact_stall");
+	err = claim("%zu*%zu@%#llx-%#llx quick", nr, pageblock,
+		    (unsigned long long)self->block.base,
+		    (unsigned long long)(self->block.base + self->block.size));
+	TH_LOG("%s, %lu of %zu pageblocks", strerror(-err), claims_bytes() / pageblock, nr);
+	EXPECT_EQ(stalls, load_vmstat("allocstall") + load_vmstat("compact_stall"));
+	/* Some of the pool's pages are in this block. */
+	EXPECT_LT(claims_bytes(), nr * pageblock);
+	EXPECT_EQ(16, dmb_read_number(HUGEPAGES));
+	dmb_write(DMB_RELEASE, ALL);
+	load_release(&others);
+	dmb_write(HUGEPAGES, "0");
+}
+
+/* Where nothing is free, a quick claim fails rather than to reclaim for that. */
 TEST_F(choice, quick_claims_do_not_reclaim)
 {
 	unsigned long scanned, stalls;
 	size_t unused, size;
 	int err;
-
-	dmb_write(HUGEPAGES, "16");
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
@@ -204,7 +230,6 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 	EXPECT_EQ(stalls, load_vmstat("allocstall") + load_vmstat("compact_stall"));
 	EXPECT_EQ(0, claims_bytes());
 	load_free_hogs();
-	dmb_write(HUGEPAGES, "0");
 	EXPECT_EQ(0, claim("%zu quick", 8 * MB));
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }

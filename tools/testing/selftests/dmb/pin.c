@@ -103,7 +103,7 @@ TEST_F(pin, fixed_buffers_leave_blocks)
 	close(ring);
 }
 
-#define ROUNDS	40
+#define ROUNDS	25
 #define SHARED	(16 * MB)
 
 /* What two processes share: both pin in each round, and count what fails. */
