@@ -17,7 +17,6 @@
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
 
-#include "../internal.h"
 #include "internal.h"
 
 /*
@@ -162,16 +161,10 @@ static unsigned long dmb_audit_page(const struct dmb *dmb, struct page *page,
 				    struct dmb_audit *audit,
 				    struct dmb_suspects *suspects)
 {
-	unsigned long nr = 1;
+	unsigned long nr = dmb_buddy_pages(page);
 
-	if (PageBuddy(page)) {
-		unsigned int order = buddy_order_unsafe(page);
-
-		if (order <= MAX_PAGE_ORDER)
-			nr = 1UL << order;
-	} else if (PageHead(page)) {
-		nr = compound_nr(page);
-	}
+	if (!nr)
+		nr = PageHead(page) ? compound_nr(page) : 1;
 	/* Free pages and folios may be larger than their block. */
 	nr = clamp(nr, 1UL, dmb->end_pfn - page_to_pfn(page));
 

@@ -18,7 +18,6 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
-#include "../internal.h"
 #include "internal.h"
 
 /* Of the free pages of an order, so many are looked at with zone->lock held. */
@@ -63,17 +62,6 @@ static unsigned int dmb_page_cost(struct page *page)
 	return DMB_COST_MOVE;
 }
 
-/* The end of the free page that begins here; @pfn itself if there is none. */
-static unsigned long dmb_skip_free(struct page *page, unsigned long pfn)
-{
-	unsigned int order;
-
-	if (!PageBuddy(page))
-		return pfn;
-	order = buddy_order_unsafe(page);
-	return pfn + (1UL << min_t(unsigned int, order, MAX_PAGE_ORDER));
-}
-
 /* What CMA may want is CMA's. */
 static bool dmb_range_taken(unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -92,7 +80,7 @@ static u32 dmb_estimate_pageblock(unsigned long start_pfn, unsigned long end_pfn
 	while (pfn < end_pfn && cost < DMB_COST_UNKNOWN) {
 		struct page *page = pfn_to_page(pfn);
 
-		next = dmb_skip_free(page, pfn);
+		next = pfn + dmb_buddy_pages(page);
 		if (PageHWPoison(page))
 			cost = DMB_COST_NEVER;
 		else if (next == pfn)
@@ -330,7 +318,7 @@ static char dmb_map_sign(unsigned long pfn, unsigned long *used)
 	for (; pfn < end_pfn; pfn = next) {
 		struct page *page = pfn_to_page(pfn);
 
-		next = dmb_skip_free(page, pfn);
+		next = pfn + dmb_buddy_pages(page);
 		if (next > pfn)
 			continue;
 		next++;

@@ -178,31 +178,35 @@ static void dmb_name_resource(struct resource *resource, const char *name,
 	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
 }
 
-/* A range in a block, or NULL, and the error that says why not */
+/* How to get the memory that a claim itself needs */
+static gfp_t dmb_claim_gfp(const struct dmb_request *request)
+{
+	return request->flags & DMB_CLAIM_QUICK ? GFP_NOWAIT | __GFP_NOWARN : GFP_KERNEL;
+}
+
+/* A range in a block, or an ERR_PTR() that says why not */
 static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
-					 unsigned long start_pfn, gfp_t gfp,
-					 int *err)
+					 unsigned long start_pfn)
 {
 	unsigned long end_pfn = start_pfn + PHYS_PFN(request->size);
 	struct dmb *dmb = dmb_table_holding(&dmb_blocks, start_pfn, end_pfn);
 	struct dmb_claim *claim;
+	int err;
 
-	*err = -ENXIO;
 	if (!dmb)
-		return NULL;
-	*err = -ENOMEM;
-	claim = kzalloc(sizeof(*claim), gfp);
+		return ERR_PTR(-ENXIO);
+	claim = kzalloc(sizeof(*claim), dmb_claim_gfp(request));
 	if (!claim)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	claim->dmb = dmb;
 	claim->pfns.start = start_pfn;
 	claim->pfns.last = end_pfn - 1;
 	strscpy(claim->owner, request->owner ?: "");
-	*err = dmb_begin_claim(claim);
-	if (!*err)
+	err = dmb_begin_claim(claim);
+	if (!err)
 		return claim;
 	kfree(claim);
-	return NULL;
+	return ERR_PTR(err);
 }
 
 /*
@@ -237,12 +241,6 @@ static void dmb_finish_claim(struct dmb_claim *claim)
 	dmb_count_claimed(claim->dmb, dmb_claim_pages(claim));
 }
 
-/* How to get the memory that a claim itself needs */
-static gfp_t dmb_claim_gfp(const struct dmb_request *request)
-{
-	return request->flags & DMB_CLAIM_QUICK ? GFP_NOWAIT | __GFP_NOWARN : GFP_KERNEL;
-}
-
 /* How to try to get a range that has not been chosen yet */
 static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 {
@@ -272,9 +270,9 @@ static int dmb_claim_at(const struct dmb_request *request, unsigned long start_p
 	attempt->end_pfn = start_pfn + PHYS_PFN(request->size);
 	attempt->busy_pfn = start_pfn;
 	attempt->isolated = false;
-	claim = dmb_alloc_claim(request, start_pfn, dmb_claim_gfp(request), &err);
-	if (!claim)
-		return err;
+	claim = dmb_alloc_claim(request, start_pfn);
+	if (IS_ERR(claim))
+		return PTR_ERR(claim);
 	if (dmb_online(attempt->start_pfn, attempt->end_pfn))
 		err = dmb_take(attempt);
 	else
@@ -325,15 +323,13 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 	return got;
 }
 
-/* Any ranges of the request, first those for which nothing needs to be waited for */
-static int dmb_claim_any(const struct dmb_request *request,
-			 struct dmb_claim **claims, unsigned int nr)
+/* Any ranges of the request, with one search for all of them */
+static unsigned int dmb_claim_pass(const struct dmb_request *request,
+				   struct dmb_attempt *attempt,
+				   struct dmb_claim **claims, unsigned int nr, int *err)
 {
-	struct dmb_attempt attempt = dmb_first_attempt(request), quick = attempt;
-	unsigned long align = max(PHYS_PFN(request->align), 1UL);
-	unsigned long start_pfn, end_pfn;
 	struct dmb_search search;
-	int err, over = -EBUSY;
+	unsigned long start_pfn, end_pfn;
 	unsigned int got = 0;
 
 	/* Pages that are within the range as a whole */
@@ -341,25 +337,33 @@ static int dmb_claim_any(const struct dmb_request *request,
 					  !PAGE_ALIGNED(request->start));
 	end_pfn = request->end ? min_t(u64, ULONG_MAX, request->end >> PAGE_SHIFT) :
 				 ULONG_MAX;
+	*err = dmb_search_begin(&search, start_pfn, end_pfn, PHYS_PFN(request->size),
+				max(PHYS_PFN(request->align), 1UL),
+				dmb_claim_gfp(request));
+	if (!*err) {
+		*err = -EBUSY;
+		got = dmb_claim_cheapest(request, &search, attempt, claims, nr, err);
+	}
+	dmb_search_end(&search);
+	return got;
+}
+
+/* First those for which nothing needs to be waited for */
+static int dmb_claim_any(const struct dmb_request *request,
+			 struct dmb_claim **claims, unsigned int nr)
+{
+	struct dmb_attempt attempt = dmb_first_attempt(request), quick = attempt;
+	unsigned int got;
+	int err;
+
 	quick.quick = true;
 	quick.gfp = dmb_quick_gfp(attempt.gfp);
-	err = dmb_search_begin(&search, start_pfn, end_pfn, PHYS_PFN(request->size),
-			       align, dmb_claim_gfp(request));
-	if (!err)
-		got = dmb_claim_cheapest(request, &search, &quick, claims, nr, &over);
-	dmb_search_end(&search);
-	if (err || got == nr || attempt.quick ||
-	    (over != -EBUSY && over != -ENOMEM && over != -ENODEV))
-		return got ?: err ?: over;
-
+	got = dmb_claim_pass(request, &quick, claims, nr, &err);
 	/* What was left out is looked at again. */
-	err = dmb_search_begin(&search, start_pfn, end_pfn, PHYS_PFN(request->size),
-			       align, dmb_claim_gfp(request));
-	if (!err)
-		got += dmb_claim_cheapest(request, &search, &attempt, claims + got,
-					  nr - got, &over);
-	dmb_search_end(&search);
-	return got ?: err ?: over;
+	if (got < nr && !attempt.quick &&
+	    (err == -EBUSY || err == -ENOMEM || err == -ENODEV))
+		got += dmb_claim_pass(request, &attempt, claims + got, nr - got, &err);
+	return got ?: err;
 }
 
 static struct dmb_claim *dmb_claim_one(const struct dmb_request *request)

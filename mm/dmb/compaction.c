@@ -10,7 +10,6 @@
 #include <linux/compaction.h>
 #include <linux/vmstat.h>
 
-#include "../internal.h"
 #include "internal.h"
 
 /**

@@ -23,7 +23,6 @@
 #include <linux/vmstat.h>
 #include <linux/wait.h>
 
-#include "../internal.h"
 #include "internal.h"
 
 #define CREATE_TRACE_POINTS
@@ -106,17 +105,17 @@ static bool dmb_attempt_is_first(const struct dmb_attempt *attempt)
 	return dmb_first_neighbour(attempt) == attempt;
 }
 
-static void dmb_end_attempt(struct dmb_attempt *attempt)
-{
-	scoped_guard(spinlock, &dmb_attempts_lock)
-		list_del(&attempt->node);
-	wake_up_all(&dmb_attempts_wait);
-}
-
 /* For those who have told dmb_attempt_over() that it is */
 void dmb_wake_attempts(void)
 {
 	wake_up_all(&dmb_attempts_wait);
+}
+
+static void dmb_end_attempt(struct dmb_attempt *attempt)
+{
+	scoped_guard(spinlock, &dmb_attempts_lock)
+		list_del(&attempt->node);
+	dmb_wake_attempts();
 }
 
 static long dmb_jiffies_left(const struct dmb_attempt *attempt, long most)
@@ -330,11 +329,10 @@ static unsigned long dmb_free_end(unsigned long pfn)
 
 	for (order = 0; order < NR_PAGE_ORDERS; order++) {
 		unsigned long first = ALIGN_DOWN(pfn, 1UL << order);
-		struct page *page = pfn_to_page(first);
+		unsigned long nr = dmb_buddy_pages(pfn_to_page(first));
 
-		if (PageBuddy(page) && buddy_order_unsafe(page) >= order)
-			return first + (1UL << min_t(unsigned int, MAX_PAGE_ORDER,
-						     buddy_order_unsafe(page)));
+		if (nr >= 1UL << order)
+			return first + nr;
 	}
 	return pfn;
 }

@@ -9,6 +9,7 @@
 #include <linux/pfn.h>
 #include <linux/types.h>
 
+#include "../internal.h"
 #include "pool.h"
 
 #define DMB_MAX_BLOCKS	256
@@ -200,6 +201,20 @@ static inline bool dmb_cma_allocated(unsigned long pfn)
 	return false;
 }
 #endif
+
+/*
+ * How many pages the free page has that begins here; 0 if none does. Its order may be
+ * outdated, so only a sane one is believed.
+ */
+static inline unsigned long dmb_buddy_pages(struct page *page)
+{
+	unsigned long order;
+
+	if (!PageBuddy(page))
+		return 0;
+	order = buddy_order_unsafe(page);
+	return order <= MAX_PAGE_ORDER ? 1UL << order : 1;
+}
 
 /* Do these flags, of a request or of a mapping, let pages be in a block? */
 static inline bool dmb_eligible_gfp(gfp_t gfp)

@@ -16,7 +16,6 @@
 #include <linux/mm.h>
 #include <linux/sizes.h>
 
-#include "../internal.h"
 #include "internal.h"
 
 #define DMB_TURNS	64	/* length of a sequence of turns */

@@ -29,7 +29,6 @@
 #include <linux/swap.h>
 #include <linux/vmstat.h>
 
-#include "../internal.h"
 #include "internal.h"
 
 /*
@@ -236,14 +235,12 @@ static unsigned int relief_next(struct relief *relief, unsigned long *pfn,
 				struct list_head *list)
 {
 	struct page *page = pfn_to_page(*pfn);
+	unsigned long nr_free = dmb_buddy_pages(page);
 	unsigned int isolated = 0;
 	struct folio *folio;
 
-	/* The order may be outdated, so only a sane one is believed. */
-	if (PageBuddy(page)) {
-		unsigned long order = buddy_order_unsafe(page);
-
-		*pfn += order <= MAX_PAGE_ORDER ? 1UL << order : 1;
+	if (nr_free) {
+		*pfn += nr_free;
 		return 0;
 	}
 

@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -92,6 +91,32 @@ static size_t in_map(char sign)
 	return nr;
 }
 
+/*
+ * Number of claims of an owner within a range, of this size and alignment if that is
+ * not 0; sets *@bytes to what they have together.
+ */
+static size_t claims_of(const char *owner, unsigned long long base,
+			unsigned long long end, unsigned long long size, size_t *bytes)
+{
+	FILE *f = fopen("/proc/iomem", "r");
+	unsigned long long first, last;
+	char line[256];
+	size_t nr = 0;
+
+	*bytes = 0;
+	while (f && fgets(line, sizeof(line), f)) {
+		if (!strstr(line, owner) || sscanf(line, "%llx-%llx", &first, &last) != 2 ||
+		    first < base || last >= end ||
+		    (size && (first % size || last + 1 - first != size)))
+			continue;
+		*bytes += last + 1 - first;
+		nr++;
+	}
+	if (f)
+		fclose(f);
+	return nr;
+}
+
 /* As long as there is free memory, nobody has to move. */
 TEST_F(choice, free_memory_comes_first)
 {
@@ -143,17 +168,13 @@ TEST_F(choice, pages_in_use_are_left_out)
 {
 	size_t page = sysconf(_SC_PAGESIZE), pageblock = dmb_pageblock_size(), nr, i;
 	uint64_t *then, *now;
-	struct iovec vec;
 	int pipes[8][2];
 
 	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() * 3 / 4));
 	nr = self->tenants.size / page;
-	for (i = 0; i < 8; i++) {
-		vec.iov_base = self->tenants.memory + nr / 8 * i * page;
-		vec.iov_len = page;
-		ASSERT_EQ(0, pipe(pipes[i]));
-		ASSERT_EQ((ssize_t)page, vmsplice(pipes[i][1], &vec, 1, 0));
-	}
+	for (i = 0; i < 8; i++)
+		ASSERT_TRUE(claims_hold_page(self->tenants.memory + nr / 8 * i * page,
+					     pipes[i]));
 	then = dmb_frames(self->tenants.memory, self->tenants.size);
 	nr = load_area_bytes() / 2 / pageblock;
 	EXPECT_EQ(0, claim("%zu*%zu", nr, pageblock));
@@ -190,12 +211,12 @@ TEST_F(choice, quick_claims_leave_the_hugetlb_pool_alone)
 	ASSERT_EQ(16, dmb_read_number(HUGEPAGES));
 	others = load_fragment(100, &wanted);
 	ASSERT_NE(NULL, others.start);
-	stalls = load_vmstat("allocstall") + load_vmstat("compact_stall");
+	stalls = load_stalls();
 	err = claim("%zu*%zu@%#llx-%#llx quick", nr, pageblock,
 		    (unsigned long long)self->block.base,
 		    (unsigned long long)(self->block.base + self->block.size));
 	TH_LOG("%s, %lu of %zu pageblocks", strerror(-err), claims_bytes() / pageblock, nr);
-	EXPECT_EQ(stalls, load_vmstat("allocstall") + load_vmstat("compact_stall"));
+	EXPECT_EQ(stalls, load_stalls());
 	/* Some of the pool's pages are in this block. */
 	EXPECT_LT(claims_bytes(), nr * pageblock);
 	EXPECT_EQ(16, dmb_read_number(HUGEPAGES));
@@ -222,12 +243,12 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 	size = self->block.size - dmb_pageblock_size();
 	ASSERT_LT(unused, size);
 	scanned = load_vmstat("pgscan_direct");
-	stalls = load_vmstat("allocstall") + load_vmstat("compact_stall");
+	stalls = load_stalls();
 	err = claim("%zu quick", size);
 	TH_LOG("%zu MiB: %s, %zu MiB were free", size / MB, strerror(-err), unused / MB);
 	EXPECT_TRUE(err == -ENOMEM || err == -EBUSY);
 	EXPECT_EQ(scanned, load_vmstat("pgscan_direct"));
-	EXPECT_EQ(stalls, load_vmstat("allocstall") + load_vmstat("compact_stall"));
+	EXPECT_EQ(stalls, load_stalls());
 	EXPECT_EQ(0, claims_bytes());
 	load_free_hogs();
 	EXPECT_EQ(0, claim("%zu quick", 8 * MB));
@@ -237,21 +258,14 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 /* A part of a block will do, whatever it is aligned to. */
 TEST_F(choice, sub_ranges_are_obeyed)
 {
-	size_t page = sysconf(_SC_PAGESIZE), size = 8 * MB, inside = 0;
+	size_t page = sysconf(_SC_PAGESIZE), size = 8 * MB, inside;
 	unsigned long long base = self->block.base + 16 * MB + page;
-	unsigned long long end = base + 20 * MB, first, last;
-	FILE *f;
-	char line[256];
+	unsigned long long end = base + 20 * MB;
 
 	ASSERT_EQ(0, claim("%zu@%#llx-%#llx", size, base, end));
 	/* Just what is left, if at all */
 	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", page, base, end));
-	f = fopen("/proc/iomem", "r");
-	ASSERT_NE(NULL, f);
-	while (fgets(line, sizeof(line), f))
-		if (strstr(line, "debugfs") && sscanf(line, "%llx-%llx", &first, &last) == 2)
-			inside += first >= base && last < end ? last + 1 - first : 0;
-	fclose(f);
+	EXPECT_EQ(2, claims_of("debugfs", base, end, 0, &inside));
 	EXPECT_EQ(size + page, inside);
 	EXPECT_EQ(size + page, claims_bytes());
 
@@ -276,10 +290,9 @@ TEST_F(choice, what_no_block_has_is_refused)
 /* The calls of a published allocator of pages of 2 MiB, which others know */
 TEST_F(choice, pages_for_a_media_stack)
 {
-	unsigned long long base = self->block.base, first, last;
-	size_t count = 16, offset = 32 * MB, length = 64 * MB, found = 0;
-	char params[96], line[256];
-	FILE *f;
+	size_t count = 16, offset = 32 * MB, length = 64 * MB, bytes;
+	unsigned long long base = self->block.base + offset;
+	char params[96];
 
 	if (access(HUGEPAGES_DRIVER, R_OK))
 		SKIP(return, "needs " HUGEPAGES_DRIVER);
@@ -289,15 +302,8 @@ TEST_F(choice, pages_for_a_media_stack)
 	ASSERT_EQ(0, dmb_load_module(HUGEPAGES_DRIVER, params));
 	EXPECT_EQ(count, dmb_read_number("/sys/module/dmb_hugepages/parameters/allocated"));
 	EXPECT_EQ(count * 2 * MB, claims_bytes());
-	f = fopen("/proc/iomem", "r");
-	ASSERT_NE(NULL, f);
-	while (fgets(line, sizeof(line), f))
-		if (strstr(line, "dmb_hugepages") &&
-		    sscanf(line, "%llx-%llx", &first, &last) == 2)
-			found += first >= base + offset && last < base + offset + length &&
-				 first % (2 * MB) == 0 && last + 1 - first == 2 * MB;
-	fclose(f);
-	EXPECT_EQ(count, found);
+	EXPECT_EQ(count, claims_of("dmb_hugepages", base, base + length, 2 * MB, &bytes));
+	EXPECT_EQ(count * 2 * MB, bytes);
 	EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_hugepages", 0));
 
 	/* Fewer will do. */

@@ -2,10 +2,12 @@
 /* Claims of memory that is in use, and its tenants. */
 
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "claims.h"
@@ -38,6 +40,29 @@ bool claims_frame_within(uint64_t frame, uint64_t base, uint64_t size)
 	uint64_t page = sysconf(_SC_PAGESIZE);
 
 	return frame >= base / page && frame < (base + size) / page;
+}
+
+bool claims_hold_page(void *page, int pipes[2])
+{
+	struct iovec vec = { .iov_base = page, .iov_len = sysconf(_SC_PAGESIZE) };
+
+	return !pipe(pipes) &&
+	       vmsplice(pipes[1], &vec, 1, 0) == (ssize_t)vec.iov_len;
+}
+
+pid_t claims_let_go_later(const int pipes[2])
+{
+	pid_t reader = fork();
+	char byte;
+	long i;
+
+	if (reader)
+		return reader;
+	usleep(200000);
+	for (i = 0; i < sysconf(_SC_PAGESIZE); i++)
+		if (read(pipes[0], &byte, 1) != 1)
+			_exit(1);
+	_exit(0);
 }
 
 int claims_load_driver(uint64_t base, uint64_t size, bool nofs)

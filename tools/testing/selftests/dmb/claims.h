@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "dmb_util.h"
 
@@ -37,6 +38,11 @@ bool claims_frame_within(uint64_t frame, uint64_t base, uint64_t size);
 
 /* Load the driver. With @nofs it must not enter file systems. Return 0 or -errno. */
 int claims_load_driver(uint64_t base, uint64_t size, bool nofs);
+
+/* Have a pipe hold a reference to a page, until it is read or closed at both ends. */
+bool claims_hold_page(void *page, int pipes[2]);
+/* Start a process that reads it in 0.2 s, and return its pid. */
+pid_t claims_let_go_later(const int pipes[2]);
 
 /* Processes and files whose pages are in the way of claims */
 enum tenant {

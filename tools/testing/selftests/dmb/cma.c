@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,10 +103,9 @@ TEST_F(area, alloc_and_release)
 /* CMA waits for what holds a page for a moment, as dmb_claim() does. */
 TEST_F(area, short_references_are_waited_for)
 {
-	size_t page = sysconf(_SC_PAGESIZE), nr = self->tenants.size / page, i, k;
+	size_t page = sysconf(_SC_PAGESIZE), nr = self->tenants.size / page, i;
 	uint64_t *frames = dmb_frames(self->tenants.memory, self->tenants.size);
-	struct iovec vec = { .iov_len = page };
-	char pages[32], byte;
+	char pages[32];
 	int pipes[2];
 	pid_t reader;
 
@@ -116,23 +114,14 @@ TEST_F(area, short_references_are_waited_for)
 			break;
 	ASSERT_LT(i, nr);
 	free(frames);
-	vec.iov_base = (char *)self->tenants.memory + i * page;
-	ASSERT_EQ(0, pipe(pipes));
-	ASSERT_EQ((ssize_t)page, vmsplice(pipes[1], &vec, 1, 0));
+	ASSERT_TRUE(claims_hold_page(self->tenants.memory + i * page, pipes));
 
 	/* All of the area, so that there is no other range to try */
 	snprintf(pages, sizeof(pages), "%llu", (unsigned long long)(self->size / page));
 	EXPECT_NE(0, dmb_write(AREA "/alloc", pages));
 	EXPECT_EQ(0, claims_bytes());
 
-	reader = fork();
-	if (!reader) {
-		usleep(200000);
-		for (k = 0; k < page; k++)
-			if (read(pipes[0], &byte, 1) != 1)
-				_exit(1);
-		_exit(0);
-	}
+	reader = claims_let_go_later(pipes);
 	EXPECT_EQ(0, dmb_write(AREA "/alloc", pages));
 	EXPECT_EQ(self->size, claims_bytes());
 	waitpid(reader, NULL, 0);

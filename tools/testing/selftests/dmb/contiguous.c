@@ -15,7 +15,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -533,11 +532,11 @@ TEST_F(range, huge_pages_in_the_way_are_split)
 	others = load_fragment(100, &wanted);
 	ASSERT_NE(NULL, others.start);
 	load_hog(dmb_meminfo("MemTotal"), 9, "atomic");
-	stalls = load_vmstat("compact_stall") + load_vmstat("allocstall");
+	stalls = load_stalls();
 	scanned = load_vmstat("pgscan_direct");
 	split = load_vmstat("thp_migration_split");
 	EXPECT_EQ(0, dmb_claim(base, size));
-	stalls = load_vmstat("compact_stall") + load_vmstat("allocstall") - stalls;
+	stalls = load_stalls() - stalls;
 	scanned = load_vmstat("pgscan_direct") - scanned;
 	split = load_vmstat("thp_migration_split") - split;
 	TH_LOG("%zu huge pages in the way: %lu splits, %lu stalls, %lu pages scanned",
@@ -588,8 +587,7 @@ TEST_F(range, short_references_are_waited_for)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	uint64_t *frame, base;
-	struct iovec vec;
-	char *memory, byte;
+	char *memory;
 	int pipes[2];
 	pid_t reader;
 
@@ -599,25 +597,13 @@ TEST_F(range, short_references_are_waited_for)
 	ASSERT_TRUE(load_frame_in_area(frame[0]));
 	base = frame[0] * page / PAGEBLOCK * PAGEBLOCK;
 
-	ASSERT_EQ(0, pipe(pipes));
-	vec.iov_base = memory;
-	vec.iov_len = page;
-	ASSERT_EQ((ssize_t)page, vmsplice(pipes[1], &vec, 1, 0));
+	ASSERT_TRUE(claims_hold_page(memory, pipes));
 
 	/* The page cannot move while the pipe holds it. */
 	EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
 	EXPECT_TRUE(logged(frame[0], "in use"));
 
-	reader = fork();
-	if (!reader) {
-		size_t i;
-
-		usleep(200000);
-		for (i = 0; i < page; i++)
-			if (read(pipes[0], &byte, 1) != 1)
-				_exit(1);
-		_exit(0);
-	}
+	reader = claims_let_go_later(pipes);
 	EXPECT_EQ(0, dmb_claim(base, PAGEBLOCK));
 	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
 	waitpid(reader, NULL, 0);

@@ -149,6 +149,11 @@ unsigned long load_vmstat(const char *prefix)
 	return sum;
 }
 
+unsigned long load_stalls(void)
+{
+	return load_vmstat("allocstall") + load_vmstat("compact_stall");
+}
+
 unsigned long load_effort(void)
 {
 	return load_vmstat("pgscan_") + load_vmstat("allocstall_") +

@@ -33,6 +33,9 @@ size_t load_reserve(void);
 /* Sum of the /proc/vmstat counters whose names begin with @prefix */
 unsigned long load_vmstat(const char *prefix);
 
+/* How often a request has had to reclaim or to compact memory itself */
+unsigned long load_stalls(void);
+
 /* Print the counters of relief. */
 void load_print_relief(void);
 
