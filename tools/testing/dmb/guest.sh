@@ -215,9 +215,28 @@ with_devicetree()
 	echo "$options -dtb $dtb"
 }
 
+# with_disk "QEMU OPTIONS": prints the options, with a disk in place of "-journal-disk",
+# which QEMU does not know. It has an ext4 file system, and forgets what is written to it.
+with_disk()
+{
+	local image=$guest_dir/journal.img
+
+	if [[ " $1 " != *' -journal-disk '* ]]; then
+		echo "$1"
+		return
+	fi
+	flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$image" >"$image.log" 2>&1 || {
+		echo "cannot make $image, see $image.log" >&2
+		return 1
+	}
+	echo "${1/-journal-disk/-drive file=$image,format=raw,snapshot=on,if=none,id=journal \
+		-device virtio-blk-pci,drive=journal,serial=dmb-journal}"
+}
+
 # boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
 #
-# Runs a guest to its end. The options may include "-devicetree NAME", see above.
+# Runs a guest to its end. The options may include "-devicetree NAME" and "-journal-disk",
+# see above.
 # ARCHIVE is empty if the guest's root is a disk. Succeeds if the guest's program
 # succeeded and the kernel printed no complaint other than ALLOWED, a regular
 # expression. Otherwise prints what went wrong, and returns the exit status of the
@@ -231,7 +250,8 @@ boot()
 	grep -qx CONFIG_KASAN=y "$(build_dir "$image")/.config" && limit=${LIMIT:-600}
 	log=$(guest_log "$name")
 	rm -f "$log"
-	options=$(with_devicetree "${log%.log}.dtb" "$options" 2>&1) || {
+	options=$(with_disk "$options" 2>&1) &&
+		options=$(with_devicetree "${log%.log}.dtb" "$options" 2>&1) || {
 		echo "$options"
 		return 1
 	}
