@@ -264,6 +264,16 @@ static inline void dmb_count_taken(unsigned long pfn, long nr_pages)
 		__dmb_count_taken(pfn, nr_pages);
 }
 
+/* memory-failure.c: broken memory */
+
+void __dmb_tell_owner(unsigned long pfn);
+
+static inline void dmb_tell_owner(unsigned long pfn)
+{
+	if (dmb_contains_pfn(pfn))
+		__dmb_tell_owner(pfn);
+}
+
 /* migrate.c, mempolicy.c: targets of migration */
 
 gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp);

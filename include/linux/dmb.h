@@ -8,6 +8,7 @@
 #include <linux/pgtable.h>
 #include <linux/types.h>
 
+struct cma;
 struct dmb_pool;
 struct reserved_mem;
 
@@ -81,6 +82,7 @@ struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
 				     unsigned int order);
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
 int dmb_setup_owned(struct reserved_mem *rmem);
+void dmb_add_heaps(int (*fn)(struct cma *cma, void *data));
 
 #else /* !CONFIG_DMB */
 
@@ -90,6 +92,7 @@ static inline unsigned long dmb_total_pages(void) { return 0; }
 static inline unsigned long dmb_free_pages(void) { return 0; }
 static inline unsigned long dmb_node_free_pages(pg_data_t *pgdat) { return 0; }
 static inline int dmb_setup_owned(struct reserved_mem *rmem) { return 0; }
+static inline void dmb_add_heaps(int (*fn)(struct cma *cma, void *data)) { }
 
 static inline enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 						   unsigned long end_pfn)

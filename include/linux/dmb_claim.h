@@ -34,6 +34,18 @@ struct sg_table;
 #define DMB_CLAIM_UNZEROED	BIT(1)
 
 /**
+ * DMB_CLAIM_PROTECTED - flag: the kernel must not reach the memory either
+ *
+ * While it is claimed, it is not in the kernel's direct map, so that no bug and no
+ * speculation of a CPU can read it. It cannot be mapped by dmb_claims_vmap(), and
+ * dma_map_sgtable() needs %DMA_ATTR_SKIP_CPU_SYNC: CPU caches have nothing of the memory
+ * any more. When it is released it is zeroed, so by then its protection by hardware, if it
+ * has any, has to be off. -EOPNOTSUPP where the direct map does not have single pages:
+ * on arm64, it has with rodata=full, which is the default.
+ */
+#define DMB_CLAIM_PROTECTED	BIT(2)
+
+/**
  * struct dmb_request - which memory a driver wants to own
  * @start: the lowest physical address that will do, in bytes
  * @end: one past the highest, in bytes; 0 if there is no limit
@@ -41,9 +53,13 @@ struct sg_table;
  * @align: of one claim, in bytes; a power of two that is a multiple of PAGE_SIZE, or 0
  *	   for PAGE_SIZE
  * @owner: a name for /proc/iomem, copied; cut to 31 characters
- * @flags: %DMB_CLAIM_QUICK, %DMB_CLAIM_UNZEROED
+ * @flags: %DMB_CLAIM_QUICK, %DMB_CLAIM_UNZEROED, %DMB_CLAIM_PROTECTED
  * @timeout_ms: give up after so many milliseconds; 0 for no limit
  * @cancelled: false; see dmb_cancel()
+ * @poisoned: if not NULL, called with @data and a physical address if hardware reports
+ *	      the page there as broken, until dmb_release() returns; with a spinlock held
+ *	      and interrupts disabled, so that it may queue work, but not call back
+ * @data: for @poisoned
  *
  * For exactly the range [base, base + size), @start is base, @end is base + size and
  * @size is size, as dmb_claim_range() has it. Without @end, any range from @start on
@@ -73,6 +89,8 @@ struct dmb_request {
 	unsigned int flags;
 	unsigned int timeout_ms;
 	bool cancelled;
+	void (*poisoned)(void *data, phys_addr_t address);
+	void *data;
 };
 
 #ifdef CONFIG_DMB

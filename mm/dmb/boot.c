@@ -26,6 +26,7 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/of_reserved_mem.h>
+#include <linux/range.h>
 #include <linux/sizes.h>
 #include <asm/sections.h>
 
@@ -344,6 +345,42 @@ static void __init dmb_settle_request(const struct dmb *request)
 	dmb_settle_run(request, &run, verdict);
 }
 
+/* The ranges that were asked for, whatever became of them */
+static struct range *dmb_asked __ro_after_init;
+static unsigned int dmb_nr_asked __ro_after_init;
+
+static void __init dmb_remember_requests(void)
+{
+	unsigned int i;
+
+	dmb_asked = memblock_alloc(dmb_requests.nr * sizeof(*dmb_asked), SMP_CACHE_BYTES);
+	if (!dmb_asked)
+		return;
+	for (i = 0; i < dmb_requests.nr; i++) {
+		dmb_asked[i].start = dmb_requests.block[i]->start_pfn;
+		dmb_asked[i].end = dmb_requests.block[i]->end_pfn;
+	}
+	dmb_nr_asked = dmb_requests.nr;
+}
+
+/**
+ * dmb_was_requested - has anybody asked for a block with any of these page frames?
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ *
+ * Context: After boot.
+ * Return: true if so, although it may have been refused, or trimmed.
+ */
+bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned int i;
+
+	for (i = 0; i < dmb_nr_asked; i++)
+		if (dmb_asked[i].start < end_pfn && start_pfn < dmb_asked[i].end)
+			return true;
+	return false;
+}
+
 /* Does none of the first @nr blocks but @dmb itself have its name? */
 static bool __init dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
 {
@@ -403,9 +440,11 @@ void __init dmb_designate(void)
 {
 	unsigned int i;
 
+	dmb_declare_heaps();
 	if (!dmb_requested())
 		return;
 
+	dmb_remember_requests();
 	dmb_refuse_excess();
 	for (i = 0; i < dmb_requests.nr; i++) {
 		dmb_requests.block[i]->range = i;

@@ -50,6 +50,15 @@ struct zone *dmb_pfn_zone(unsigned long pfn);
 void dmb_join_zone(struct dmb *dmb, struct zone *zone);
 void dmb_settle_zones(void);
 
+/* heap.c, for boot.c */
+#ifdef CONFIG_DMABUF_HEAPS_CMA
+void dmb_declare_heaps(void);
+#else
+static inline void dmb_declare_heaps(void)
+{
+}
+#endif
+
 /* of.c, for boot.c */
 #ifdef CONFIG_OF_RESERVED_MEM
 /* What RESERVEDMEM_OF_DECLARE() has declared; an empty entry ends the table. */

@@ -62,10 +62,12 @@ static unsigned int dmb_page_cost(struct page *page)
 	return DMB_COST_MOVE;
 }
 
-/* What CMA may want is CMA's. */
-static bool dmb_range_taken(unsigned long start_pfn, unsigned long end_pfn)
+/* What CMA may want is CMA's. In a search for CMA, it is what the area has given away. */
+static bool dmb_range_taken(const struct dmb_search *search, unsigned long start_pfn,
+			    unsigned long end_pfn)
 {
-	if (dmb_area_exists(start_pfn, end_pfn))
+	if (search->area ? dmb_area_used(search->area, start_pfn, end_pfn) :
+			   dmb_area_exists(start_pfn, end_pfn))
 		return true;
 	return dmb_claim_overlaps(start_pfn, end_pfn);
 }
@@ -164,7 +166,7 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
 	part->units = DIV_ROUND_UP(search->nr_pages, unit);
 	part->nr = nr;
 	for (i = 0, pfn = first; i < nr; i++, pfn += unit) {
-		part->cost[i] = dmb_range_taken(pfn, pfn + unit) ?
+		part->cost[i] = dmb_range_taken(search, pfn, pfn + unit) ?
 				DMB_COST_NEVER : DMB_COST_UNKNOWN;
 		cond_resched();
 	}
@@ -181,13 +183,14 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
  * @nr_pages: how much is wanted at once
  * @align: in pages, a power of two
  * @gfp: for the memory that the search needs
+ * @area: the CMA area that the memory is for, and that all of the range is in; or NULL
  *
  * Context: Process context, may sleep.
  * Return: 0; -ENXIO if there is no block, or no part of one, of that size; -ENOMEM.
  */
 int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 		     unsigned long end_pfn, unsigned long nr_pages,
-		     unsigned long align, gfp_t gfp)
+		     unsigned long align, gfp_t gfp, const struct cma *area)
 {
 	struct dmb *dmb = NULL;
 	int err = 0;
@@ -199,6 +202,7 @@ int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 	search->nr_pages = nr_pages;
 	search->align = align;
 	search->gfp = gfp;
+	search->area = area;
 	search->estimated = false;
 	while (!err && (dmb = dmb_next(dmb)))
 		if (start_pfn < dmb->end_pfn && dmb->start_pfn < end_pfn)

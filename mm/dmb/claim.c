@@ -5,6 +5,7 @@
  */
 
 #include <linux/device.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/dmb_claim.h>
 #include <linux/gfp.h>
@@ -18,10 +19,12 @@
 #include <linux/notifier.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
+#include <linux/set_memory.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
+#include <asm/tlbflush.h>
 
 #include "internal.h"
 
@@ -35,6 +38,9 @@
  * @pfns: the page frames, in dmb_claims
  * @dmb: the block that it is in
  * @taken: its pages are the owner's
+ * @flags: of its request
+ * @poisoned: of its request
+ * @data: of its request
  * @owner: who
  * @resource: its line in /proc/iomem
  */
@@ -42,6 +48,9 @@ struct dmb_claim {
 	struct interval_tree_node pfns;
 	struct dmb *dmb;
 	bool taken;
+	unsigned int flags;
+	void (*poisoned)(void *data, phys_addr_t address);
+	void *data;
 	char owner[DMB_OWNER_LEN];
 	struct resource resource;
 };
@@ -194,13 +203,16 @@ static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 	int err;
 
 	if (!dmb)
-		return ERR_PTR(-ENXIO);
+		return ERR_PTR(dmb_was_requested(start_pfn, end_pfn) ? -ENXIO : -EINVAL);
 	claim = kzalloc(sizeof(*claim), dmb_claim_gfp(request));
 	if (!claim)
 		return ERR_PTR(-ENOMEM);
 	claim->dmb = dmb;
 	claim->pfns.start = start_pfn;
 	claim->pfns.last = end_pfn - 1;
+	claim->flags = request->flags;
+	claim->poisoned = request->poisoned;
+	claim->data = request->data;
 	strscpy(claim->owner, request->owner ?: "");
 	err = dmb_begin_claim(claim);
 	if (!err)
@@ -224,6 +236,37 @@ static void dmb_zero_claim(const struct dmb_claim *claim)
 		clear_highpage(pfn_to_page(pfn));
 		cond_resched();
 	}
+}
+
+/* Gives the pages back to the kernel's direct map, or some of them: they are there. */
+static void dmb_unprotect_claim(const struct dmb_claim *claim, unsigned long end_pfn)
+{
+	unsigned long pfn;
+
+	/* What was not to be seen before is not to be seen now. */
+	for (pfn = dmb_claim_start(claim); pfn < end_pfn; pfn++) {
+		WARN_ON_ONCE(set_direct_map_default_noflush(pfn_to_page(pfn)));
+		clear_highpage(pfn_to_page(pfn));
+		cond_resched();
+	}
+}
+
+/* Takes the pages out of the kernel's direct map, and what caches have of them. */
+static int dmb_protect_claim(const struct dmb_claim *claim)
+{
+	unsigned long pfn, start_pfn = dmb_claim_start(claim);
+	unsigned long start = (unsigned long)page_address(pfn_to_page(start_pfn));
+	int err = 0;
+
+	arch_dma_prep_coherent(pfn_to_page(start_pfn), PFN_PHYS(dmb_claim_pages(claim)));
+	for (pfn = start_pfn; !err && pfn < dmb_claim_end(claim); pfn++) {
+		err = set_direct_map_invalid_noflush(pfn_to_page(pfn));
+		cond_resched();
+	}
+	if (err)
+		dmb_unprotect_claim(claim, pfn - 1);
+	flush_tlb_kernel_range(start, start + PFN_PHYS(dmb_claim_pages(claim)));
+	return err;
 }
 
 /* The pages are there: now they are the owner's. */
@@ -269,7 +312,6 @@ static int dmb_claim_at(const struct dmb_request *request, unsigned long start_p
 	attempt->start_pfn = start_pfn;
 	attempt->end_pfn = start_pfn + PHYS_PFN(request->size);
 	attempt->busy_pfn = start_pfn;
-	attempt->isolated = false;
 	claim = dmb_alloc_claim(request, start_pfn);
 	if (IS_ERR(claim))
 		return PTR_ERR(claim);
@@ -283,6 +325,13 @@ static int dmb_claim_at(const struct dmb_request *request, unsigned long start_p
 	}
 	if (!(request->flags & DMB_CLAIM_UNZEROED))
 		dmb_zero_claim(claim);
+	if (request->flags & DMB_CLAIM_PROTECTED)
+		err = dmb_protect_claim(claim);
+	if (err) {
+		free_contig_range(attempt->start_pfn, PHYS_PFN(request->size));
+		dmb_end_claim(claim);
+		return err;
+	}
 	dmb_finish_claim(claim);
 	*result = claim;
 	return 0;
@@ -311,7 +360,7 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 			end_pfn = attempt->end_pfn;
 			got++;
 			failures = 0;
-		} else if (*err == -EBUSY || *err == -ENOMEM || *err == -ENODEV) {
+		} else if (dmb_try_elsewhere(*err)) {
 			pfn = attempt->busy_pfn;
 			end_pfn = pfn + 1;
 			failures++;
@@ -339,7 +388,7 @@ static unsigned int dmb_claim_pass(const struct dmb_request *request,
 				 ULONG_MAX;
 	*err = dmb_search_begin(&search, start_pfn, end_pfn, PHYS_PFN(request->size),
 				max(PHYS_PFN(request->align), 1UL),
-				dmb_claim_gfp(request));
+				dmb_claim_gfp(request), NULL);
 	if (!*err) {
 		*err = -EBUSY;
 		got = dmb_claim_cheapest(request, &search, attempt, claims, nr, err);
@@ -360,8 +409,7 @@ static int dmb_claim_any(const struct dmb_request *request,
 	quick.gfp = dmb_quick_gfp(attempt.gfp);
 	got = dmb_claim_pass(request, &quick, claims, nr, &err);
 	/* What was left out is looked at again. */
-	if (got < nr && !attempt.quick &&
-	    (err == -EBUSY || err == -ENOMEM || err == -ENODEV))
+	if (got < nr && !attempt.quick && dmb_try_elsewhere(err))
 		got += dmb_claim_pass(request, &attempt, claims + got, nr - got, &err);
 	return got ?: err;
 }
@@ -384,7 +432,27 @@ static bool dmb_request_valid(const struct dmb_request *request)
 	       PFN_PHYS(PHYS_PFN(align)) == align &&
 	       (!request->end || (request->start < request->end &&
 				  request->size <= request->end - request->start)) &&
-	       !(request->flags & ~(DMB_CLAIM_QUICK | DMB_CLAIM_UNZEROED));
+	       !(request->flags & ~(DMB_CLAIM_QUICK | DMB_CLAIM_UNZEROED |
+				    DMB_CLAIM_PROTECTED));
+}
+
+/* Has the direct map single pages, which can be taken out of it? */
+static bool dmb_can_protect(void)
+{
+#ifdef CONFIG_ARCH_HAS_SET_DIRECT_MAP
+	return can_set_direct_map();
+#else
+	return false;
+#endif
+}
+
+static int dmb_refuse_request(const struct dmb_request *request)
+{
+	if (!dmb_request_valid(request))
+		return -EINVAL;
+	if (request->flags & DMB_CLAIM_PROTECTED && !dmb_can_protect())
+		return -EOPNOTSUPP;
+	return 0;
 }
 
 /* Is there only one range that would do? */
@@ -436,16 +504,20 @@ static bool dmb_request_exact(const struct dmb_request *request)
  *   memory is not.
  * * -EINVAL - The request makes no sense: @size is 0 or, like @align, not a
  *   multiple of PAGE_SIZE; the range is smaller than the size; if it is the
- *   size, its beginning is not aligned; unknown flags.
+ *   size, its beginning is not aligned, or nobody has asked for a block there;
+ *   unknown flags.
  * * -ENXIO - No block has such a range, and none will have. A block may be
  *   smaller than what was asked for, or in several pieces, as the kernel log
  *   says. The memory belongs to others.
+ * * -EHWPOISON - A page of this range is broken. dmb_claim_several() can have
+ *   the others, in smaller pieces.
  * * -EBUSY - It overlaps another claim, pages in use did not move in time, or
  *   somebody tries to take part of it offline. Try again later, or claim
  *   other memory. The log says what was in the way of a range.
  * * -ENOMEM - There is no room for its pages elsewhere, and they cannot be
  *   reclaimed, or not with %DMB_CLAIM_QUICK.
  * * -ENODEV - Part of it is offline. Try again when it is online.
+ * * -EOPNOTSUPP - This machine has no %DMB_CLAIM_PROTECTED.
  * * -ETIMEDOUT, -ECANCELED - The deadline has passed; dmb_cancel() was called.
  * * -EINTR - The task has got a fatal signal.
  */
@@ -456,8 +528,9 @@ struct dmb_claim *dmb_claim(const struct dmb_request *request)
 	int err;
 
 	might_alloc(GFP_KERNEL);
-	if (!dmb_request_valid(request))
-		return ERR_PTR(-EINVAL);
+	err = dmb_refuse_request(request);
+	if (err)
+		return ERR_PTR(err);
 	if (!dmb_request_exact(request))
 		return dmb_claim_one(request);
 	if (!IS_ALIGNED(request->start, request->align ?: PAGE_SIZE))
@@ -488,8 +561,12 @@ EXPORT_SYMBOL_GPL(dmb_claim);
 int dmb_claim_several(const struct dmb_request *request,
 		      struct dmb_claim **claims, unsigned int nr)
 {
+	int err = dmb_refuse_request(request);
+
 	might_alloc(GFP_KERNEL);
-	if (!dmb_request_valid(request) || !nr || nr > INT_MAX)
+	if (err)
+		return err;
+	if (!nr || nr > INT_MAX)
 		return -EINVAL;
 	return dmb_claim_any(request, claims, nr);
 }
@@ -535,6 +612,8 @@ void dmb_release(struct dmb_claim *claim)
 
 	if (claim->resource.parent)
 		remove_resource(&claim->resource);
+	if (claim->flags & DMB_CLAIM_PROTECTED)
+		dmb_unprotect_claim(claim, dmb_claim_end(claim));
 	free_contig_range(dmb_claim_start(claim), nr_pages);
 	/* Reclaim would take pages that are counted nowhere for reclaimable. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
@@ -661,7 +740,7 @@ EXPORT_SYMBOL_GPL(dmb_claims_sg_table);
  *	  the caches
  *
  * Context: Process context, may sleep.
- * Return: the address, for vunmap(), or NULL.
+ * Return: the address, for vunmap(), or NULL; always NULL with %DMB_CLAIM_PROTECTED.
  */
 void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr, pgprot_t prot)
 {
@@ -670,8 +749,11 @@ void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr, pgprot_t
 	unsigned int i;
 	void *address;
 
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < nr; i++) {
+		if (claims[i]->flags & DMB_CLAIM_PROTECTED)
+			return NULL;
 		nr_pages += dmb_claim_pages(claims[i]);
+	}
 	pages = kvmalloc_array(nr_pages, sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return NULL;
@@ -705,6 +787,30 @@ int dmb_block_range(unsigned int index, phys_addr_t *base, phys_addr_t *size)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(dmb_block_range);
+
+/**
+ * __dmb_tell_owner - a page in a block is broken
+ * @pfn: its page frame
+ *
+ * If somebody has claimed it, he is told: the page cannot be taken away from him.
+ *
+ * Context: Process context.
+ */
+void __dmb_tell_owner(unsigned long pfn)
+{
+	char owner[DMB_OWNER_LEN];
+
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
+		struct dmb_claim *claim = dmb_find_claim(pfn, pfn + 1);
+
+		if (!claim || !claim->taken)
+			return;
+		strscpy(owner, claim->owner);
+		if (claim->poisoned)
+			claim->poisoned(claim->data, PFN_PHYS(pfn));
+	}
+	pr_warn("dmb: page frame %#lx is broken, and %s has it\n", pfn, owner);
+}
 
 void __dmb_count_taken(unsigned long pfn, long nr_pages)
 {

@@ -5,16 +5,21 @@
  */
 
 #include <linux/cma.h>
+#include <linux/dma-map-ops.h>
 #include <linux/dmb.h>
 #include <linux/memblock.h>
 #include <linux/memory.h>
 #include <linux/mm.h>
+#include <linux/sizes.h>
 
 #include "../cma.h"
 #include "internal.h"
 
 /* The areas in blocks, by their index in cma_areas[] */
 static DECLARE_BITMAP(dmb_areas, MAX_CMA_AREAS);
+
+/* Those of them that hugetlb has for itself */
+static DECLARE_BITMAP(dmb_hugetlb_areas, MAX_CMA_AREAS);
 
 /* Put the areas of hugetlb_cma= into blocks? */
 bool hugetlb_dmb __initdata;
@@ -83,7 +88,7 @@ void __init dmb_note_area(struct cma *cma)
 }
 
 /**
- * dmb_declare_area - declare a CMA area in what is asked for as blocks
+ * dmb_declare_area - declare hugetlb's CMA area in what is asked for as blocks
  * @size: in bytes
  * @align: in bytes, a power of two
  * @order_per_bit: see cma_init_reserved_mem()
@@ -99,10 +104,14 @@ int __init dmb_declare_area(phys_addr_t size, phys_addr_t align,
 			    struct cma **res_cma, int nid)
 {
 	phys_addr_t base = dmb_find_area(size, align, nid);
+	int err;
 
 	if (!base)
 		return -ENOMEM;
-	return cma_init_reserved_mem(base, size, order_per_bit, name, res_cma);
+	err = cma_init_reserved_mem(base, size, order_per_bit, name, res_cma);
+	if (!err)
+		__set_bit(*res_cma - cma_areas, dmb_hugetlb_areas);
+	return err;
 }
 
 static int __init dmb_parse_hugetlb_dmb(char *value)
@@ -137,59 +146,142 @@ bool __init dmb_activate_area(struct cma *cma)
 	return false;
 }
 
-static void dmb_clear_area(struct cma *cma, unsigned long bit, unsigned long bits)
+#ifdef CONFIG_DMABUF_HEAPS_CMA
+static int dmb_add_heap(struct cma *cma, void *add)
+{
+	int (*fn)(struct cma *cma, void *data) = add;
+	int err;
+
+	/* Without a bitmap, an area could not be activated. The default one is a heap. */
+	if (!dmb_area_designated(cma) || !cma->bitmap ||
+	    test_bit(cma - cma_areas, dmb_hugetlb_areas) ||
+	    cma == dev_get_cma_area(NULL))
+		return 0;
+	err = fn(cma, NULL);
+	if (err)
+		pr_warn("dmb: no DMA-BUF heap for CMA area %s: %d\n", cma->name, err);
+	return 0;
+}
+
+/**
+ * dmb_add_heaps - make DMA-BUF heaps of the CMA areas in blocks
+ * @fn: makes a heap of an area; returns 0 or an error; its second argument is NULL
+ *
+ * Context: Process context, after the areas were activated.
+ */
+void dmb_add_heaps(int (*fn)(struct cma *cma, void *data))
+{
+	cma_for_each_area(dmb_add_heap, fn);
+}
+#endif
+
+/**
+ * dmb_area_used - has an area in a block given away some of its pages?
+ * @cma: the area
+ * @start_pfn: first page frame, in the area
+ * @end_pfn: one past the last page frame, in the area
+ *
+ * Context: Any; the answer may be outdated.
+ * Return: true if so.
+ */
+bool dmb_area_used(const struct cma *cma, unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long first = (start_pfn - cma->base_pfn) >> cma->order_per_bit;
+	unsigned long last = (end_pfn - 1 - cma->base_pfn) >> cma->order_per_bit;
+
+	return find_next_bit(cma->bitmap, last + 1, first) <= last;
+}
+
+/* Marks pages of an area as taken, unless some are. */
+static bool dmb_mark_area(struct cma *cma, unsigned long pfn, unsigned long count)
 {
 	guard(spinlock_irqsave)(&cma->lock);
-	bitmap_clear(cma->bitmap, bit, bits);
+	if (dmb_area_used(cma, pfn, pfn + count))
+		return false;
+	bitmap_set(cma->bitmap, (pfn - cma->base_pfn) >> cma->order_per_bit,
+		   DIV_ROUND_UP(count, 1UL << cma->order_per_bit));
+	return true;
+}
+
+static void dmb_unmark_area(struct cma *cma, unsigned long pfn, unsigned long count)
+{
+	guard(spinlock_irqsave)(&cma->lock);
+	bitmap_clear(cma->bitmap, (pfn - cma->base_pfn) >> cma->order_per_bit,
+		     DIV_ROUND_UP(count, 1UL << cma->order_per_bit));
+}
+
+/* The first place from @pfn on that the area has not given away; DMB_NO_PFN for none */
+static unsigned long dmb_next_in_area(struct cma *cma, unsigned long pfn,
+				      unsigned long count, unsigned int order)
+{
+	const unsigned long mask = (1UL << (order - cma->order_per_bit)) - 1;
+	const unsigned long offset = (cma->base_pfn & ((1UL << order) - 1)) >>
+				     cma->order_per_bit;
+	unsigned long bit;
+
+	guard(spinlock_irqsave)(&cma->lock);
+	bit = bitmap_find_next_zero_area_off(cma->bitmap, cma_bitmap_maxno(cma),
+					     (pfn - cma->base_pfn) >> cma->order_per_bit,
+					     DIV_ROUND_UP(count, 1UL << cma->order_per_bit),
+					     mask, offset);
+	return bit < cma_bitmap_maxno(cma) ?
+	       cma->base_pfn + (bit << cma->order_per_bit) : DMB_NO_PFN;
+}
+
+/* Empties a place in an area, or says in @attempt what was in the way. */
+static int dmb_take_in_area(struct cma *cma, unsigned long pfn, unsigned long count,
+			    struct dmb_attempt *attempt)
+{
+	int err;
+
+	attempt->start_pfn = pfn;
+	attempt->end_pfn = pfn + count;
+	attempt->busy_pfn = pfn;
+	if (!dmb_mark_area(cma, pfn, count))
+		return -EBUSY;
+	err = dmb_take(attempt);
+	if (err)
+		dmb_unmark_area(cma, pfn, count);
+	return err;
 }
 
 /*
- * Tries places in an area that nobody else has, in their order: if it has to wait, not
- * too many.
+ * Tries places in an area: the cheapest to empty first; small ones in their order, so
+ * that they leave room for large ones. If it has to wait, it does so in a few places.
  */
-static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int align,
-			gfp_t gfp, bool quick, unsigned long *pfn)
+static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int order,
+			struct dmb_attempt *attempt)
 {
-	const unsigned int order = max(align, cma->order_per_bit);
-	const unsigned long mask = (1UL << (order - cma->order_per_bit)) - 1;
-	const unsigned long offset = (cma->base_pfn & ((1UL << align) - 1)) >>
-				     cma->order_per_bit;
-	const unsigned long bits = DIV_ROUND_UP(count, 1UL << cma->order_per_bit);
-	unsigned int failures = 0;
-	unsigned long bit = 0;
-	int err = -ENOMEM;
+	const unsigned int most = attempt->quick ? UINT_MAX : DMB_MAX_FAILURES;
+	const bool cheapest = count >= SZ_64K / PAGE_SIZE;
+	unsigned long pfn = cma->base_pfn;
+	struct dmb_search search;
+	unsigned int failures;
+	int err = 0;
 
-	while (quick || failures < DMB_MAX_FAILURES) {
-		struct dmb_attempt attempt = {
-			.migratetype = MIGRATE_CMA,
-			.gfp = gfp,
-			.quick = quick,
-		};
-
-		scoped_guard(spinlock_irqsave, &cma->lock) {
-			bit = bitmap_find_next_zero_area_off(cma->bitmap,
-							     cma_bitmap_maxno(cma),
-							     bit, bits, mask, offset);
-			if (bit >= cma_bitmap_maxno(cma))
-				return err;
-			bitmap_set(cma->bitmap, bit, bits);
-		}
-
-		attempt.start_pfn = cma->base_pfn + (bit << cma->order_per_bit);
-		attempt.end_pfn = attempt.start_pfn + count;
-		attempt.busy_pfn = attempt.start_pfn;
-		err = dmb_take(&attempt);
-		if (!err) {
-			*pfn = attempt.start_pfn;
-			return 0;
-		}
-		dmb_clear_area(cma, bit, bits);
-		if (err != -EBUSY)
+	if (cheapest)
+		err = dmb_search_begin(&search, cma->base_pfn, cma->base_pfn + cma->count,
+				       count, 1UL << order,
+				       (attempt->gfp & GFP_KERNEL) | __GFP_NOWARN, cma);
+	if (!err)
+		err = -ENOMEM;
+	else
+		pfn = DMB_NO_PFN;
+	for (failures = 0; pfn != DMB_NO_PFN && failures < most; failures++) {
+		pfn = cheapest ? dmb_search_next(&search) :
+				 dmb_next_in_area(cma, pfn, count, order);
+		if (pfn == DMB_NO_PFN)
+			break;
+		err = dmb_take_in_area(cma, pfn, count, attempt);
+		if (err == -ENOMEM || !dmb_try_elsewhere(err))
 			break;
 		/* Other places with the same page would fail, too. */
-		bit = ((attempt.busy_pfn - cma->base_pfn) >> cma->order_per_bit) + 1;
-		failures++;
+		pfn = attempt->busy_pfn + (1UL << cma->order_per_bit);
+		if (cheapest)
+			dmb_search_exclude(&search, attempt->busy_pfn, pfn);
 	}
+	if (cheapest)
+		dmb_search_end(&search);
 	return err;
 }
 
@@ -209,13 +301,25 @@ static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int align
 int dmb_area_alloc(struct cma *cma, unsigned long count, unsigned int align,
 		   gfp_t gfp, unsigned long *pfn)
 {
-	int err = dmb_try_area(cma, count, align, dmb_quick_gfp(gfp), true, pfn);
+	const unsigned int order = max(align, cma->order_per_bit);
+	struct dmb_attempt attempt = {
+		.migratetype = MIGRATE_CMA,
+		.gfp = dmb_quick_gfp(gfp),
+		.quick = true,
+	};
+	int err;
 
-	if (err == -EBUSY || err == -ENOMEM)
-		err = dmb_try_area(cma, count, align, gfp, false, pfn);
-	if (!err)
-		__dmb_count_taken(*pfn, count);
-	return err;
+	err = dmb_try_area(cma, count, order, &attempt);
+	if (err && dmb_try_elsewhere(err)) {
+		attempt.gfp = gfp;
+		attempt.quick = false;
+		err = dmb_try_area(cma, count, order, &attempt);
+	}
+	if (err)
+		return err;
+	*pfn = attempt.start_pfn;
+	__dmb_count_taken(*pfn, count);
+	return 0;
 }
 
 static int dmb_area_in_block_overlaps(struct cma *cma, void *data)

@@ -17,7 +17,10 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/swap.h>
 #include <linux/vmstat.h>
@@ -36,6 +39,14 @@
  */
 #define DMB_CONTIG_ROUNDS	11
 #define DMB_CONTIG_TIME		HZ
+
+/*
+ * A file system's data that are still in the way in this round may be so for long, in a
+ * transaction that is not committed. Then they are written, and more of the same file
+ * with them, for the next transaction is not to be committed for the next page.
+ */
+#define DMB_WRITE_ROUND		4
+#define DMB_WRITE_BYTES		SZ_16M
 
 /*
  * Attempts in the order in which they came. The first one of those that want parts of
@@ -175,7 +186,10 @@ bool dmb_online(unsigned long start_pfn, unsigned long end_pfn)
 	return true;
 }
 
-/* Writes the folio's data to where it belongs, and waits for that. */
+/*
+ * Writes the data of a folio of page cache to where they belong, with those around it
+ * in the file, and waits for that. A journal that has them commits first.
+ */
 static void dmb_write_back(struct folio *folio)
 {
 	struct address_space *mapping;
@@ -186,14 +200,14 @@ static void dmb_write_back(struct folio *folio)
 	mapping = folio_mapping(folio);
 	if (mapping && !folio_test_swapbacked(folio)) {
 		inode = igrab(mapping->host);
-		first = folio_pos(folio);
+		first = round_down(folio_pos(folio), DMB_WRITE_BYTES);
 	}
 	folio_unlock(folio);
 
 	if (!inode)
 		return;
 	filemap_write_and_wait_range(inode->i_mapping, first,
-				     first + folio_size(folio) - 1);
+				     first + DMB_WRITE_BYTES - 1);
 	iput(inode);
 }
 
@@ -357,36 +371,99 @@ static bool dmb_taken(unsigned long pfn, unsigned int migratetype)
 	return is_migrate_cma(migratetype) ? dmb_owned(pfn) : dmb_claimed(pfn);
 }
 
+/* In the log and in traces */
+static const char *const dmb_obstacle_texts[DMB_NR_OBSTACLES] = {
+	[DMB_OFFLINE] = "in a range that is not all online any more",
+	[DMB_ISOLATED] = "in a pageblock that somebody else has isolated",
+	[DMB_FREE_BY_NOW] = "free by now",
+	[DMB_NO_ROOM] = "in use, and there is no room for it elsewhere",
+	[DMB_GIVEN_UP] = "in use, and nobody waits for it any more",
+	[DMB_OWNED] = "claimed by an owner",
+	[DMB_POISONED] = "poisoned",
+	[DMB_PER_CPU] = "free, but in a per-cpu list",
+	[DMB_HUGETLB] = "a hugetlb page that there is no room for elsewhere",
+	[DMB_WRITEBACK] = "under writeback",
+	[DMB_PINNED] = "pinned, as for direct I/O",
+	[DMB_FILE_SYSTEM] = "in use by a file system, as for a transaction of its journal",
+	[DMB_CACHE_HELD] = "in use, page cache that is held as by splice() or sendfile()",
+	[DMB_ANON_HELD] = "in use, anonymous memory that is held as by vmsplice()",
+	[DMB_OFF_LIST] = "isolated from its list by somebody else",
+};
+
+/* For /sys/kernel/debug/dmb/obstacles */
+static const char *const dmb_obstacle_names[DMB_NR_OBSTACLES] = {
+	[DMB_OFFLINE] = "offline",
+	[DMB_ISOLATED] = "isolated",
+	[DMB_FREE_BY_NOW] = "free_by_now",
+	[DMB_NO_ROOM] = "no_room",
+	[DMB_GIVEN_UP] = "given_up",
+	[DMB_OWNED] = "owned",
+	[DMB_POISONED] = "poisoned",
+	[DMB_PER_CPU] = "per_cpu",
+	[DMB_HUGETLB] = "hugetlb",
+	[DMB_WRITEBACK] = "writeback",
+	[DMB_PINNED] = "pinned",
+	[DMB_FILE_SYSTEM] = "file_system",
+	[DMB_CACHE_HELD] = "cache_held",
+	[DMB_ANON_HELD] = "anon_held",
+	[DMB_OFF_LIST] = "off_list",
+};
+
+static atomic_long_t dmb_obstacles[DMB_NR_OBSTACLES];
+
+/**
+ * dmb_show_obstacles - write how many attempts have failed because of what
+ * @seq: where to
+ *
+ * Attempts that are quick do not count: another one comes after most of them.
+ */
+void dmb_show_obstacles(struct seq_file *seq)
+{
+	unsigned int i;
+
+	for (i = 0; i < DMB_NR_OBSTACLES; i++)
+		seq_printf(seq, "%s %ld\n", dmb_obstacle_names[i],
+			   atomic_long_read(&dmb_obstacles[i]));
+}
+
 /* A guess, since the page is somebody else's, and nothing holds it. */
-static const char *dmb_busy_reason(struct page *page, unsigned int migratetype)
+static enum dmb_obstacle dmb_what_is_busy(struct page *page, unsigned int migratetype)
 {
 	struct folio *folio = page_folio(page);
 
 	if (dmb_taken(page_to_pfn(page), migratetype))
-		return "claimed by an owner";
+		return DMB_OWNED;
 	if (PageHWPoison(page))
-		return "poisoned";
+		return DMB_POISONED;
 	if (!page_count(page))
-		return "free, but in a per-cpu list";
+		return DMB_PER_CPU;
 	if (folio_test_hugetlb(folio))
-		return "a hugetlb page that there is no room for elsewhere";
+		return DMB_HUGETLB;
 	if (folio_test_writeback(folio))
-		return "under writeback";
+		return DMB_WRITEBACK;
 	if (folio_maybe_dma_pinned(folio))
-		return "pinned";
-	if (folio_test_lru(folio) || __folio_test_movable(folio))
-		return "in use, with references that migration knows nothing of";
-	return "isolated from its list by somebody else";
+		return DMB_PINNED;
+	if (!folio_test_lru(folio) && !__folio_test_movable(folio))
+		return DMB_OFF_LIST;
+	if (folio_test_swapbacked(folio))
+		return DMB_ANON_HELD;
+	return folio_test_private(folio) ? DMB_FILE_SYSTEM : DMB_CACHE_HELD;
 }
 
 /* Says what was in the way, in the log only if an owner is told that it failed. */
 static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_pfn,
 			      unsigned long end_pfn, unsigned long pfn,
-			      const char *reason, int err)
+			      enum dmb_obstacle obstacle, int err)
 {
+	const char *reason = dmb_obstacle_texts[obstacle];
+
 	trace_dmb_contig_failed(start_pfn, end_pfn, pfn, reason, err);
+	if (!attempt || !attempt->quick)
+		atomic_long_inc(&dmb_obstacles[obstacle]);
 	if (attempt && pfn < end_pfn)
 		attempt->busy_pfn = pfn;
+	if (attempt)
+		attempt->poisoned = obstacle == DMB_POISONED;
 	if (attempt && !(attempt->gfp & __GFP_NOWARN))
 		pr_info_ratelimited("dmb: cannot empty " DMB_RANGE_FMT
 				    ": page frame %#lx is %s\n",
@@ -394,28 +471,52 @@ static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_p
 				    pfn, reason);
 }
 
-static void dmb_find_reason(struct dmb_attempt *attempt, unsigned long start_pfn,
+static void dmb_find_obstacle(struct dmb_attempt *attempt, unsigned long start_pfn,
 			    unsigned long end_pfn, unsigned int migratetype, int err)
 {
 	const bool online = dmb_online(start_pfn, end_pfn);
 	unsigned long pfn = start_pfn;
-	const char *reason;
+	enum dmb_obstacle obstacle;
 
 	/* What was put back a moment ago, in vain, looks isolated otherwise. */
 	lru_add_drain();
 	if (online)
 		pfn = dmb_first_busy(start_pfn, end_pfn);
 	if (!online)
-		reason = "in a range that is not all online any more";
+		obstacle = DMB_OFFLINE;
 	else if (pfn >= end_pfn)
-		reason = "free by now";
+		obstacle = DMB_FREE_BY_NOW;
 	else if (err == -ENOMEM)
-		reason = "in use, and there is no room for it elsewhere";
+		obstacle = DMB_NO_ROOM;
 	else if (err == -EINTR)
-		reason = "in use, and nobody waits for it any more";
+		obstacle = DMB_GIVEN_UP;
 	else
-		reason = dmb_busy_reason(pfn_to_page(pfn), migratetype);
-	dmb_contig_failed(attempt, start_pfn, end_pfn, pfn, reason, err);
+		obstacle = dmb_what_is_busy(pfn_to_page(pfn), migratetype);
+	dmb_contig_failed(attempt, start_pfn, end_pfn, pfn, obstacle, err);
+}
+
+/*
+ * Writes what keeps a file system from letting go of a folio. Each folio that is in the
+ * way has that done for it once, so it does not count as a round: there may be many files.
+ */
+static bool dmb_write_in_the_way(struct dmb_attempt *attempt, unsigned long start_pfn,
+				 unsigned long end_pfn)
+{
+	struct folio *folio;
+	unsigned long pfn;
+
+	if (!attempt || !gfp_has_io_fs(current_gfp_context(attempt->gfp)))
+		return false;
+	pfn = dmb_first_busy(start_pfn, end_pfn);
+	if (pfn >= end_pfn || pfn < attempt->written_pfn)
+		return false;
+	folio = page_folio(pfn_to_page(pfn));
+	if (!folio_test_private(folio) || !folio_try_get(folio))
+		return false;
+	attempt->written_pfn = pfn + 1;
+	dmb_write_back(folio);
+	folio_put(folio);
+	return true;
 }
 
 /* Does it make sense to wait for what is in the way, and to try again? */
@@ -449,7 +550,8 @@ static bool dmb_worth_a_round(struct dmb_attempt *attempt, unsigned long start_p
  * the type of a pageblock before it was isolated may still put a page on its own
  * list; it cannot do so twice.
  *
- * Context: Process context, the range isolated; sleeps up to 512 ms.
+ * Context: Process context, the range isolated; sleeps up to 512 ms, or, as far as the
+ * flags of the attempt let it, until some data are written to a device.
  * Return: false if the time is up, or what is in the way will stay. What that is
  * has been reported.
  */
@@ -462,16 +564,19 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 		attempt->isolated = true;
 	if (dmb_worth_a_round(attempt, start_pfn, end_pfn, migratetype, err,
 			      *round)) {
-		if (*round)
-			dmb_pause(attempt, 1 << (*round - 1));
-		(*round)++;
+		if (*round < DMB_WRITE_ROUND ||
+		    !dmb_write_in_the_way(attempt, start_pfn, end_pfn)) {
+			if (*round)
+				dmb_pause(attempt, 1 << (*round - 1));
+			(*round)++;
+		}
 		/* It may have gone offline meanwhile. */
 		if (dmb_online(start_pfn, end_pfn)) {
 			__dmb_drain_range(page_zone(pfn_to_page(start_pfn)));
 			return true;
 		}
 	}
-	dmb_find_reason(attempt, start_pfn, end_pfn, migratetype, err);
+	dmb_find_obstacle(attempt, start_pfn, end_pfn, migratetype, err);
 	return false;
 }
 
@@ -482,7 +587,8 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
  * Context: Process context, may sleep, and do I/O as the flags have it.
  * Return: 0 if each page of the range is the caller's, with one reference; -EBUSY
  * if pages did not move in time or, in an attempt that is quick, another one has
- * its pageblocks; -ENOMEM, -EINTR, -ETIMEDOUT or -ECANCELED.
+ * its pageblocks; -EHWPOISON if a page is broken; -ENOMEM, -EINTR, -ETIMEDOUT or
+ * -ECANCELED.
  */
 int dmb_take(struct dmb_attempt *attempt)
 {
@@ -490,6 +596,10 @@ int dmb_take(struct dmb_attempt *attempt)
 	int err;
 
 	attempt->task = current;
+	attempt->busy_pfn = attempt->start_pfn;
+	attempt->isolated = false;
+	attempt->poisoned = false;
+	attempt->written_pfn = 0;
 	err = dmb_wait_for_neighbours(attempt);
 	if (err)
 		return err;
@@ -505,11 +615,12 @@ int dmb_take(struct dmb_attempt *attempt)
 	}
 	if (err && !attempt->isolated)
 		dmb_contig_failed(attempt, attempt->start_pfn, attempt->end_pfn,
-				  attempt->start_pfn,
-				  "in a pageblock that somebody else has isolated", err);
+				  attempt->start_pfn, DMB_ISOLATED, err);
 	dmb_end_attempt(attempt);
 	/* Too many pages are isolated elsewhere. */
 	if (err == -EAGAIN)
 		err = -EBUSY;
+	if (err && attempt->poisoned)
+		return -EHWPOISON;
 	return err ? dmb_attempt_over(attempt) ?: err : 0;
 }

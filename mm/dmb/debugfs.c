@@ -5,6 +5,8 @@
  *
  * /sys/kernel/debug/dmb/map: what the pageblocks of blocks are in use for.
  *
+ * /sys/kernel/debug/dmb/obstacles: what was in the way of claims that have failed.
+ *
  * /sys/kernel/debug/dmb/claim and release: play an owner, of the range that is
  * written there as SIZE@BASE, and more; see dmb_read_request(). What drivers have
  * claimed is theirs to release.
@@ -120,6 +122,13 @@ static int dmb_map_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(dmb_map);
+
+static int dmb_obstacles_show(struct seq_file *m, void *unused)
+{
+	dmb_show_obstacles(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(dmb_obstacles);
 
 /**
  * struct dmb_played - a claim of who plays an owner
@@ -329,6 +338,7 @@ static int __init dmb_debugfs_init(void)
 	debugfs_create_file("claim", 0200, root, NULL, &dmb_claim_fops);
 	debugfs_create_file("release", 0200, root, NULL, &dmb_release_fops);
 	debugfs_create_file("map", 0400, root, NULL, &dmb_map_fops);
+	debugfs_create_file("obstacles", 0400, root, NULL, &dmb_obstacles_fops);
 #ifdef CONFIG_DMB_DEBUG
 	debugfs_create_file("violate", 0200, root, NULL, &dmb_violate_fops);
 #endif

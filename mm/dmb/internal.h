@@ -85,6 +85,26 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);
 
+/* What is in the way of an attempt */
+enum dmb_obstacle {
+	DMB_OFFLINE,
+	DMB_ISOLATED,
+	DMB_FREE_BY_NOW,
+	DMB_NO_ROOM,
+	DMB_GIVEN_UP,
+	DMB_OWNED,
+	DMB_POISONED,
+	DMB_PER_CPU,
+	DMB_HUGETLB,
+	DMB_WRITEBACK,
+	DMB_PINNED,
+	DMB_FILE_SYSTEM,
+	DMB_CACHE_HELD,
+	DMB_ANON_HELD,
+	DMB_OFF_LIST,
+	DMB_NR_OBSTACLES
+};
+
 /**
  * struct dmb_attempt - a range in a block that somebody is about to empty
  * @start_pfn: first page frame
@@ -97,6 +117,8 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
  * @busy_pfn: after a failure, a page frame that was in the way, or @start_pfn
  * @isolated: alloc_contig_range() has had the pageblocks isolated
  * @drained: all per-cpu lists were drained for it
+ * @poisoned: the page frame that was in the way is broken
+ * @written_pfn: data of file systems in front of this page frame have been written
  * @task: who
  * @node: in the list of attempts that are under way
  */
@@ -111,6 +133,8 @@ struct dmb_attempt {
 	unsigned long busy_pfn;
 	bool isolated;
 	bool drained;
+	bool poisoned;
+	unsigned long written_pfn;
 	struct task_struct *task;
 	struct list_head node;
 };
@@ -129,6 +153,13 @@ static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 
 int dmb_take(struct dmb_attempt *attempt);
 void dmb_wake_attempts(void);
+void dmb_show_obstacles(struct seq_file *seq);
+
+/* After this error of dmb_take(), may it succeed elsewhere? */
+static inline bool dmb_try_elsewhere(int err)
+{
+	return err == -EBUSY || err == -ENOMEM || err == -ENODEV || err == -EHWPOISON;
+}
 
 /**
  * struct dmb_part - a part of a block in which memory is looked for
@@ -157,6 +188,7 @@ struct dmb_part {
  * @nr_pages: how many in a row are wanted
  * @align: in pages
  * @gfp: for the memory that the search needs
+ * @area: the CMA area that it is for; NULL if it is for others
  * @estimated: the cost of all units is known, not only of those that are free
  */
 struct dmb_search {
@@ -165,6 +197,7 @@ struct dmb_search {
 	unsigned long nr_pages;
 	unsigned long align;
 	gfp_t gfp;
+	const struct cma *area;
 	bool estimated;
 };
 
@@ -173,7 +206,7 @@ struct dmb_search {
 
 int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 		     unsigned long end_pfn, unsigned long nr_pages,
-		     unsigned long align, gfp_t gfp);
+		     unsigned long align, gfp_t gfp, const struct cma *area);
 unsigned long dmb_search_next(struct dmb_search *search);
 void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
 			unsigned long end_pfn);
@@ -183,15 +216,24 @@ bool dmb_keep_online(unsigned long start_pfn, unsigned long end_pfn,
 		     unsigned long *flags);
 void dmb_let_offline(unsigned long flags);
 bool dmb_online(unsigned long start_pfn, unsigned long end_pfn);
+bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_owned(unsigned long pfn);
 bool dmb_claimed(unsigned long pfn);
 phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align, int nid);
 
 #ifdef CONFIG_CMA
 bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn);
+bool dmb_area_used(const struct cma *cma, unsigned long start_pfn,
+		   unsigned long end_pfn);
 bool dmb_cma_allocated(unsigned long pfn);
 #else
 static inline bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn)
+{
+	return false;
+}
+
+static inline bool dmb_area_used(const struct cma *cma, unsigned long start_pfn,
+				 unsigned long end_pfn)
 {
 	return false;
 }

@@ -18,6 +18,7 @@
 #include <linux/pagemap.h>
 #include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
+#include <linux/set_memory.h>
 #include <linux/shmem_fs.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -178,6 +179,10 @@ static void dmb_test_requests_refused(struct kunit *test)
 	request.flags = BIT(7);
 	dmb_test_expect_error(test, &request, -EINVAL);
 	request.flags = 0;
+	/* Nobody has asked for a block there. */
+	request.start = 0;
+	request.end = PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), -EINVAL);
 	request.start = PFN_PHYS(dmb->end_pfn - 1);
 	request.end = request.start + 8 * PAGE_SIZE;
 	request.size = 2 * PAGE_SIZE;
@@ -392,6 +397,70 @@ static void dmb_test_deadline(struct kunit *test)
 	fput(holder.file);
 }
 
+/* The kernel does not see the memory while it is claimed, and others see nothing of it. */
+static void dmb_test_protected(struct kunit *test)
+{
+	unsigned long pfn = dmb_blocks.block[0]->start_pfn + 1, nr = pageblock_nr_pages, i;
+	struct dmb_request request = dmb_test_request(pfn, nr);
+	unsigned long present = 0;
+	struct dmb_claim *claim;
+
+	request.flags = DMB_CLAIM_PROTECTED;
+	claim = dmb_claim(&request);
+	if (PTR_ERR_OR_ZERO(claim) == -EOPNOTSUPP)
+		kunit_skip(test, "the direct map has no single pages");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
+	for (i = 0; i < nr; i++)
+		present += kernel_page_present(pfn_to_page(pfn + i));
+	KUNIT_EXPECT_EQ(test, present, 0);
+	KUNIT_EXPECT_TRUE(test, kernel_page_present(pfn_to_page(pfn - 1)));
+	KUNIT_EXPECT_TRUE(test, kernel_page_present(pfn_to_page(pfn + nr)));
+	KUNIT_EXPECT_NULL(test, dmb_claims_vmap(&claim, 1, PAGE_KERNEL));
+	dmb_release(claim);
+
+	request.flags = DMB_CLAIM_UNZEROED;
+	claim = dmb_claim(&request);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
+	for (i = 0; i < nr; i++)
+		present += kernel_page_present(pfn_to_page(pfn + i));
+	KUNIT_EXPECT_EQ(test, present, nr);
+	KUNIT_EXPECT_TRUE(test, dmb_test_swap_bytes(test, claim, 0, 0));
+	dmb_release(claim);
+}
+
+#ifdef CONFIG_MEMORY_FAILURE
+static void dmb_test_note_address(void *data, phys_addr_t address)
+{
+	*(phys_addr_t *)data = address;
+}
+
+/* Whoever has claimed memory that breaks is told so. */
+static void dmb_test_poison_told(struct kunit *test)
+{
+	unsigned long pfn = dmb_blocks.block[0]->start_pfn;
+	struct dmb_request request = dmb_test_request(pfn, 8);
+	phys_addr_t address = 0;
+	struct dmb_claim *claim;
+
+	request.poisoned = dmb_test_note_address;
+	request.data = &address;
+	claim = dmb_claim(&request);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
+	/* There is nothing else that could be done. */
+	KUNIT_EXPECT_NE(test, memory_failure(pfn + 3, MF_SW_SIMULATED), 0);
+	KUNIT_EXPECT_EQ(test, address, PFN_PHYS(pfn + 3));
+	address = 0;
+	/* unpoison_memory() would put a reference that memory_failure() has not taken. */
+	ClearPageHWPoison(pfn_to_page(pfn + 3));
+	num_poisoned_pages_sub(pfn + 3, 1);
+	dmb_release(claim);
+	/* Nobody's any more */
+	KUNIT_EXPECT_EQ(test, memory_failure(pfn + 3, MF_SW_SIMULATED), 0);
+	KUNIT_EXPECT_EQ(test, address, 0);
+	KUNIT_EXPECT_EQ(test, unpoison_memory(pfn + 3), 0);
+}
+#endif
+
 static void dmb_test_block_ranges(struct kunit *test)
 {
 	phys_addr_t base, size;
@@ -412,6 +481,10 @@ static struct kunit_case dmb_claim_cases[] = {
 	KUNIT_CASE(dmb_test_waiting_ends),
 	KUNIT_CASE(dmb_test_quick),
 	KUNIT_CASE(dmb_test_deadline),
+	KUNIT_CASE(dmb_test_protected),
+#ifdef CONFIG_MEMORY_FAILURE
+	KUNIT_CASE(dmb_test_poison_told),
+#endif
 	KUNIT_CASE(dmb_test_block_ranges),
 	KUNIT_CASE_SLOW(dmb_test_neighbour_takes_long),
 	{}

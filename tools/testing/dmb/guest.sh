@@ -138,7 +138,7 @@ guest_archive()
 	local log=$log_dir/$2.log
 
 	if ! make -s -C "$here" "O=$guest_dir" "KBUILD=$(build_dir "$1")" \
-	     "GUEST_ROOT=$guest_root" "KSELFTESTS=$guest_dir/kselftests" \
+	     "KERNEL_ARCH=$kernel_arch" "GUEST_ROOT=$guest_root" "KSELFTESTS=$guest_dir/kselftests" \
 	     "$guest_dir/$2" >"$log" 2>&1; then
 		echo "cannot build $2, see $log" >&2
 		return 1

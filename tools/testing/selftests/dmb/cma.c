@@ -100,6 +100,26 @@ TEST_F(area, alloc_and_release)
 	ASSERT_EQ(0, dmb_write(AREA "/free", pages));
 }
 
+/* As long as some of the area is free, nobody has to move. */
+TEST_F(area, free_memory_comes_first)
+{
+	size_t page = sysconf(_SC_PAGESIZE), nr = 8, size = 2 * MB;
+	unsigned long moved = dmb_read_value("/proc/vmstat", "pgmigrate_success");
+	char pages[32];
+	size_t i;
+
+	/* The free rest of the area is in its middle, or at its end. */
+	snprintf(pages, sizeof(pages), "%zu", size / page);
+	for (i = 0; i < nr; i++)
+		ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
+	moved = dmb_read_value("/proc/vmstat", "pgmigrate_success") - moved;
+	TH_LOG("%lu pages moved for %zu", moved, nr * size / page);
+	EXPECT_LT(moved, nr * size / page / 10);
+	EXPECT_EQ(nr * size, claims_bytes());
+	for (i = 0; i < nr; i++)
+		ASSERT_EQ(0, dmb_write(AREA "/free", pages));
+}
+
 /* CMA waits for what holds a page for a moment, as dmb_claim() does. */
 TEST_F(area, short_references_are_waited_for)
 {

@@ -25,6 +25,8 @@
 
 #define MEMORY		"/sys/devices/system/memory"
 
+#define OBSTACLES	DEBUGFS_DMB "/obstacles"
+
 #define SMALLEST	(2 * MB)
 #define LARGEST		(256 * MB)
 
@@ -218,11 +220,30 @@ TEST_F(range, bad_ranges_are_refused)
 	EXPECT_EQ(-EINVAL, dmb_claim(base, PAGEBLOCK + 1));
 	EXPECT_EQ(-ENXIO, dmb_claim(base - PAGEBLOCK, 2 * PAGEBLOCK));
 	EXPECT_EQ(-ENXIO, dmb_claim(end - PAGEBLOCK, 2 * PAGEBLOCK));
+	EXPECT_EQ(-EINVAL, dmb_claim(0, PAGEBLOCK));
 	EXPECT_EQ(-EINVAL, dmb_claim(base, -PAGEBLOCK));
 	EXPECT_EQ(-EINVAL, dmb_release(base, PAGEBLOCK));
 	EXPECT_EQ(-EINVAL, dmb_write(DMB_CLAIM, "M"));
 	EXPECT_EQ(-EINVAL, dmb_write(DMB_CLAIM, "2M at once"));
 	EXPECT_EQ(-EINVAL, dmb_write(DMB_CLAIM, "2M@"));
+}
+
+/* What was asked for as a block, but has a hole, will not be there another time either. */
+TEST_F(range, holes_are_told_from_misuse)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, nr = dmb_read_blocks(blocks), holes = 0;
+
+	for (i = 1; i < nr; i++) {
+		uint64_t end = blocks[i - 1].base + blocks[i - 1].size;
+
+		if (blocks[i].base != end + PAGEBLOCK)
+			continue;
+		EXPECT_EQ(-ENXIO, dmb_claim(end, PAGEBLOCK));
+		holes++;
+	}
+	if (!holes)
+		SKIP(return, "no block has a hole of 2 MiB");
 }
 
 TEST_F(range, overlapping_claims_are_refused)
@@ -551,11 +572,11 @@ TEST_F(range, huge_pages_in_the_way_are_split)
 	claims_move_out(&tenants);
 }
 
-/* If the range has a broken page, the claim fails and the rest stays usable. */
+/* A broken page costs that page: the rest of its range can be claimed in pieces. */
 TEST_F(range, poisoned_memory_is_not_claimed)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE), *frame, base, neighbour;
-	char *memory;
+	char *memory, pieces[64];
 
 	if (!dmb_can_unpoison())
 		SKIP(return, "needs HWPOISON_INJECT");
@@ -569,8 +590,13 @@ TEST_F(range, poisoned_memory_is_not_claimed)
 		neighbour = base - PAGEBLOCK;
 
 	ASSERT_EQ(0, dmb_poison(frame[0]));
-	EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
+	EXPECT_EQ(-EHWPOISON, dmb_claim(base, PAGEBLOCK));
 	EXPECT_TRUE(logged(frame[0], "poisoned"));
+	snprintf(pieces, sizeof(pieces), "100*64K@%#llx-%#llx",
+		 (unsigned long long)base, (unsigned long long)(base + PAGEBLOCK));
+	EXPECT_EQ(0, dmb_write(DMB_CLAIM, pieces));
+	EXPECT_EQ(PAGEBLOCK - 64 * 1024, claims_bytes());
+	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
 	EXPECT_EQ(self->before.pageblocks, dmb_pageblocks());
 	EXPECT_EQ(0, dmb_claim(neighbour, PAGEBLOCK));
 	EXPECT_EQ(0, dmb_release(neighbour, PAGEBLOCK));
@@ -587,6 +613,7 @@ TEST_F(range, short_references_are_waited_for)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
 	uint64_t *frame, base;
+	unsigned long held;
 	char *memory;
 	int pipes[2];
 	pid_t reader;
@@ -600,8 +627,10 @@ TEST_F(range, short_references_are_waited_for)
 	ASSERT_TRUE(claims_hold_page(memory, pipes));
 
 	/* The page cannot move while the pipe holds it. */
+	held = dmb_read_value(OBSTACLES, "anon_held");
 	EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
-	EXPECT_TRUE(logged(frame[0], "in use"));
+	EXPECT_TRUE(logged(frame[0], "in use, anonymous memory"));
+	EXPECT_EQ(held + 1, dmb_read_value(OBSTACLES, "anon_held"));
 
 	reader = claims_let_go_later(pipes);
 	EXPECT_EQ(0, dmb_claim(base, PAGEBLOCK));

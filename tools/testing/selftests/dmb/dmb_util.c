@@ -633,6 +633,30 @@ bool dmb_run_tool(const char *tool, const char *device)
 	return !system(command);
 }
 
+bool dmb_find_disk(const char *serial, char device[DMB_DEVICE_NAME])
+{
+	DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+	char path[512], text[32];
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/sys/block/%s/serial", entry->d_name);
+		f = fopen(path, "r");
+		if (!f)
+			continue;
+		found = fscanf(f, "%31s", text) == 1 && !strcmp(text, serial);
+		if (found)
+			snprintf(device, DMB_DEVICE_NAME, "/dev/%.20s", entry->d_name);
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 bool dmb_add_zram(char device[DMB_DEVICE_NAME], size_t size)
 {
 	char path[64], text[32] = "";

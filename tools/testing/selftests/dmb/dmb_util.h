@@ -187,8 +187,12 @@ size_t dmb_bytes_in_blocks(const void *memory, size_t size);
 /* Run "mke2fs" and the like, which a small system has as "busybox mke2fs" only. */
 bool dmb_run_tool(const char *tool, const char *device);
 
-/* Create a zram device of so many bytes. Return false if the kernel has none. */
 #define DMB_DEVICE_NAME	32
+
+/* Find a disk by its serial number, which QEMU sets for virtio-blk with serial=. */
+bool dmb_find_disk(const char *serial, char device[DMB_DEVICE_NAME]);
+
+/* Create a zram device of so many bytes. Return false if the kernel has none. */
 bool dmb_add_zram(char device[DMB_DEVICE_NAME], size_t size);
 
 /* Make swap space of a device, and use it. */

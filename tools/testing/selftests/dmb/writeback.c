@@ -5,7 +5,6 @@
  * in blocks.
  */
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,33 +54,6 @@ TEST(thresholds_leave_ordinary_memory_room)
 	EXPECT_GT(background, 0);
 }
 
-/* The disk, open for writing, or -1 */
-static int open_scratch(void)
-{
-	DIR *dir = opendir("/sys/block");
-	struct dirent *entry;
-	char path[512], serial[32];
-	int fd = -1;
-
-	while (dir && fd < 0 && (entry = readdir(dir))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/sys/block/%s/serial",
-			 entry->d_name);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		if (fscanf(f, "%31s", serial) == 1 && !strcmp(serial, SERIAL)) {
-			snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
-			fd = open(path, O_WRONLY);
-		}
-		fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return fd;
-}
-
 static double seconds(void)
 {
 	struct timespec now;
@@ -95,13 +67,16 @@ TEST(slow_device_leaves_ordinary_memory_room)
 	unsigned long kills = dmb_read_value(VMSTAT, "oom_kill");
 	unsigned long long dirty, dirtiest = 0;
 	double end = seconds() + SECONDS, worst = 0, start;
-	int fd = open_scratch(), status;
+	int fd, status;
+	char disk[DMB_DEVICE_NAME];
 	pid_t writer, child;
 
-	if (fd < 0)
+	if (!dmb_find_disk(SERIAL, disk))
 		SKIP(return, "no disk has the serial number " SERIAL);
 	if (!default_ratio())
 		SKIP(return, "vm.dirty_ratio is not 20");
+	fd = open(disk, O_WRONLY);
+	ASSERT_LE(0, fd);
 
 	writer = fork();
 	if (!writer) {

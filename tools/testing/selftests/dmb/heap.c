@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Programs allocate buffers in blocks from DMA-BUF heaps, while the memory is in use, and
+ * pass them to drivers. The buffers are zeroed, and go back when nobody has them any more.
+ */
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-heap.h>
+#include <linux/videodev2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "claims.h"
+#include "load.h"
+
+#define HEAPS		"/dev/dma_heap"
+#define NR_BUFFERS	8
+#define ROUNDS		10
+
+/* A frame of the video test driver, and how many of them are captured */
+#define WIDTH		640
+#define HEIGHT		360
+#define FRAME		(WIDTH * HEIGHT * 3)
+#define NR_FRAMES	12
+
+struct buffer {
+	int fd;
+	size_t size;
+	unsigned char *memory;
+};
+
+FIXTURE(heap)
+{
+	struct dmb_state before;
+	struct tenants tenants;
+	int fd;
+};
+
+/* The first heap that takes its memory out of blocks */
+static int open_heap(void)
+{
+	DIR *dir = opendir(HEAPS);
+	struct dirent *entry;
+	char path[512];
+	int fd = -1;
+
+	while (dir && fd < 0 && (entry = readdir(dir))) {
+		struct dma_heap_allocation_data data = {
+			.len = MB,
+			.fd_flags = O_RDWR | O_CLOEXEC,
+		};
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), HEAPS "/%s", entry->d_name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (!ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &data)) {
+			bool found = claims_bytes() >= MB;
+
+			close(data.fd);
+			if (found)
+				break;
+		}
+		close(fd);
+		fd = -1;
+	}
+	if (dir)
+		closedir(dir);
+	return fd;
+}
+
+FIXTURE_SETUP(heap)
+{
+	load_begin();
+	self->before = dmb_note_state(true);
+	self->fd = open_heap();
+	if (self->fd < 0)
+		SKIP(return, "no DMA-BUF heap has memory in blocks");
+	/* Its memory is in use when buffers are allocated. */
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() * 3 / 4));
+}
+
+FIXTURE_TEARDOWN(heap)
+{
+	if (self->fd >= 0) {
+		EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+		claims_move_out(&self->tenants);
+		close(self->fd);
+	}
+	load_end();
+	EXPECT_UNCHANGED(&self->before);
+	EXPECT_EQ(0, claims_bytes());
+}
+
+/* Allocate a buffer and map it. Return 0 or -errno. */
+static int get_buffer(int heap, size_t size, struct buffer *buffer)
+{
+	struct dma_heap_allocation_data data = {
+		.len = size,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+	};
+
+	if (ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &data))
+		return -errno;
+	buffer->fd = data.fd;
+	buffer->size = size;
+	buffer->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, data.fd, 0);
+	return buffer->memory == MAP_FAILED ? -errno : 0;
+}
+
+static void put_buffer(struct buffer *buffer)
+{
+	munmap(buffer->memory, buffer->size);
+	close(buffer->fd);
+}
+
+/* The processor is about to look at what is in a buffer, or is done with that. */
+static void sync_buffer(const struct buffer *buffer, uint64_t what)
+{
+	struct dma_buf_sync sync = { .flags = what | DMA_BUF_SYNC_RW };
+
+	ioctl(buffer->fd, DMA_BUF_IOCTL_SYNC, &sync);
+}
+
+/* How many bytes differ from @value */
+static size_t other_bytes(const struct buffer *buffer, unsigned char value)
+{
+	size_t i, nr = 0;
+
+	for (i = 0; i < buffer->size; i++)
+		nr += buffer->memory[i] != value;
+	return nr;
+}
+
+TEST_F(heap, buffers_are_zeroed_and_given_back)
+{
+	size_t page = sysconf(_SC_PAGESIZE), sum;
+	struct buffer buffers[NR_BUFFERS];
+	pid_t churn = load_start_churn(0);
+	int round, i;
+
+	for (round = 0; round < ROUNDS; round++) {
+		for (i = 0, sum = 0; i < NR_BUFFERS; i++) {
+			size_t size = page + random() % (4 * MB);
+
+			ASSERT_EQ(0, get_buffer(self->fd, size, &buffers[i]));
+			EXPECT_EQ(0, other_bytes(&buffers[i], 0));
+			memset(buffers[i].memory, 0x40 + i, size);
+			sum += (size + page - 1) / page * page;
+		}
+		EXPECT_EQ(sum, claims_bytes());
+		for (i = 0; i < NR_BUFFERS; i++) {
+			EXPECT_EQ(0, other_bytes(&buffers[i], 0x40 + i));
+			put_buffer(&buffers[i]);
+		}
+		EXPECT_EQ(0, claims_bytes());
+	}
+	load_stop_churn(churn);
+	EXPECT_EQ(0, dmb_audit().violations);
+}
+
+/* A buffer is there until the last file descriptor and the last mapping are gone. */
+TEST_F(heap, last_reference_gives_it_back)
+{
+	struct buffer buffer;
+	int pipes[2];
+	pid_t child;
+	char byte;
+
+	ASSERT_EQ(0, pipe(pipes));
+	ASSERT_EQ(0, get_buffer(self->fd, 2 * MB, &buffer));
+	memset(buffer.memory, 0x55, buffer.size);
+	child = fork();
+	if (!child) {
+		/* It has inherited both, and waits until the other end is closed. */
+		close(pipes[1]);
+		_exit(read(pipes[0], &byte, 1) || other_bytes(&buffer, 0x55));
+	}
+	close(pipes[0]);
+	put_buffer(&buffer);
+	EXPECT_EQ(2 * MB, claims_bytes());
+	close(pipes[1]);
+	EXPECT_EQ(child, waitpid(child, &pipes[0], 0));
+	EXPECT_EQ(0, pipes[0]);
+	EXPECT_EQ(0, claims_bytes());
+}
+
+/* More than there is: an error, and nothing is lost. */
+TEST_F(heap, too_large_a_buffer_is_refused)
+{
+	struct buffer buffer;
+
+	EXPECT_NE(0, get_buffer(self->fd, load_area_bytes() + MB, &buffer));
+	EXPECT_EQ(0, claims_bytes());
+}
+
+static int xioctl(int fd, unsigned long request, void *data)
+{
+	int err;
+
+	do {
+		err = ioctl(fd, request, data) ? -errno : 0;
+	} while (err == -EINTR);
+	return err;
+}
+
+/* The capture device of the driver vivid, which is loaded if it is not there; or -1 */
+static int open_camera(void)
+{
+	struct v4l2_capability capability;
+	char path[32];
+	int i, fd;
+
+	if (access("/sys/module/vivid", F_OK) &&
+	    system("modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0 allocators=1 2>/dev/null"))
+		return -1;
+	/* udev, or devtmpfs, makes it. */
+	for (i = 0; i < 64; i++) {
+		snprintf(path, sizeof(path), "/dev/video%d", i);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (!xioctl(fd, VIDIOC_QUERYCAP, &capability) &&
+		    !strcmp((char *)capability.driver, "vivid") &&
+		    capability.device_caps & V4L2_CAP_VIDEO_CAPTURE)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+/* Set a control, by its name, to the entry of its menu that has this text. */
+static bool set_menu(int camera, const char *name, const char *text)
+{
+	struct v4l2_queryctrl control = { .id = V4L2_CTRL_FLAG_NEXT_CTRL };
+	struct v4l2_control value;
+	struct v4l2_querymenu entry;
+
+	while (!xioctl(camera, VIDIOC_QUERYCTRL, &control)) {
+		if (strcmp((char *)control.name, name)) {
+			control.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
+			continue;
+		}
+		entry.id = control.id;
+		for (entry.index = 0; (int)entry.index <= control.maximum; entry.index++) {
+			if (xioctl(camera, VIDIOC_QUERYMENU, &entry) ||
+			    strcmp((char *)entry.name, text))
+				continue;
+			value.id = control.id;
+			value.value = entry.index;
+			return !xioctl(camera, VIDIOC_S_CTRL, &value);
+		}
+	}
+	return false;
+}
+
+static bool set_up_camera(int camera, const char *pattern)
+{
+	struct v4l2_format format = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.fmt.pix = {
+			.width = WIDTH,
+			.height = HEIGHT,
+			.pixelformat = V4L2_PIX_FMT_RGB24,
+			.field = V4L2_FIELD_NONE,
+		},
+	};
+
+	return !xioctl(camera, VIDIOC_S_FMT, &format) &&
+	       format.fmt.pix.width == WIDTH && format.fmt.pix.height == HEIGHT &&
+	       format.fmt.pix.sizeimage == FRAME &&
+	       set_menu(camera, "Test Pattern", pattern) &&
+	       set_menu(camera, "OSD Text Mode", "None");
+}
+
+static int queue(int camera, struct buffer *buffers, unsigned int index)
+{
+	struct v4l2_buffer buffer = {
+		.index = index,
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_DMABUF,
+		.m.fd = buffers[index].fd,
+		.length = buffers[index].size,
+	};
+
+	return xioctl(camera, VIDIOC_QBUF, &buffer);
+}
+
+/* How many pixels differ from one that is @red, @green and @blue by more than 8 */
+static size_t other_pixels(const struct buffer *buffer, int red, int green, int blue)
+{
+	size_t i, nr = 0;
+
+	sync_buffer(buffer, DMA_BUF_SYNC_START);
+	for (i = 0; i < FRAME; i += 3)
+		nr += abs(buffer->memory[i] - red) > 8 ||
+		      abs(buffer->memory[i + 1] - green) > 8 ||
+		      abs(buffer->memory[i + 2] - blue) > 8;
+	sync_buffer(buffer, DMA_BUF_SYNC_END);
+	return nr;
+}
+
+/*
+ * vivid plays a camera, with its own code for the memory of devices that need it
+ * contiguous. It gets buffers of the heap to write its frames to.
+ */
+TEST_F(heap, camera_captures_into_buffers)
+{
+	struct v4l2_requestbuffers request = {
+		.count = 4,
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_DMABUF,
+	};
+	int type = V4L2_BUF_TYPE_VIDEO_CAPTURE, camera = open_camera();
+	struct buffer buffers[4];
+	unsigned int i;
+
+	if (camera < 0)
+		SKIP(return, "needs the module vivid");
+	ASSERT_TRUE(set_up_camera(camera, "100% Red"));
+	ASSERT_EQ(0, xioctl(camera, VIDIOC_REQBUFS, &request));
+	ASSERT_EQ(4, request.count);
+	for (i = 0; i < request.count; i++) {
+		ASSERT_EQ(0, get_buffer(self->fd, FRAME, &buffers[i]));
+		ASSERT_EQ(0, queue(camera, buffers, i));
+	}
+	ASSERT_EQ(0, xioctl(camera, VIDIOC_STREAMON, &type));
+	for (i = 0; i < NR_FRAMES; i++) {
+		struct v4l2_buffer done = {
+			.type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+			.memory = V4L2_MEMORY_DMABUF,
+		};
+		struct buffer *buffer;
+
+		ASSERT_EQ(0, xioctl(camera, VIDIOC_DQBUF, &done));
+		EXPECT_EQ(FRAME, done.bytesused);
+		EXPECT_FALSE(done.flags & V4L2_BUF_FLAG_ERROR);
+		buffer = &buffers[done.index];
+		if (i < NR_FRAMES / 2) {
+			EXPECT_EQ(0, other_pixels(buffer, 255, 0, 0));
+		}
+		/* Frames that are under way may have the pattern from before. */
+		if (i == NR_FRAMES / 2) {
+			ASSERT_TRUE(set_menu(camera, "Test Pattern", "100% Blue"));
+		}
+		if (i == NR_FRAMES - 1) {
+			EXPECT_EQ(0, other_pixels(buffer, 0, 0, 255));
+		}
+		memset(buffer->memory, 0, FRAME);
+		ASSERT_EQ(0, queue(camera, buffers, done.index));
+	}
+	/* The driver has them. */
+	EXPECT_EQ(4 * ((FRAME + getpagesize() - 1) / getpagesize()) * getpagesize(),
+		  claims_bytes());
+	EXPECT_EQ(0, dmb_audit().violations);
+	ASSERT_EQ(0, xioctl(camera, VIDIOC_STREAMOFF, &type));
+	request.count = 0;
+	EXPECT_EQ(0, xioctl(camera, VIDIOC_REQBUFS, &request));
+	for (i = 0; i < 4; i++)
+		put_buffer(&buffers[i]);
+	close(camera);
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A file system's journal has pages until it has committed their transaction, which it
+ * does after some seconds, or a minute. A claim does not wait so long for that: it has
+ * the journal commit at once.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "claims.h"
+
+/*
+ * The serial number of a disk with an ext4 file system that the test may change. In
+ * QEMU: -drive file=FILE,format=raw,snapshot=on,if=none,id=journal
+ * -device virtio-blk-pci,drive=journal,serial=dmb-journal
+ */
+#define SERIAL		"dmb-journal"
+#define DIRECTORY	"/tmp/dmb-journal"
+#define SIZE		(48 * MB)
+#define SMALL		(256 * 1024)
+
+FIXTURE(journal)
+{
+	struct dmb_block block;
+	struct dmb_state before;
+	char *data;
+	bool mounted;
+};
+
+FIXTURE_VARIANT(journal)
+{
+	const char *options;
+};
+
+FIXTURE_VARIANT_ADD(journal, of_metadata)
+{
+	.options = "data=ordered,commit=600",
+};
+
+FIXTURE_VARIANT_ADD(journal, of_data)
+{
+	.options = "data=journal,commit=600",
+};
+
+FIXTURE_SETUP(journal)
+{
+	char disk[DMB_DEVICE_NAME];
+	size_t i;
+
+	if (!dmb_find_disk(SERIAL, disk))
+		SKIP(return, "no disk has the serial number " SERIAL);
+	if (!claims_choose_block(&self->block, &self->before))
+		SKIP(return, "needs " DMB_CLAIM);
+	mkdir("/tmp", 0700);
+	mkdir(DIRECTORY, 0700);
+	self->mounted = !mount(disk, DIRECTORY, "ext4", 0, variant->options);
+	ASSERT_TRUE(self->mounted);
+	self->data = malloc(SIZE);
+	ASSERT_NE(NULL, self->data);
+	for (i = 0; i < SIZE; i++)
+		self->data[i] = random();
+}
+
+FIXTURE_TEARDOWN(journal)
+{
+	free(self->data);
+	if (self->mounted)
+		EXPECT_EQ(0, umount(DIRECTORY));
+	EXPECT_UNCHANGED(&self->before);
+	EXPECT_EQ(0, claims_bytes());
+}
+
+/* Files that have one after the other of @data */
+static bool write_files(const char *data, size_t size)
+{
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < SIZE; i += size) {
+		int fd;
+
+		snprintf(path, sizeof(path), DIRECTORY "/%zu", i / size);
+		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		if (fd < 0 || write(fd, data + i, size) != (ssize_t)size)
+			return false;
+		close(fd);
+	}
+	return true;
+}
+
+static const void *map_file(size_t index, size_t size)
+{
+	void *memory;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), DIRECTORY "/%zu", index);
+	fd = open(path, O_RDONLY);
+	memory = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	close(fd);
+	return memory;
+}
+
+/* Unlinks the files, and returns how many differ from @data. */
+static size_t wrong_files(const char *data, size_t size)
+{
+	size_t i, wrong = 0;
+	char path[64];
+
+	for (i = 0; i < SIZE; i += size) {
+		const void *memory = map_file(i / size, size);
+
+		wrong += memory == MAP_FAILED || memcmp(memory, data + i, size);
+		munmap((void *)memory, size);
+		snprintf(path, sizeof(path), DIRECTORY "/%zu", i / size);
+		unlink(path);
+	}
+	return wrong;
+}
+
+/* How much of the files' page cache is in the block */
+static size_t cache_in_block(const struct dmb_block *block, size_t size)
+{
+	size_t i, bytes = 0;
+
+	for (i = 0; i < SIZE; i += size) {
+		const void *memory = map_file(i / size, size);
+
+		bytes += dmb_bytes_in(block, 1, memory, size);
+		munmap((void *)memory, size);
+	}
+	return bytes;
+}
+
+static void claim_from(struct __test_metadata *_metadata, const struct dmb_block *block,
+		       const char *data, size_t size)
+{
+	struct timespec before, after;
+
+	ASSERT_TRUE(write_files(data, size));
+	/* Otherwise the claim would not meet any of it. */
+	ASSERT_GT(cache_in_block(block, size), SIZE / 2);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	EXPECT_EQ(0, dmb_claim(block->base, block->size));
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	TH_LOG("claimed in %.2f s", after.tv_sec - before.tv_sec +
+				    (after.tv_nsec - before.tv_nsec) / 1e9);
+	dmb_release(block->base, block->size);
+	EXPECT_EQ(0, wrong_files(data, size));
+}
+
+TEST_F(journal, large_file)
+{
+	claim_from(_metadata, &self->block, self->data, SIZE);
+}
+
+TEST_F(journal, small_files)
+{
+	claim_from(_metadata, &self->block, self->data, SMALL);
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	return test_harness_run(argc, argv);
+}
