@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What it costs to take contiguous memory out of an area that is full, and whether
- * it can be had at all: a CMA area, or blocks. For each kind of pages that are in
- * the way, and each size, prints
+ * What it costs to take memory out of an area that is full, and whether it can be had
+ * at all: a CMA area, or blocks. For each kind of pages that are in the way, each size,
+ * and each way to ask for it, prints
  *
- *	KIND.SIZEM.filled: PERCENT
- *		how much of the range was in use
- *	KIND.SIZEM.success: PERCENT
- *		100 or 0
- *	KIND.SIZEM.cost: NANOSECONDS
- *		for each MiB, if there was success
+ *	KIND.SIZEM.HOW.filled: PERCENT
+ *		how much of the range was in use, if it is a certain one
+ *	KIND.SIZEM.HOW.success: PERCENT
+ *		of the attempts
+ *	KIND.SIZEM.HOW.cost: NANOSECONDS
+ *		for each MiB that was had
+ *	KIND.SIZEM.HOW.p50, p99 and worst: NANOSECONDS
+ *		the time of an attempt, where there were several
  *
- * With KIND.SIZEM as an argument, that one only.
+ * With KIND.SIZEM.HOW as an argument, that one only.
  *
- * An area of CMA always has a rest that is free, at its beginning, and what is free
- * costs nothing. So that is taken first, and the range is the one behind it.
+ * The kinds are anonymous memory and page cache with room for them elsewhere, both
+ * with none, and half of the area free, the rest being anonymous memory. HOW is
  *
- * The kinds are anonymous memory and page cache with room for them elsewhere, and
- * both with none.
+ *	this	a certain range. An area of CMA always has a rest that is free, at its
+ *		beginning, and what is free costs nothing. So that is taken first, and
+ *		the range is the one behind it.
+ *	any	any range
+ *	pieces	ranges of 2 MiB, anywhere
+ *	quick	any range, without waiting; CMA does not know the difference
+ *
+ * The last three are tried one after the other until there are TRIES of them, or a third
+ * of the area is taken.
  */
 
 #include <fcntl.h>
@@ -43,9 +52,15 @@
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
 #define MIN_FREE_KB	"16384"
 
-enum kind { ANONYMOUS, CACHE, BOTH };
+#define TRIES		64
+#define PIECE		2	/* MiB */
+#define CHUNK		(8 * MB)
 
-static const char *const kinds[] = { "anonymous", "cache", "both" };
+enum kind { ANONYMOUS, CACHE, BOTH, HALF };
+enum how { THIS, ANY, PIECES, QUICK };
+
+static const char *const kinds[] = { "anonymous", "cache", "both", "half" };
+static const char *const hows[] = { "this", "any", "pieces", "quick" };
 static const unsigned int sizes[] = { 2, 20, 64, 256 };	/* MiB */
 
 static double now(void)
@@ -94,20 +109,36 @@ static void fill_with_cache(size_t size, bool room)
 	make_room(memory, size, fd);
 }
 
+/* Gives up every other chunk that is in the area. */
+static void halve(char *memory, size_t size)
+{
+	uint64_t *frames = dmb_frames(memory, size);
+	size_t i, page = sysconf(_SC_PAGESIZE);
+
+	for (i = 0; i < size; i += page)
+		if (i / CHUNK % 2 && frames[i / page] && load_frame_in_area(frames[i / page]))
+			madvise(memory + i, page, MADV_DONTNEED);
+	free(frames);
+	/* Not to be found in per-cpu lists */
+	dmb_drain_lists();
+}
+
 static void fill(enum kind kind)
 {
 	size_t size = load_area_free() + load_ordinary_free() - load_reserve();
 	char *memory;
 
 	size = size / (kind == BOTH ? 2 : 1) / MB * MB;
-	if (kind != ANONYMOUS)
+	if (kind == CACHE || kind == BOTH)
 		fill_with_cache(size, kind == CACHE);
 	if (kind == CACHE)
 		return;
 	memory = load_write_pattern(size);
 	if (!memory)
 		ksft_exit_fail_msg("no memory to fill the area with\n");
-	if (kind == ANONYMOUS)
+	if (kind == HALF)
+		halve(memory, size);
+	if (kind == ANONYMOUS || kind == HALF)
 		make_room(memory, size, -1);
 }
 
@@ -173,7 +204,8 @@ static struct range fullest_range(uint64_t base, unsigned int mib)
 	return best;
 }
 
-static void measure(enum kind kind, unsigned int mib)
+/* Takes this range, and gives it back. */
+static void measure_this(const char *name, unsigned int mib)
 {
 	size_t page = sysconf(_SC_PAGESIZE), before, size = mib * MB;
 	uint64_t base = area_base();
@@ -181,12 +213,11 @@ static void measure(enum kind kind, unsigned int mib)
 	double start, end;
 	int err;
 
-	fill(kind);
 	range = fullest_range(base, mib);
 	before = range.first * MB;
 	if (ask(true, base, before))
 		ksft_exit_fail_msg("cannot take what is free\n");
-	printf("%s.%uM.filled: %.1f\n", kinds[kind], mib, 100.0 * range.used * page / size);
+	printf("%s.filled: %.1f\n", name, 100.0 * range.used * page / size);
 
 	/* Where a profile begins and ends: nobody else here does that. */
 	sched_yield();
@@ -195,17 +226,115 @@ static void measure(enum kind kind, unsigned int mib)
 	end = now();
 	sched_yield();
 
-	printf("%s.%uM.success: %d\n", kinds[kind], mib, err ? 0 : 100);
+	printf("%s.success: %d\n", name, err ? 0 : 100);
 	if (!err) {
-		printf("%s.%uM.cost: %.0f\n", kinds[kind], mib, (end - start) / mib);
+		printf("%s.cost: %.0f\n", name, (end - start) / mib);
 		ask(false, base + before, size);
 	}
 	ask(false, base, before);
 }
 
+/* Takes so much anywhere. Returns how many MiB there were. */
+static unsigned int take_anywhere(enum how how, unsigned int mib)
+{
+	size_t page = sysconf(_SC_PAGESIZE), before = dmb_claimed();
+	unsigned int got = 0;
+	char text[64];
+
+	if (!area_is_cma()) {
+		if (how == PIECES)
+			snprintf(text, sizeof(text), "%u*%uM", mib / PIECE, PIECE);
+		else
+			snprintf(text, sizeof(text), "%uM%s", mib,
+				 how == QUICK ? " quick" : "");
+		dmb_write(DMB_CLAIM, text);
+		return (dmb_claimed() - before) / MB;
+	}
+	if (how != PIECES) {
+		snprintf(text, sizeof(text), "%zu", mib * MB / page);
+		return dmb_write(CMA_DIR "/alloc", text) ? 0 : mib;
+	}
+	snprintf(text, sizeof(text), "%zu", PIECE * MB / page);
+	while (got < mib && !dmb_write(CMA_DIR "/alloc", text))
+		got += PIECE;
+	return got;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void measure_anywhere(const char *name, enum how how, unsigned int mib)
+{
+	unsigned int tries = load_area_bytes() / MB / 3 / mib, i, got = 0, whole = 0;
+	double times[TRIES], sum = 0;
+	uint64_t base = area_base();
+
+	if (!tries)
+		tries = 1;
+	if (tries > TRIES)
+		tries = TRIES;
+	sched_yield();
+	for (i = 0; i < tries; i++) {
+		double start = now();
+		unsigned int had = take_anywhere(how, mib);
+
+		times[i] = now() - start;
+		sum += times[i];
+		got += had;
+		whole += had == mib;
+	}
+	sched_yield();
+	if (area_is_cma())
+		ask(false, 0, got * MB);
+	else
+		dmb_release(base, load_area_bytes());
+
+	printf("%s.success: %u\n", name, 100 * whole / tries);
+	if (whole == tries)
+		printf("%s.cost: %.0f\n", name, sum / got);
+	qsort(times, tries, sizeof(*times), compare);
+	printf("%s.p50: %.0f\n%s.p99: %.0f\n%s.worst: %.0f\n", name, times[tries / 2],
+	       name, times[tries * 99 / 100], name, times[tries - 1]);
+}
+
+static bool is_possible(enum kind kind, enum how how)
+{
+	/* A certain range is as full as ever, or free. */
+	if (how == THIS)
+		return kind != HALF;
+	/* The zone design has claims of certain ranges only. */
+	return area_is_cma() || !access(DEBUGFS_DMB "/map", F_OK);
+}
+
+/* In a process of its own: what it takes goes away with it. */
+static void measure(const char *name, enum kind kind, unsigned int mib, enum how how)
+{
+	int status;
+	pid_t pid;
+
+	load_begin();
+	pid = fork();
+	if (!pid) {
+		fill(kind);
+		if (how == THIS)
+			measure_this(name, mib);
+		else
+			measure_anywhere(name, how, mib);
+		exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		ksft_exit_fail_msg("no measurement\n");
+	load_end();
+}
+
 int main(int argc, char **argv)
 {
-	unsigned int kind, i;
+	unsigned int kind, how, i;
+	char name[32];
 
 	if (!load_area_bytes())
 		ksft_exit_skip("no area\n");
@@ -213,27 +342,14 @@ int main(int argc, char **argv)
 		ksft_exit_fail_msg("cannot set " MIN_FREE "\n");
 	setlinebuf(stdout);
 
-	for (kind = 0; kind < ARRAY_SIZE(kinds); kind++) {
-		for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-			char name[32];
-			int status;
-			pid_t pid;
-
-			snprintf(name, sizeof(name), "%s.%uM", kinds[kind], sizes[i]);
-			if (argc > 1 && strcmp(argv[1], name))
-				continue;
-
-			/* A process of its own: what it takes goes away with it. */
-			load_begin();
-			pid = fork();
-			if (!pid) {
-				measure(kind, sizes[i]);
-				exit(0);
+	for (how = 0; how < ARRAY_SIZE(hows); how++)
+		for (kind = 0; kind < ARRAY_SIZE(kinds); kind++)
+			for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+				snprintf(name, sizeof(name), "%s.%uM.%s", kinds[kind],
+					 sizes[i], hows[how]);
+				if (is_possible(kind, how) &&
+				    (argc < 2 || !strcmp(argv[1], name)))
+					measure(name, kind, sizes[i], how);
 			}
-			if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-				ksft_exit_fail_msg("no measurement\n");
-			load_end();
-		}
-	}
 	return 0;
 }

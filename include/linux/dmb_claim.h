@@ -20,8 +20,9 @@ struct sg_table;
  * DMB_CLAIM_QUICK - flag: only what can be emptied without waiting
  *
  * The claim starts no I/O, and waits neither for pages nor for other claims:
- * -EBUSY or -ENOMEM say that it would have had to. It sleeps for some
- * milliseconds, and for as long as it takes to zero the memory.
+ * -EBUSY or -ENOMEM say that it would have had to. It moves pages for 10 ms at
+ * most, or for @timeout_ms of the request, after which it fails with -ETIMEDOUT
+ * or, if several were wanted, has fewer. To zero the memory comes on top of that.
  */
 #define DMB_CLAIM_QUICK		BIT(0)
 
@@ -54,7 +55,8 @@ struct sg_table;
  *	   for PAGE_SIZE
  * @owner: a name for /proc/iomem, copied; cut to 31 characters
  * @flags: %DMB_CLAIM_QUICK, %DMB_CLAIM_UNZEROED, %DMB_CLAIM_PROTECTED
- * @timeout_ms: give up after so many milliseconds; 0 for no limit
+ * @timeout_ms: give up after so many milliseconds; 0 for no limit, or 10 with
+ *		%DMB_CLAIM_QUICK
  * @cancelled: false; see dmb_cancel()
  * @poisoned: if not NULL, called with @data and a physical address if hardware reports
  *	      the page there as broken, until dmb_release() returns; with a spinlock held

@@ -30,6 +30,9 @@
 
 #define DMB_OWNER_LEN	32
 
+/* A claim that is quick takes no longer, unless it has a deadline of its own. */
+#define DMB_QUICK_MS	10
+
 /* Quick attempts may fail in so many places in a row. */
 #define DMB_MAX_QUICK_FAILURES	16
 
@@ -287,6 +290,7 @@ static void dmb_finish_claim(struct dmb_claim *claim)
 /* How to try to get a range that has not been chosen yet */
 static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 {
+	unsigned int timeout_ms = request->timeout_ms;
 	struct dmb_attempt attempt = {
 		.migratetype = MIGRATE_MOVABLE,
 		.gfp = GFP_KERNEL,
@@ -294,11 +298,13 @@ static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 		.cancelled = &request->cancelled,
 	};
 
-	if (attempt.quick)
+	if (attempt.quick) {
 		attempt.gfp = dmb_quick_gfp(attempt.gfp);
-	/* 0 stands for none. */
-	if (request->timeout_ms)
-		attempt.deadline = (jiffies + msecs_to_jiffies(request->timeout_ms)) ?: 1;
+		timeout_ms = timeout_ms ?: DMB_QUICK_MS;
+	}
+	/* The current jiffy has begun. 0 stands for none. */
+	if (timeout_ms)
+		attempt.deadline = (jiffies + msecs_to_jiffies(timeout_ms) + 1) ?: 1;
 	return attempt;
 }
 
@@ -477,7 +483,7 @@ static bool dmb_request_exact(const struct dmb_request *request)
  * they are not, and so are claims of other pages in the same pageblocks, which
  * are served in their order. The deadline of @request and dmb_cancel() end all
  * these waits but those for locks and writeback. %DMB_CLAIM_QUICK does without
- * any.
+ * any, and gives up after 10 ms.
  *
  * Then all pages of the range are the caller's, each with one reference, and
  * zeroed, unless the caller does not want that. The pageblocks keep their

@@ -19,6 +19,7 @@
 #include <linux/debugfs.h>
 #include <linux/dmb_claim.h>
 #include <linux/gfp.h>
+#include <linux/kstrtox.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -145,7 +146,7 @@ struct dmb_played {
 static DEFINE_MUTEX(dmb_played_lock);
 static LIST_HEAD(dmb_played);
 
-/* Reads "SIZE", "COUNT*SIZE", with "@BASE" or "@BASE-END" and with " quick" */
+/* Reads "SIZE", "COUNT*SIZE", with "@BASE" or "@BASE-END" and " quick" or " quick=MS" */
 static int dmb_read_request(const char __user *ubuf, size_t len,
 			    struct dmb_request *request, unsigned int *nr)
 {
@@ -170,11 +171,13 @@ static int dmb_read_request(const char __user *ubuf, size_t len,
 			return -EINVAL;
 	}
 	at = strim(at);
+	if (!*at)
+		return 0;
+	request->flags |= DMB_CLAIM_QUICK;
 	if (!strcmp(at, "quick"))
-		request->flags |= DMB_CLAIM_QUICK;
-	else if (*at)
-		return -EINVAL;
-	return 0;
+		return 0;
+	return strstarts(at, "quick=") ?
+	       kstrtouint(at + strlen("quick="), 0, &request->timeout_ms) : -EINVAL;
 }
 
 static int dmb_play_claims(const struct dmb_request *request,

@@ -29,6 +29,9 @@
 #define DMB_TEST_OWNER	"dmb_claim_test"
 #define DMB_TEST_BYTE	0xa5
 
+/* Quick claims of few pages do not reach this on the slowest of machines. */
+#define DMB_TEST_LONG_MS	60000
+
 static int dmb_test_need_pageblocks(struct kunit *test)
 {
 	int err = dmb_test_need_blocks(test);
@@ -321,6 +324,7 @@ static void dmb_test_waiting_ends(struct kunit *test)
 	dmb_test_start(test, &first);
 
 	second.request.flags = DMB_CLAIM_QUICK;
+	second.request.timeout_ms = DMB_TEST_LONG_MS;
 	dmb_test_start(test, &second);
 	KUNIT_EXPECT_EQ(test, dmb_test_finish(&second), -EBUSY);
 
@@ -364,6 +368,7 @@ static void dmb_test_quick(struct kunit *test)
 	dmb_test_hold(test, &holder);
 	request = dmb_test_request(folio_pfn(holder.folio), 1);
 	request.flags = DMB_CLAIM_QUICK;
+	request.timeout_ms = DMB_TEST_LONG_MS;
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), -EBUSY);
 	dmb_test_let_go(&holder);
 	fput(holder.file);

@@ -44,7 +44,7 @@ FIXTURE_SETUP(choice)
 FIXTURE_TEARDOWN(choice)
 {
 	dmb_write(DMB_RELEASE, ALL);
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 	claims_move_out(&self->tenants);
 	load_end();
 	EXPECT_UNCHANGED(&self->before);
@@ -130,13 +130,13 @@ TEST_F(choice, free_memory_comes_first)
 	nr = size / self->nr / pageblock;
 	before = disturbed();
 	ASSERT_EQ(0, claim("%zu*%zu", nr, pageblock));
-	EXPECT_EQ(nr * pageblock, claims_bytes());
+	EXPECT_EQ(nr * pageblock, dmb_claimed());
 	EXPECT_EQ(nr, in_map('C'));
 	TH_LOG("%zu pageblocks: %lu pages moved or reclaimed", nr, disturbed() - before);
 	EXPECT_EQ(before, disturbed());
 
 	ASSERT_EQ(0, claim("%zu", 4 * pageblock));
-	EXPECT_EQ((nr + 4) * pageblock, claims_bytes());
+	EXPECT_EQ((nr + 4) * pageblock, dmb_claimed());
 	EXPECT_EQ(before, disturbed());
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
@@ -154,7 +154,7 @@ TEST_F(choice, page_cache_comes_before_anonymous_memory)
 	cached = dmb_meminfo("Cached");
 	moved = load_vmstat("pgmigrate_success");
 	EXPECT_EQ(0, claim("%zu", size));
-	EXPECT_EQ(size, claims_bytes());
+	EXPECT_EQ(size, dmb_claimed());
 	moved = load_vmstat("pgmigrate_success") - moved;
 	TH_LOG("%zu MiB: %lu pages moved, %lld MiB of page cache dropped", size / MB,
 	       moved, (long long)(cached - dmb_meminfo("Cached")) / (long long)MB);
@@ -178,9 +178,9 @@ TEST_F(choice, pages_in_use_are_left_out)
 	then = dmb_frames(self->tenants.memory, self->tenants.size);
 	nr = load_area_bytes() / 2 / pageblock;
 	EXPECT_EQ(0, claim("%zu*%zu", nr, pageblock));
-	TH_LOG("%lu of %zu pageblocks", claims_bytes() / pageblock, nr);
+	TH_LOG("%lu of %zu pageblocks", dmb_claimed() / pageblock, nr);
 	/* Each of the references costs one. */
-	EXPECT_LE((nr - 8) * pageblock, claims_bytes());
+	EXPECT_LE((nr - 8) * pageblock, dmb_claimed());
 	now = dmb_frames(self->tenants.memory, self->tenants.size);
 	for (i = 0; i < 8; i++) {
 		size_t used = self->tenants.size / page / 8 * i;
@@ -212,13 +212,13 @@ TEST_F(choice, quick_claims_leave_the_hugetlb_pool_alone)
 	others = load_fragment(100, &wanted);
 	ASSERT_NE(NULL, others.start);
 	stalls = load_stalls();
-	err = claim("%zu*%zu@%#llx-%#llx quick", nr, pageblock,
+	err = claim("%zu*%zu@%#llx-%#llx quick=60000", nr, pageblock,
 		    (unsigned long long)self->block.base,
 		    (unsigned long long)(self->block.base + self->block.size));
-	TH_LOG("%s, %lu of %zu pageblocks", strerror(-err), claims_bytes() / pageblock, nr);
+	TH_LOG("%s, %lu of %zu pageblocks", strerror(-err), dmb_claimed() / pageblock, nr);
 	EXPECT_EQ(stalls, load_stalls());
 	/* Some of the pool's pages are in this block. */
-	EXPECT_LT(claims_bytes(), nr * pageblock);
+	EXPECT_LT(dmb_claimed(), nr * pageblock);
 	EXPECT_EQ(16, dmb_read_number(HUGEPAGES));
 	dmb_write(DMB_RELEASE, ALL);
 	load_release(&others);
@@ -244,14 +244,29 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 	ASSERT_LT(unused, size);
 	scanned = load_vmstat("pgscan_direct");
 	stalls = load_stalls();
-	err = claim("%zu quick", size);
+	err = claim("%zu quick=60000", size);
 	TH_LOG("%zu MiB: %s, %zu MiB were free", size / MB, strerror(-err), unused / MB);
 	EXPECT_TRUE(err == -ENOMEM || err == -EBUSY);
 	EXPECT_EQ(scanned, load_vmstat("pgscan_direct"));
 	EXPECT_EQ(stalls, load_stalls());
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 	load_free_hogs();
-	EXPECT_EQ(0, claim("%zu quick", 8 * MB));
+	EXPECT_EQ(0, claim("%zu quick=60000", 8 * MB));
+	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+}
+
+/* So much cannot be moved in the time that a quick claim has by default. */
+TEST_F(choice, quick_claims_give_up_early)
+{
+	size_t size = self->block.size - dmb_pageblock_size();
+	int err;
+
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	ASSERT_GT(load_ordinary_free(), size);
+	err = claim("%zu quick", size);
+	TH_LOG("%zu MiB: %s", size / MB, strerror(-err));
+	EXPECT_EQ(-ETIMEDOUT, err);
+	EXPECT_EQ(0, dmb_claimed());
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
@@ -267,13 +282,13 @@ TEST_F(choice, sub_ranges_are_obeyed)
 	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", page, base, end));
 	EXPECT_EQ(2, claims_of("debugfs", base, end, 0, &inside));
 	EXPECT_EQ(size + page, inside);
-	EXPECT_EQ(size + page, claims_bytes());
+	EXPECT_EQ(size + page, dmb_claimed());
 
 	/* One of two places in an odd range, and then none is left. */
 	EXPECT_EQ(0, dmb_write(DMB_RELEASE, ALL));
 	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", 20 * MB, base, end + page));
 	EXPECT_EQ(-EBUSY, claim("%zu@%#llx-%#llx", 20 * MB, base, end + page));
-	EXPECT_EQ(20 * MB, claims_bytes());
+	EXPECT_EQ(20 * MB, dmb_claimed());
 }
 
 TEST_F(choice, what_no_block_has_is_refused)
@@ -284,7 +299,7 @@ TEST_F(choice, what_no_block_has_is_refused)
 	EXPECT_EQ(-ENXIO, claim("%zu@%#llx-%#llx", 2 * MB, base - 8 * MB, base + MB));
 	EXPECT_EQ(-EINVAL, claim("%zu@%#llx-%#llx", 2 * MB, base, base + MB));
 	EXPECT_EQ(-EINVAL, claim("1*%zu@%#llx-%#llx", 2 * MB + 1, base, base + 4 * MB));
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 /* The calls of a published allocator of pages of 2 MiB, which others know */
@@ -301,7 +316,7 @@ TEST_F(choice, pages_for_a_media_stack)
 		 offset, length);
 	ASSERT_EQ(0, dmb_load_module(HUGEPAGES_DRIVER, params));
 	EXPECT_EQ(count, dmb_read_number("/sys/module/dmb_hugepages/parameters/allocated"));
-	EXPECT_EQ(count * 2 * MB, claims_bytes());
+	EXPECT_EQ(count * 2 * MB, dmb_claimed());
 	EXPECT_EQ(count, claims_of("dmb_hugepages", base, base + length, 2 * MB, &bytes));
 	EXPECT_EQ(count * 2 * MB, bytes);
 	EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_hugepages", 0));
@@ -310,7 +325,7 @@ TEST_F(choice, pages_for_a_media_stack)
 	snprintf(params, sizeof(params), "count=%zu offset=%zu length=%zu", 2 * length / MB,
 		 offset, length);
 	ASSERT_EQ(0, dmb_load_module(HUGEPAGES_DRIVER, params));
-	EXPECT_EQ(length, claims_bytes());
+	EXPECT_EQ(length, dmb_claimed());
 	EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_hugepages", 0));
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
@@ -324,7 +339,7 @@ TEST_F(choice, all_pageblocks_of_a_block)
 	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() / 4));
 	ASSERT_EQ(0, claim("%zu*%zu@%#llx-%#llx", 2 * nr, pageblock, base,
 			   base + self->block.size));
-	EXPECT_EQ(nr * pageblock, claims_bytes());
+	EXPECT_EQ(nr * pageblock, dmb_claimed());
 	EXPECT_EQ(nr, in_map('C'));
 	EXPECT_EQ(-EBUSY, claim("%zu*%zu@%#llx-%#llx", nr, pageblock, base,
 				base + self->block.size));

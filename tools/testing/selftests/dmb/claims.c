@@ -13,17 +13,6 @@
 #include "claims.h"
 #include "load.h"
 
-unsigned long claims_bytes(void)
-{
-	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	int i, nr = dmb_read_blocks(blocks);
-	unsigned long sum = 0;
-
-	for (i = 0; i < nr; i++)
-		sum += blocks[i].claimed;
-	return sum;
-}
-
 bool claims_choose_block(struct dmb_block *block, struct dmb_state *before)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];

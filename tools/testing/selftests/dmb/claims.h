@@ -25,9 +25,6 @@
 #define HUGEPAGES	"/proc/sys/vm/nr_hugepages"
 #define KSM		"/sys/kernel/mm/ksm"
 
-/* Bytes that are claimed in all blocks together */
-unsigned long claims_bytes(void);
-
 /*
  * For FIXTURE_SETUP(): load_begin(), and note the first block and the state. Return
  * false if memory cannot be claimed on this machine.

@@ -54,7 +54,7 @@ FIXTURE_TEARDOWN(area)
 	claims_move_out(&self->tenants);
 	load_end();
 	EXPECT_UNCHANGED(&self->before);
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 /* A CMA area stays online even while it is not in use. */
@@ -93,7 +93,7 @@ TEST_F(area, alloc_and_release)
 	snprintf(pages, sizeof(pages), "%llu",
 		 (unsigned long long)size / sysconf(_SC_PAGESIZE));
 	ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
-	EXPECT_EQ(size, claims_bytes());
+	EXPECT_EQ(size, dmb_claimed());
 	EXPECT_EQ(0, dmb_audit().violations);
 	/* All of the area: not while a part is taken */
 	EXPECT_NE(0, dmb_claim(self->base, self->size));
@@ -115,7 +115,7 @@ TEST_F(area, free_memory_comes_first)
 	moved = dmb_read_value("/proc/vmstat", "pgmigrate_success") - moved;
 	TH_LOG("%lu pages moved for %zu", moved, nr * size / page);
 	EXPECT_LT(moved, nr * size / page / 10);
-	EXPECT_EQ(nr * size, claims_bytes());
+	EXPECT_EQ(nr * size, dmb_claimed());
 	for (i = 0; i < nr; i++)
 		ASSERT_EQ(0, dmb_write(AREA "/free", pages));
 }
@@ -139,11 +139,11 @@ TEST_F(area, short_references_are_waited_for)
 	/* All of the area, so that there is no other range to try */
 	snprintf(pages, sizeof(pages), "%llu", (unsigned long long)(self->size / page));
 	EXPECT_NE(0, dmb_write(AREA "/alloc", pages));
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 
 	reader = claims_let_go_later(pipes);
 	EXPECT_EQ(0, dmb_write(AREA "/alloc", pages));
-	EXPECT_EQ(self->size, claims_bytes());
+	EXPECT_EQ(self->size, dmb_claimed());
 	waitpid(reader, NULL, 0);
 	close(pipes[0]);
 	close(pipes[1]);
@@ -163,10 +163,10 @@ TEST_F(area, other_areas_stay_apart)
 	snprintf(pages, sizeof(pages), "%llu", (unsigned long long)(size / page));
 	ASSERT_EQ(0, dmb_write(OTHER_AREA "/alloc", pages));
 	ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
-	EXPECT_EQ(size, claims_bytes());
+	EXPECT_EQ(size, dmb_claimed());
 	EXPECT_LE(dmb_meminfo("CmaFree"), total - size);
 	ASSERT_EQ(0, dmb_write(AREA "/free", pages));
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 	EXPECT_LE(dmb_meminfo("CmaFree"), total - size);
 	ASSERT_EQ(0, dmb_write(OTHER_AREA "/free", pages));
 }

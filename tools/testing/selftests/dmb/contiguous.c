@@ -51,7 +51,7 @@ FIXTURE_SETUP(owner)
 	self->before = dmb_note_state(true);
 	if (access(DMB_CLAIM, W_OK))
 		SKIP(return, "needs " DMB_CLAIM);
-	ASSERT_EQ(0, claims_bytes());
+	ASSERT_EQ(0, dmb_claimed());
 }
 
 FIXTURE_TEARDOWN(owner)
@@ -60,7 +60,7 @@ FIXTURE_TEARDOWN(owner)
 	dmb_write(HUGEPAGES, "0");
 	dmb_write(KSM "/run", "2");
 	EXPECT_UNCHANGED(&self->before);
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 /*
@@ -177,7 +177,7 @@ TEST_F_TIMEOUT(owner, claims_succeed, CLAIMS_TEST)
 			failed++;
 			continue;
 		}
-		EXPECT_EQ(size, claims_bytes());
+		EXPECT_EQ(size, dmb_claimed());
 		EXPECT_EQ(0, dmb_release(base, size));
 		total += size;
 	}
@@ -208,7 +208,7 @@ FIXTURE_TEARDOWN(range)
 {
 	load_end();
 	EXPECT_UNCHANGED(&self->before);
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 TEST_F(range, bad_ranges_are_refused)
@@ -255,7 +255,7 @@ TEST_F(range, overlapping_claims_are_refused)
 	EXPECT_EQ(-EBUSY, dmb_claim(base - PAGEBLOCK, 2 * PAGEBLOCK));
 	EXPECT_EQ(-EBUSY, dmb_claim(base + page, page));
 	EXPECT_EQ(-EINVAL, dmb_release(base, PAGEBLOCK));
-	EXPECT_EQ(2 * PAGEBLOCK, claims_bytes());
+	EXPECT_EQ(2 * PAGEBLOCK, dmb_claimed());
 	EXPECT_EQ(0, dmb_release(base, 2 * PAGEBLOCK));
 	EXPECT_EQ(-EINVAL, dmb_release(base, 2 * PAGEBLOCK));
 }
@@ -406,7 +406,7 @@ FIXTURE_TEARDOWN(folio)
 	dmb_folio_size(dmb_huge_page_size());
 	load_end();
 	EXPECT_UNCHANGED(&self->before);
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 TEST_F(folio, part_of_it_is_claimed)
@@ -595,7 +595,7 @@ TEST_F(range, poisoned_memory_is_not_claimed)
 	snprintf(pieces, sizeof(pieces), "100*64K@%#llx-%#llx",
 		 (unsigned long long)base, (unsigned long long)(base + PAGEBLOCK));
 	EXPECT_EQ(0, dmb_write(DMB_CLAIM, pieces));
-	EXPECT_EQ(PAGEBLOCK - 64 * 1024, claims_bytes());
+	EXPECT_EQ(PAGEBLOCK - 64 * 1024, dmb_claimed());
 	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
 	EXPECT_EQ(self->before.pageblocks, dmb_pageblocks());
 	EXPECT_EQ(0, dmb_claim(neighbour, PAGEBLOCK));
@@ -701,7 +701,7 @@ TEST_F(range, driver_takes_its_memory)
 	ASSERT_TRUE(claims_move_in(ANONYMOUS, &tenants, load_area_free() * 9 / 10));
 	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(0, claims_load_driver(base, size, false));
-		EXPECT_EQ(size, claims_bytes());
+		EXPECT_EQ(size, dmb_claimed());
 		EXPECT_TRUE(in_iomem(base, size, "dmb_owner"));
 		EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
 		/* The memory is the driver's to release. */

@@ -633,6 +633,17 @@ bool dmb_run_tool(const char *tool, const char *device)
 	return !system(command);
 }
 
+unsigned long dmb_claimed(void)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, nr = dmb_read_blocks(blocks);
+	unsigned long sum = 0;
+
+	for (i = 0; i < nr; i++)
+		sum += blocks[i].claimed;
+	return sum;
+}
+
 bool dmb_find_disk(const char *serial, char device[DMB_DEVICE_NAME])
 {
 	DIR *dir = opendir("/sys/block");

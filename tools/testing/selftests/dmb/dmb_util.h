@@ -163,6 +163,9 @@ int dmb_number_argument(int *argc, char ***argv, int otherwise);
 int dmb_claim(uint64_t base, uint64_t size);
 int dmb_release(uint64_t base, uint64_t size);
 
+/* Bytes that are claimed in all blocks together */
+unsigned long dmb_claimed(void);
+
 /* Have the free pages in the per-cpu lists of all CPUs go back to the blocks. */
 void dmb_drain_lists(void);
 

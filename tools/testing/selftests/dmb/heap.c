@@ -68,7 +68,7 @@ static int open_heap(void)
 		if (fd < 0)
 			continue;
 		if (!ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &data)) {
-			bool found = claims_bytes() >= MB;
+			bool found = dmb_claimed() >= MB;
 
 			close(data.fd);
 			if (found)
@@ -102,7 +102,7 @@ FIXTURE_TEARDOWN(heap)
 	}
 	load_end();
 	EXPECT_UNCHANGED(&self->before);
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 /* Allocate a buffer and map it. Return 0 or -errno. */
@@ -161,12 +161,12 @@ TEST_F(heap, buffers_are_zeroed_and_given_back)
 			memset(buffers[i].memory, 0x40 + i, size);
 			sum += (size + page - 1) / page * page;
 		}
-		EXPECT_EQ(sum, claims_bytes());
+		EXPECT_EQ(sum, dmb_claimed());
 		for (i = 0; i < NR_BUFFERS; i++) {
 			EXPECT_EQ(0, other_bytes(&buffers[i], 0x40 + i));
 			put_buffer(&buffers[i]);
 		}
-		EXPECT_EQ(0, claims_bytes());
+		EXPECT_EQ(0, dmb_claimed());
 	}
 	load_stop_churn(churn);
 	EXPECT_EQ(0, dmb_audit().violations);
@@ -191,11 +191,11 @@ TEST_F(heap, last_reference_gives_it_back)
 	}
 	close(pipes[0]);
 	put_buffer(&buffer);
-	EXPECT_EQ(2 * MB, claims_bytes());
+	EXPECT_EQ(2 * MB, dmb_claimed());
 	close(pipes[1]);
 	EXPECT_EQ(child, waitpid(child, &pipes[0], 0));
 	EXPECT_EQ(0, pipes[0]);
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 /* More than there is: an error, and nothing is lost. */
@@ -204,7 +204,7 @@ TEST_F(heap, too_large_a_buffer_is_refused)
 	struct buffer buffer;
 
 	EXPECT_NE(0, get_buffer(self->fd, load_area_bytes() + MB, &buffer));
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 static int xioctl(int fd, unsigned long request, void *data)
@@ -364,7 +364,7 @@ TEST_F(heap, camera_captures_into_buffers)
 	}
 	/* The driver has them. */
 	EXPECT_EQ(4 * ((FRAME + getpagesize() - 1) / getpagesize()) * getpagesize(),
-		  claims_bytes());
+		  dmb_claimed());
 	EXPECT_EQ(0, dmb_audit().violations);
 	ASSERT_EQ(0, xioctl(camera, VIDIOC_STREAMOFF, &type));
 	request.count = 0;

@@ -78,7 +78,7 @@ FIXTURE_TEARDOWN(journal)
 	if (self->mounted)
 		EXPECT_EQ(0, umount(DIRECTORY));
 	EXPECT_UNCHANGED(&self->before);
-	EXPECT_EQ(0, claims_bytes());
+	EXPECT_EQ(0, dmb_claimed());
 }
 
 /* Files that have one after the other of @data */
