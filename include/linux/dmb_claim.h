@@ -37,12 +37,22 @@ struct sg_table;
 /**
  * DMB_CLAIM_PROTECTED - flag: the kernel must not reach the memory either
  *
- * While it is claimed, it is not in the kernel's direct map, so that no bug and no
- * speculation of a CPU can read it. It cannot be mapped by dmb_claims_vmap(), and
- * dma_map_sgtable() needs %DMA_ATTR_SKIP_CPU_SYNC: CPU caches have nothing of the memory
- * any more. When it is released it is zeroed, so by then its protection by hardware, if it
- * has any, has to be off. -EOPNOTSUPP where the direct map does not have single pages:
- * on arm64, it has with rodata=full, which is the default.
+ * While it is claimed, it is not in the kernel's direct map, so that neither bugs nor
+ * speculation of a CPU can read it, and nobody can hibernate. CPU caches have nothing that
+ * is yet to be written to it.
+ *
+ * What reaches memory by the direct map must not get these pages. dma_map_sgtable(),
+ * dma_unmap_sgtable() and the functions that sync need %DMA_ATTR_SKIP_CPU_SYNC, and a device
+ * that can address the memory. dmb_claims_vmap() refuses. User space may get them by
+ * remap_pfn_range(), but not as pages, since the kernel would copy these for it.
+ *
+ * The memory is zeroed when it is released, so by then its protection by hardware, if it
+ * has any, has to be off. Taking pages out of the direct map takes some time for each page,
+ * and large pages of the direct map may stay split afterwards.
+ *
+ * x86-64, arm64, riscv64 and s390 have this, arm64 unless rodata=on or rodata=off is on the
+ * command line. Where the direct map cannot do without single pages, dmb_claim() fails with
+ * -EOPNOTSUPP.
  */
 #define DMB_CLAIM_PROTECTED	BIT(2)
 
@@ -59,8 +69,9 @@ struct sg_table;
  *		%DMB_CLAIM_QUICK
  * @cancelled: false; see dmb_cancel()
  * @poisoned: if not NULL, called with @data and a physical address if hardware reports
- *	      the page there as broken, until dmb_release() returns; with a spinlock held
- *	      and interrupts disabled, so that it may queue work, but not call back
+ *	      the page there as broken, until dmb_release() returns, and maybe before
+ *	      dmb_claim() does. Holds a spinlock, with interrupts disabled, that CMA takes,
+ *	      too. It may queue work, but not print, call back, or take locks.
  * @data: for @poisoned
  *
  * For exactly the range [base, base + size), @start is base, @end is base + size and

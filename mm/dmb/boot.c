@@ -345,7 +345,7 @@ static void __init dmb_settle_request(const struct dmb *request)
 	dmb_settle_run(request, &run, verdict);
 }
 
-/* The ranges that were asked for, whatever became of them */
+/* The ranges of page frames that were asked for, whatever became of them */
 static struct range *dmb_asked __ro_after_init;
 static unsigned int dmb_nr_asked __ro_after_init;
 
@@ -358,7 +358,7 @@ static void __init dmb_remember_requests(void)
 		return;
 	for (i = 0; i < dmb_requests.nr; i++) {
 		dmb_asked[i].start = dmb_requests.block[i]->start_pfn;
-		dmb_asked[i].end = dmb_requests.block[i]->end_pfn;
+		dmb_asked[i].end = dmb_requests.block[i]->end_pfn - 1;
 	}
 	dmb_nr_asked = dmb_requests.nr;
 }
@@ -376,7 +376,7 @@ bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn)
 	unsigned int i;
 
 	for (i = 0; i < dmb_nr_asked; i++)
-		if (dmb_asked[i].start < end_pfn && start_pfn < dmb_asked[i].end)
+		if (dmb_asked[i].start < end_pfn && start_pfn <= dmb_asked[i].end)
 			return true;
 	return false;
 }

@@ -196,8 +196,8 @@ int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 	int err = 0;
 
 	INIT_LIST_HEAD(&search->parts);
-	/* Small units would be many. */
-	search->unit = clamp(roundup_pow_of_two(nr_pages),
+	/* Small units would be many. In an area, large ones would waste what they round up. */
+	search->unit = clamp(roundup_pow_of_two(area ? min(nr_pages, align) : nr_pages),
 			     max(1UL, SZ_64K / PAGE_SIZE), pageblock_nr_pages);
 	search->nr_pages = nr_pages;
 	search->align = align;

@@ -23,6 +23,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 #include <linux/vmalloc.h>
 #include <asm/tlbflush.h>
 
@@ -33,14 +34,12 @@
 /* A claim that is quick takes no longer, unless it has a deadline of its own. */
 #define DMB_QUICK_MS	10
 
-/* Quick attempts may fail in so many places in a row. */
-#define DMB_MAX_QUICK_FAILURES	16
-
 /**
  * struct dmb_claim - a range that an owner has, or is about to have
  * @pfns: the page frames, in dmb_claims
  * @dmb: the block that it is in
  * @taken: its pages are the owner's
+ * @protected: its pages are not in the direct map
  * @flags: of its request
  * @poisoned: of its request
  * @data: of its request
@@ -51,6 +50,7 @@ struct dmb_claim {
 	struct interval_tree_node pfns;
 	struct dmb *dmb;
 	bool taken;
+	bool protected;
 	unsigned int flags;
 	void (*poisoned)(void *data, phys_addr_t address);
 	void *data;
@@ -241,50 +241,110 @@ static void dmb_zero_claim(const struct dmb_claim *claim)
 	}
 }
 
-/* Gives the pages back to the kernel's direct map, or some of them: they are there. */
+/* While memory is saved to disk, none is protected, and the other way round. */
+static unsigned int dmb_nr_protected;
+static bool dmb_hibernating;
+
+/* Hibernation would map what is not mapped, and save it. */
+static int dmb_pm_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	if (action == PM_HIBERNATION_PREPARE && dmb_nr_protected)
+		return notifier_from_errno(-EBUSY);
+	if (action == PM_HIBERNATION_PREPARE)
+		dmb_hibernating = true;
+	else if (action == PM_POST_HIBERNATION)
+		dmb_hibernating = false;
+	return NOTIFY_OK;
+}
+
+/* Gives pages back to the kernel's direct map, from the first one to @end_pfn. */
 static void dmb_unprotect_claim(const struct dmb_claim *claim, unsigned long end_pfn)
 {
 	unsigned long pfn;
 
-	/* What was not to be seen before is not to be seen now. */
 	for (pfn = dmb_claim_start(claim); pfn < end_pfn; pfn++) {
-		WARN_ON_ONCE(set_direct_map_default_noflush(pfn_to_page(pfn)));
-		clear_highpage(pfn_to_page(pfn));
+		struct page *page = pfn_to_page(pfn);
+
+		/* Nobody is to read what is broken, not even by speculation. */
+		if (PageHWPoison(page) ||
+		    WARN_ON_ONCE(set_direct_map_default_noflush(page)))
+			continue;
+		/* What was not to be seen before is not to be seen now. */
+		clear_highpage(page);
 		cond_resched();
 	}
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	dmb_nr_protected--;
 }
 
-/* Takes the pages out of the kernel's direct map, and what caches have of them. */
+/* Takes pages out of the kernel's direct map; -EOPNOTSUPP if they are still there. */
 static int dmb_protect_claim(const struct dmb_claim *claim)
 {
 	unsigned long pfn, start_pfn = dmb_claim_start(claim);
 	unsigned long start = (unsigned long)page_address(pfn_to_page(start_pfn));
 	int err = 0;
 
+	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
+		if (dmb_hibernating)
+			return -EBUSY;
+		dmb_nr_protected++;
+	}
+	/* Devices are not to get the zeroes over their data. */
 	arch_dma_prep_coherent(pfn_to_page(start_pfn), PFN_PHYS(dmb_claim_pages(claim)));
 	for (pfn = start_pfn; !err && pfn < dmb_claim_end(claim); pfn++) {
 		err = set_direct_map_invalid_noflush(pfn_to_page(pfn));
+		if (!err && kernel_page_present(pfn_to_page(pfn)))
+			err = -EOPNOTSUPP;
 		cond_resched();
 	}
 	if (err)
-		dmb_unprotect_claim(claim, pfn - 1);
+		dmb_unprotect_claim(claim, pfn);
 	flush_tlb_kernel_range(start, start + PFN_PHYS(dmb_claim_pages(claim)));
 	return err;
 }
 
-/* The pages are there: now they are the owner's. */
-static void dmb_finish_claim(struct dmb_claim *claim)
+/* The pages are there: now they are the owner's, who is told if one breaks. */
+static void dmb_own_claim(struct dmb_claim *claim)
 {
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	claim->taken = true;
+	dmb_count_claimed(claim->dmb, dmb_claim_pages(claim));
+}
+
+/* Has a page broken before that? */
+static bool dmb_claim_broken(const struct dmb_claim *claim)
+{
+	unsigned long pfn;
+
+	for (pfn = dmb_claim_start(claim); pfn < dmb_claim_end(claim); pfn++)
+		if (PageHWPoison(pfn_to_page(pfn)))
+			return true;
+	return false;
+}
+
+/* Makes of the pages what the owner wants. */
+static int dmb_finish_claim(struct dmb_claim *claim)
+{
+	int err;
+
+	if (dmb_claim_broken(claim))
+		return -EHWPOISON;
+	if (!(claim->flags & DMB_CLAIM_UNZEROED))
+		dmb_zero_claim(claim);
+	if (claim->flags & DMB_CLAIM_PROTECTED) {
+		err = dmb_protect_claim(claim);
+		if (err)
+			return err;
+		claim->protected = true;
+	}
 	dmb_name_resource(&claim->resource, claim->owner, dmb_claim_start(claim),
 			  dmb_claim_end(claim));
 	if (insert_resource(&claim->dmb->resource, &claim->resource))
 		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
 			dmb_first_byte(dmb_claim_start(claim)),
 			dmb_last_byte(dmb_claim_end(claim)), claim->owner);
-
-	guard(spinlock_irqsave)(&dmb_claims_lock);
-	claim->taken = true;
-	dmb_count_claimed(claim->dmb, dmb_claim_pages(claim));
+	return 0;
 }
 
 /* How to try to get a range that has not been chosen yet */
@@ -329,16 +389,12 @@ static int dmb_claim_at(const struct dmb_request *request, unsigned long start_p
 		dmb_end_claim(claim);
 		return err;
 	}
-	if (!(request->flags & DMB_CLAIM_UNZEROED))
-		dmb_zero_claim(claim);
-	if (request->flags & DMB_CLAIM_PROTECTED)
-		err = dmb_protect_claim(claim);
+	dmb_own_claim(claim);
+	err = dmb_finish_claim(claim);
 	if (err) {
-		free_contig_range(attempt->start_pfn, PHYS_PFN(request->size));
-		dmb_end_claim(claim);
+		dmb_release(claim);
 		return err;
 	}
-	dmb_finish_claim(claim);
 	*result = claim;
 	return 0;
 }
@@ -367,6 +423,9 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 			got++;
 			failures = 0;
 		} else if (dmb_try_elsewhere(*err)) {
+			/* The others may be had at another time. */
+			if (*err == -EHWPOISON)
+				*err = -EBUSY;
 			pfn = attempt->busy_pfn;
 			end_pfn = pfn + 1;
 			failures++;
@@ -487,12 +546,12 @@ static bool dmb_request_exact(const struct dmb_request *request)
  *
  * Then all pages of the range are the caller's, each with one reference, and
  * zeroed, unless the caller does not want that. The pageblocks keep their
- * type. Outside of highmem, the pages stay in the kernel's direct map, which
- * is cached: the zeroes may still be in CPU caches, as may what earlier users
- * wrote. So before the first access by a device that does not snoop the
- * caches, and before the first one by a mapping that is not cached, the driver
- * has dma_map_sgtable() write them to memory, with %DMA_BIDIRECTIONAL or
- * %DMA_TO_DEVICE. With %DMA_FROM_DEVICE they may be thrown away, and what the
+ * type. Outside of highmem, the pages stay in the kernel's direct map, unless
+ * %DMB_CLAIM_PROTECTED was asked for. It is cached: the zeroes may still be in
+ * CPU caches, as may what earlier users wrote. So before the first access by a
+ * device that does not snoop the caches, and before the first one by a mapping
+ * that is not cached, the driver has dma_map_sgtable() write them to memory,
+ * with %DMA_BIDIRECTIONAL or %DMA_TO_DEVICE. With %DMA_FROM_DEVICE they may be thrown away, and what the
  * device does not write is then what other processes had there.
  *
  * Drivers need no lock of their own to call this, for whatever ranges.
@@ -505,25 +564,26 @@ static bool dmb_request_exact(const struct dmb_request *request)
  *
  * Return: the claim, for dmb_release(), or an ERR_PTR():
  *
- * * -EOPNOTSUPP - The kernel has no support for blocks. Memory of a node below
- *   /reserved-memory is then reserved, and the driver's without a claim; other
- *   memory is not.
+ * * -EOPNOTSUPP - The kernel has no support for blocks: CONFIG_DMB is not set.
+ *   Memory of a node below /reserved-memory is then reserved, and the driver's
+ *   without a claim; other memory is not. With CONFIG_DMB: this machine has no
+ *   %DMB_CLAIM_PROTECTED, and the memory is not the driver's.
  * * -EINVAL - The request makes no sense: @size is 0 or, like @align, not a
  *   multiple of PAGE_SIZE; the range is smaller than the size; if it is the
- *   size, its beginning is not aligned, or nobody has asked for a block there;
- *   unknown flags.
+ *   size, its beginning is not aligned, or no valid request for a block has had
+ *   any of it; unknown flags.
  * * -ENXIO - No block has such a range, and none will have. A block may be
  *   smaller than what was asked for, or in several pieces, as the kernel log
  *   says. The memory belongs to others.
  * * -EHWPOISON - A page of this range is broken. dmb_claim_several() can have
  *   the others, in smaller pieces.
- * * -EBUSY - It overlaps another claim, pages in use did not move in time, or
- *   somebody tries to take part of it offline. Try again later, or claim
+ * * -EBUSY - It overlaps another claim, pages in use did not move in time,
+ *   somebody tries to take part of it offline or, with %DMB_CLAIM_PROTECTED, the
+ *   machine is about to hibernate. Try again later, or claim
  *   other memory. The log says what was in the way of a range.
  * * -ENOMEM - There is no room for its pages elsewhere, and they cannot be
  *   reclaimed, or not with %DMB_CLAIM_QUICK.
  * * -ENODEV - Part of it is offline. Try again when it is online.
- * * -EOPNOTSUPP - This machine has no %DMB_CLAIM_PROTECTED.
  * * -ETIMEDOUT, -ECANCELED - The deadline has passed; dmb_cancel() was called.
  * * -EINTR - The task has got a fatal signal.
  */
@@ -612,14 +672,14 @@ void dmb_release(struct dmb_claim *claim)
 {
 	unsigned long nr_pages = dmb_claim_pages(claim);
 
+	if (claim->protected)
+		dmb_unprotect_claim(claim, dmb_claim_end(claim));
 	/* Others cannot claim it yet. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		claim->taken = false;
 
 	if (claim->resource.parent)
 		remove_resource(&claim->resource);
-	if (claim->flags & DMB_CLAIM_PROTECTED)
-		dmb_unprotect_claim(claim, dmb_claim_end(claim));
 	free_contig_range(dmb_claim_start(claim), nr_pages);
 	/* Reclaim would take pages that are counted nowhere for reclaimable. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
@@ -756,7 +816,7 @@ void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr, pgprot_t
 	void *address;
 
 	for (i = 0; i < nr; i++) {
-		if (claims[i]->flags & DMB_CLAIM_PROTECTED)
+		if (claims[i]->protected)
 			return NULL;
 		nr_pages += dmb_claim_pages(claims[i]);
 	}
@@ -885,8 +945,10 @@ static int __init dmb_claim_init(void)
 				    &dmb->resource))
 			pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
 	}
-	if (dmb_blocks.nr)
+	if (dmb_blocks.nr) {
 		hotplug_memory_notifier(dmb_memory_event, DEFAULT_CALLBACK_PRI);
+		pm_notifier(dmb_pm_event, 0);
+	}
 	return 0;
 }
 subsys_initcall(dmb_claim_init);

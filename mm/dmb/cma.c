@@ -5,7 +5,6 @@
  */
 
 #include <linux/cma.h>
-#include <linux/dma-map-ops.h>
 #include <linux/dmb.h>
 #include <linux/memblock.h>
 #include <linux/memory.h>
@@ -152,10 +151,9 @@ static int dmb_add_heap(struct cma *cma, void *add)
 	int (*fn)(struct cma *cma, void *data) = add;
 	int err;
 
-	/* Without a bitmap, an area could not be activated. The default one is a heap. */
+	/* Without a bitmap, an area could not be activated. */
 	if (!dmb_area_designated(cma) || !cma->bitmap ||
-	    test_bit(cma - cma_areas, dmb_hugetlb_areas) ||
-	    cma == dev_get_cma_area(NULL))
+	    test_bit(cma - cma_areas, dmb_hugetlb_areas))
 		return 0;
 	err = fn(cma, NULL);
 	if (err)
@@ -237,8 +235,9 @@ static int dmb_take_in_area(struct cma *cma, unsigned long pfn, unsigned long co
 	attempt->start_pfn = pfn;
 	attempt->end_pfn = pfn + count;
 	attempt->busy_pfn = pfn;
+	/* Somebody else was faster: there is nothing to wait for. */
 	if (!dmb_mark_area(cma, pfn, count))
-		return -EBUSY;
+		return -EAGAIN;
 	err = dmb_take(attempt);
 	if (err)
 		dmb_unmark_area(cma, pfn, count);
@@ -246,43 +245,58 @@ static int dmb_take_in_area(struct cma *cma, unsigned long pfn, unsigned long co
 }
 
 /*
- * Tries places in an area: the cheapest to empty first; small ones in their order, so
- * that they leave room for large ones. If it has to wait, it does so in a few places.
+ * Tries places in an area. With @search, the cheapest to empty come first. Returns 0,
+ * the last error, or -ENOSPC if there is no place: none that begins at a multiple of what
+ * the search looks at, if that is how it was looked for.
+ */
+static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int order,
+			  struct dmb_attempt *attempt, struct dmb_search *search)
+{
+	const unsigned int most = attempt->quick ? DMB_MAX_QUICK_FAILURES :
+						   DMB_MAX_FAILURES;
+	unsigned long pfn = cma->base_pfn;
+	unsigned int failures = 0;
+	int err = -ENOSPC;
+
+	while (failures < most) {
+		pfn = search ? dmb_search_next(search) :
+			       dmb_next_in_area(cma, pfn, count, order);
+		if (pfn == DMB_NO_PFN)
+			break;
+		err = dmb_take_in_area(cma, pfn, count, attempt);
+		if (!err)
+			break;
+		if (err != -EAGAIN && (err == -ENOMEM || !dmb_try_elsewhere(err)))
+			break;
+		failures += err != -EAGAIN;
+		/* Other places with the same page would fail, too. */
+		pfn = attempt->busy_pfn + (1UL << cma->order_per_bit);
+		if (search)
+			dmb_search_exclude(search, attempt->busy_pfn, pfn);
+	}
+	return err == -EAGAIN ? -EBUSY : err;
+}
+
+/*
+ * The cheapest place of an area, or the first one: small buffers stay close together, so
+ * that they leave room for large ones.
  */
 static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int order,
 			struct dmb_attempt *attempt)
 {
-	const unsigned int most = attempt->quick ? UINT_MAX : DMB_MAX_FAILURES;
-	const bool cheapest = count >= SZ_64K / PAGE_SIZE;
-	unsigned long pfn = cma->base_pfn;
+	const gfp_t gfp = (attempt->gfp & GFP_KERNEL) | __GFP_NOWARN;
 	struct dmb_search search;
-	unsigned int failures;
-	int err = 0;
+	int err = -ENOSPC;
 
-	if (cheapest)
-		err = dmb_search_begin(&search, cma->base_pfn, cma->base_pfn + cma->count,
-				       count, 1UL << order,
-				       (attempt->gfp & GFP_KERNEL) | __GFP_NOWARN, cma);
-	if (!err)
-		err = -ENOMEM;
-	else
-		pfn = DMB_NO_PFN;
-	for (failures = 0; pfn != DMB_NO_PFN && failures < most; failures++) {
-		pfn = cheapest ? dmb_search_next(&search) :
-				 dmb_next_in_area(cma, pfn, count, order);
-		if (pfn == DMB_NO_PFN)
-			break;
-		err = dmb_take_in_area(cma, pfn, count, attempt);
-		if (err == -ENOMEM || !dmb_try_elsewhere(err))
-			break;
-		/* Other places with the same page would fail, too. */
-		pfn = attempt->busy_pfn + (1UL << cma->order_per_bit);
-		if (cheapest)
-			dmb_search_exclude(&search, attempt->busy_pfn, pfn);
-	}
-	if (cheapest)
+	if (count >= SZ_64K / PAGE_SIZE) {
+		if (!dmb_search_begin(&search, cma->base_pfn, cma->base_pfn + cma->count,
+				      count, 1UL << order, gfp, cma))
+			err = dmb_try_places(cma, count, order, attempt, &search);
 		dmb_search_end(&search);
-	return err;
+	}
+	if (err == -ENOSPC)
+		err = dmb_try_places(cma, count, order, attempt, NULL);
+	return err == -ENOSPC ? -ENOMEM : err;
 }
 
 /**

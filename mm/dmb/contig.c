@@ -186,29 +186,45 @@ bool dmb_online(unsigned long start_pfn, unsigned long end_pfn)
 	return true;
 }
 
+/* Keeps a file system mounted. Its inodes alone would not. */
+static bool dmb_keep_mounted(struct super_block *sb)
+{
+	if (!down_read_trylock(&sb->s_umount))
+		return false;
+	if (sb->s_root && sb->s_flags & SB_BORN && !(sb->s_flags & SB_DYING))
+		return true;
+	up_read(&sb->s_umount);
+	return false;
+}
+
 /*
- * Writes the data of a folio of page cache to where they belong, with those around it
- * in the file, and waits for that. A journal that has them commits first.
+ * Begins to write the data of a folio of page cache to where they belong, with those
+ * around it in the file: @bytes in all, a power of two. A journal that has them commits
+ * first.
  */
-static void dmb_write_back(struct folio *folio)
+static void dmb_write_back(struct folio *folio, size_t bytes)
 {
 	struct address_space *mapping;
+	struct super_block *sb = NULL;
 	struct inode *inode = NULL;
-	loff_t first = 0;
+	loff_t first;
 
 	folio_lock(folio);
 	mapping = folio_mapping(folio);
-	if (mapping && !folio_test_swapbacked(folio)) {
+	if (mapping && !folio_test_swapbacked(folio) &&
+	    dmb_keep_mounted(mapping->host->i_sb)) {
+		sb = mapping->host->i_sb;
 		inode = igrab(mapping->host);
-		first = round_down(folio_pos(folio), DMB_WRITE_BYTES);
 	}
+	first = round_down(folio_pos(folio), bytes);
 	folio_unlock(folio);
 
-	if (!inode)
-		return;
-	filemap_write_and_wait_range(inode->i_mapping, first,
-				     first + DMB_WRITE_BYTES - 1);
-	iput(inode);
+	if (inode) {
+		filemap_fdatawrite_range(inode->i_mapping, first, first + bytes - 1);
+		iput(inode);
+	}
+	if (sb)
+		up_read(&sb->s_umount);
 }
 
 /*
@@ -293,16 +309,18 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	if (attempt)
 		attempt->drained = true;
 
+	/* All at once, before the first one is waited for */
+	list_for_each_entry(folio, folios, lru)
+		if (!folio_test_hugetlb(folio) && !__folio_test_movable(folio) &&
+		    folio_is_file_lru(folio) && folio_test_dirty(folio))
+			dmb_write_back(folio, folio_size(folio));
+
 	list_for_each_entry_safe(folio, next, folios, lru) {
 		if (folio_test_hugetlb(folio) || __folio_test_movable(folio) ||
 		    folio_test_unevictable(folio) || dmb_unswappable(folio))
 			continue;
-		if (folio_is_file_lru(folio)) {
-			if (folio_test_dirty(folio))
-				dmb_write_back(folio);
-			/* Or somebody else has begun to. */
+		if (folio_is_file_lru(folio))
 			folio_wait_writeback(folio);
-		}
 		if (nr < ARRAY_SIZE(pfns))
 			pfns[nr++] = folio_pfn(folio);
 		list_move(&folio->lru, &reclaimable);
@@ -384,9 +402,8 @@ static const char *const dmb_obstacle_texts[DMB_NR_OBSTACLES] = {
 	[DMB_HUGETLB] = "a hugetlb page that there is no room for elsewhere",
 	[DMB_WRITEBACK] = "under writeback",
 	[DMB_PINNED] = "pinned, as for direct I/O",
-	[DMB_FILE_SYSTEM] = "in use by a file system, as for a transaction of its journal",
-	[DMB_CACHE_HELD] = "in use, page cache that is held as by splice() or sendfile()",
-	[DMB_ANON_HELD] = "in use, anonymous memory that is held as by vmsplice()",
+	[DMB_CACHE_HELD] = "in use, page cache that its file system holds, or as splice() does",
+	[DMB_ANON_HELD] = "in use, anonymous memory that is held as vmsplice() does",
 	[DMB_OFF_LIST] = "isolated from its list by somebody else",
 };
 
@@ -403,7 +420,6 @@ static const char *const dmb_obstacle_names[DMB_NR_OBSTACLES] = {
 	[DMB_HUGETLB] = "hugetlb",
 	[DMB_WRITEBACK] = "writeback",
 	[DMB_PINNED] = "pinned",
-	[DMB_FILE_SYSTEM] = "file_system",
 	[DMB_CACHE_HELD] = "cache_held",
 	[DMB_ANON_HELD] = "anon_held",
 	[DMB_OFF_LIST] = "off_list",
@@ -445,9 +461,7 @@ static enum dmb_obstacle dmb_what_is_busy(struct page *page, unsigned int migrat
 		return DMB_PINNED;
 	if (!folio_test_lru(folio) && !__folio_test_movable(folio))
 		return DMB_OFF_LIST;
-	if (folio_test_swapbacked(folio))
-		return DMB_ANON_HELD;
-	return folio_test_private(folio) ? DMB_FILE_SYSTEM : DMB_CACHE_HELD;
+	return folio_test_anon(folio) ? DMB_ANON_HELD : DMB_CACHE_HELD;
 }
 
 /* Says what was in the way, in the log only if an owner is told that it failed. */
@@ -472,7 +486,7 @@ static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_p
 }
 
 static void dmb_find_obstacle(struct dmb_attempt *attempt, unsigned long start_pfn,
-			    unsigned long end_pfn, unsigned int migratetype, int err)
+			      unsigned long end_pfn, unsigned int migratetype, int err)
 {
 	const bool online = dmb_online(start_pfn, end_pfn);
 	unsigned long pfn = start_pfn;
@@ -496,14 +510,15 @@ static void dmb_find_obstacle(struct dmb_attempt *attempt, unsigned long start_p
 }
 
 /*
- * Writes what keeps a file system from letting go of a folio. Each folio that is in the
- * way has that done for it once, so it does not count as a round: there may be many files.
+ * Writes what keeps a file system from letting go of a folio. That is done once for each
+ * folio that is in the way, so it does not count as a round: there may be many files.
  */
 static bool dmb_write_in_the_way(struct dmb_attempt *attempt, unsigned long start_pfn,
 				 unsigned long end_pfn)
 {
 	struct folio *folio;
 	unsigned long pfn;
+	bool private;
 
 	if (!attempt || !gfp_has_io_fs(current_gfp_context(attempt->gfp)))
 		return false;
@@ -511,12 +526,17 @@ static bool dmb_write_in_the_way(struct dmb_attempt *attempt, unsigned long star
 	if (pfn >= end_pfn || pfn < attempt->written_pfn)
 		return false;
 	folio = page_folio(pfn_to_page(pfn));
-	if (!folio_test_private(folio) || !folio_try_get(folio))
+	if (!folio_try_get(folio))
 		return false;
-	attempt->written_pfn = pfn + 1;
-	dmb_write_back(folio);
+	/* It may have become another one's page before there was a reference. */
+	private = page_folio(pfn_to_page(pfn)) == folio && folio_test_private(folio);
+	if (private) {
+		attempt->written_pfn = pfn + 1;
+		dmb_write_back(folio, DMB_WRITE_BYTES);
+		folio_wait_writeback_killable(folio);
+	}
 	folio_put(folio);
-	return true;
+	return private;
 }
 
 /* Does it make sense to wait for what is in the way, and to try again? */
@@ -598,6 +618,7 @@ int dmb_take(struct dmb_attempt *attempt)
 	attempt->task = current;
 	attempt->busy_pfn = attempt->start_pfn;
 	attempt->isolated = false;
+	attempt->drained = false;
 	attempt->poisoned = false;
 	attempt->written_pfn = 0;
 	err = dmb_wait_for_neighbours(attempt);

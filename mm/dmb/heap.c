@@ -13,6 +13,7 @@
 #include <linux/ctype.h>
 #include <linux/dmb.h>
 #include <linux/kernel.h>
+#include <linux/memblock.h>
 #include <linux/string.h>
 
 #include "../cma.h"
@@ -40,7 +41,8 @@ static const char * __init dmb_parse_heap_name(const char *text, size_t len, cha
 			return "a name has only letters, digits, - and _";
 	memcpy(name, text, len);
 	name[len] = '\0';
-	return NULL;
+	/* That is the heap of ordinary memory. */
+	return strcmp(name, "system") ? NULL : "there is a heap of that name";
 }
 
 /**
@@ -103,6 +105,9 @@ static const char * __init dmb_declare_heap(struct dmb_heap_request *request)
 		return "is not in a block";
 	if (!IS_ALIGNED(request->base | request->size, CMA_MIN_ALIGNMENT_BYTES))
 		return "is not made of whole pageblocks";
+	/* That would not become a part of the block. */
+	if (memblock_is_region_reserved(request->base, request->size))
+		return "has memory that is reserved";
 	if (dmb_area_exists(PHYS_PFN(request->base),
 			    PHYS_PFN(request->base + request->size)))
 		return "has memory of another CMA area";

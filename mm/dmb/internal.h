@@ -85,7 +85,7 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);
 
-/* What is in the way of an attempt */
+/* What is in the way of an attempt, as /sys/kernel/debug/dmb/obstacles has it */
 enum dmb_obstacle {
 	DMB_OFFLINE,
 	DMB_ISOLATED,
@@ -98,7 +98,6 @@ enum dmb_obstacle {
 	DMB_HUGETLB,
 	DMB_WRITEBACK,
 	DMB_PINNED,
-	DMB_FILE_SYSTEM,
 	DMB_CACHE_HELD,
 	DMB_ANON_HELD,
 	DMB_OFF_LIST,
@@ -150,6 +149,9 @@ static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 
 /* Others may wait in vain in so many places in a row. */
 #define DMB_MAX_FAILURES	4
+
+/* Quick attempts may fail in so many. */
+#define DMB_MAX_QUICK_FAILURES	16
 
 int dmb_take(struct dmb_attempt *attempt);
 void dmb_wake_attempts(void);

@@ -220,7 +220,8 @@ TEST_F(range, bad_ranges_are_refused)
 	EXPECT_EQ(-EINVAL, dmb_claim(base, PAGEBLOCK + 1));
 	EXPECT_EQ(-ENXIO, dmb_claim(base - PAGEBLOCK, 2 * PAGEBLOCK));
 	EXPECT_EQ(-ENXIO, dmb_claim(end - PAGEBLOCK, 2 * PAGEBLOCK));
-	EXPECT_EQ(-EINVAL, dmb_claim(0, PAGEBLOCK));
+	if (base)
+		EXPECT_EQ(-EINVAL, dmb_claim(0, PAGEBLOCK));
 	EXPECT_EQ(-EINVAL, dmb_claim(base, -PAGEBLOCK));
 	EXPECT_EQ(-EINVAL, dmb_release(base, PAGEBLOCK));
 	EXPECT_EQ(-EINVAL, dmb_write(DMB_CLAIM, "M"));

@@ -25,6 +25,7 @@
 #include "load.h"
 
 #define HEAPS		"/dev/dma_heap"
+#define CMA		"/sys/kernel/debug/cma"
 #define NR_BUFFERS	8
 #define ROUNDS		10
 
@@ -33,6 +34,9 @@
 #define HEIGHT		360
 #define FRAME		(WIDTH * HEIGHT * 3)
 #define NR_FRAMES	12
+
+/* One camera, whose memory has to be contiguous */
+#define VIVID_OPTIONS	"n_devs=1 node_types=0x1 num_inputs=1 input_types=0 allocators=1"
 
 struct buffer {
 	int fd;
@@ -44,11 +48,12 @@ FIXTURE(heap)
 {
 	struct dmb_state before;
 	struct tenants tenants;
+	size_t size;
 	int fd;
 };
 
-/* The first heap that takes its memory out of blocks */
-static int open_heap(void)
+/* The first heap that takes its memory out of blocks, and its size, or 0 */
+static int open_heap(size_t *size)
 {
 	DIR *dir = opendir(HEAPS);
 	struct dirent *entry;
@@ -71,6 +76,8 @@ static int open_heap(void)
 			bool found = dmb_claimed() >= MB;
 
 			close(data.fd);
+			snprintf(path, sizeof(path), CMA "/%s/count", entry->d_name);
+			*size = dmb_read_number(path) * sysconf(_SC_PAGESIZE);
 			if (found)
 				break;
 		}
@@ -86,7 +93,7 @@ FIXTURE_SETUP(heap)
 {
 	load_begin();
 	self->before = dmb_note_state(true);
-	self->fd = open_heap();
+	self->fd = open_heap(&self->size);
 	if (self->fd < 0)
 		SKIP(return, "no DMA-BUF heap has memory in blocks");
 	/* Its memory is in use when buffers are allocated. */
@@ -198,6 +205,25 @@ TEST_F(heap, last_reference_gives_it_back)
 	EXPECT_EQ(0, dmb_claimed());
 }
 
+/* Buffers whose size is not a power of two are next to each other, as far as alignment goes. */
+TEST_F(heap, buffers_fill_it)
+{
+	size_t size = 3 * MB, nr = 0, i;
+	struct buffer *buffers;
+
+	if (!self->size)
+		SKIP(return, "needs CONFIG_CMA_DEBUGFS");
+	buffers = calloc(self->size / size + 1, sizeof(*buffers));
+	ASSERT_NE(NULL, buffers);
+	while (nr <= self->size / size && !get_buffer(self->fd, size, &buffers[nr]))
+		nr++;
+	TH_LOG("%zu buffers of 3 MiB in %zu MiB", nr, self->size / MB);
+	EXPECT_EQ(nr, self->size / size);
+	for (i = 0; i < nr; i++)
+		put_buffer(&buffers[i]);
+	free(buffers);
+}
+
 /* More than there is: an error, and nothing is lost. */
 TEST_F(heap, too_large_a_buffer_is_refused)
 {
@@ -224,8 +250,7 @@ static int open_camera(void)
 	char path[32];
 	int i, fd;
 
-	if (access("/sys/module/vivid", F_OK) &&
-	    system("modprobe vivid n_devs=1 node_types=0x1 num_inputs=1 input_types=0 allocators=1 2>/dev/null"))
+	if (access("/sys/module/vivid", F_OK) && system("modprobe vivid " VIVID_OPTIONS))
 		return -1;
 	/* udev, or devtmpfs, makes it. */
 	for (i = 0; i < 64; i++) {
@@ -349,16 +374,13 @@ TEST_F(heap, camera_captures_into_buffers)
 		EXPECT_EQ(FRAME, done.bytesused);
 		EXPECT_FALSE(done.flags & V4L2_BUF_FLAG_ERROR);
 		buffer = &buffers[done.index];
-		if (i < NR_FRAMES / 2) {
+		if (i < NR_FRAMES / 2)
 			EXPECT_EQ(0, other_pixels(buffer, 255, 0, 0));
-		}
 		/* Frames that are under way may have the pattern from before. */
-		if (i == NR_FRAMES / 2) {
+		if (i == NR_FRAMES / 2)
 			ASSERT_TRUE(set_menu(camera, "Test Pattern", "100% Blue"));
-		}
-		if (i == NR_FRAMES - 1) {
+		if (i == NR_FRAMES - 1)
 			EXPECT_EQ(0, other_pixels(buffer, 0, 0, 255));
-		}
 		memset(buffer->memory, 0, FRAME);
 		ASSERT_EQ(0, queue(camera, buffers, done.index));
 	}
