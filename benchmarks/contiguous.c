@@ -307,7 +307,7 @@ static bool is_possible(enum kind kind, enum how how)
 	if (how == THIS)
 		return kind != HALF;
 	/* The zone design has claims of certain ranges only. */
-	return area_is_cma() || !access(DEBUGFS_DMB "/map", F_OK);
+	return area_is_cma() || !access(SYSFS_DMB "/spread", F_OK);
 }
 
 /* In a process of its own: what it takes goes away with it. */

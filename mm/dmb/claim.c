@@ -551,8 +551,9 @@ static bool dmb_request_exact(const struct dmb_request *request)
  * CPU caches, as may what earlier users wrote. So before the first access by a
  * device that does not snoop the caches, and before the first one by a mapping
  * that is not cached, the driver has dma_map_sgtable() write them to memory,
- * with %DMA_BIDIRECTIONAL or %DMA_TO_DEVICE. With %DMA_FROM_DEVICE they may be thrown away, and what the
- * device does not write is then what other processes had there.
+ * with %DMA_BIDIRECTIONAL or %DMA_TO_DEVICE. With %DMA_FROM_DEVICE they may be
+ * thrown away, and what the device does not write is then what other processes
+ * had there.
  *
  * Drivers need no lock of their own to call this, for whatever ranges.
  *

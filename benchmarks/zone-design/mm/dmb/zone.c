@@ -263,7 +263,13 @@ bool dmb_cma_allocated(unsigned long pfn)
 }
 #endif
 
-/* ... nor blocks in the devicetree, as of.c would. */
+/* ... nor any that are heaps, nor blocks in the devicetree, as of.c would. */
+#ifdef CONFIG_DMABUF_HEAPS_CMA
+void __init dmb_declare_heaps(void)
+{
+}
+#endif
+
 #ifdef CONFIG_OF_RESERVED_MEM
 const struct reserved_mem * __init dmb_node_holding(phys_addr_t base,
 						    phys_addr_t size)
