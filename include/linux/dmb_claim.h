@@ -41,17 +41,18 @@ struct sg_table;
  * speculation of a CPU can read it, and nobody can hibernate. CPU caches have nothing that
  * is yet to be written to it.
  *
- * What reaches memory by the direct map must not get these pages. dma_map_sgtable(),
- * dma_unmap_sgtable() and the functions that sync need %DMA_ATTR_SKIP_CPU_SYNC, and a device
- * that can address the memory. dmb_claims_vmap() refuses. User space may get them by
- * remap_pfn_range(), but not as pages, since the kernel would copy these for it.
+ * Do not pass these pages to code that accesses them through the direct map:
+ * dma_map_sgtable(), dma_unmap_sgtable() and the functions that sync need
+ * %DMA_ATTR_SKIP_CPU_SYNC, and a device that can address the memory. dmb_claims_vmap()
+ * returns NULL. User space may get the memory by remap_pfn_range(), but not as pages, since
+ * the kernel would copy these for it.
  *
  * The memory is zeroed when it is released, so by then its protection by hardware, if it
  * has any, has to be off. Taking pages out of the direct map takes some time for each page,
  * and large pages of the direct map may stay split afterwards.
  *
- * x86-64, arm64, riscv64 and s390 have this, arm64 unless rodata=on or rodata=off is on the
- * command line. Where the direct map cannot do without single pages, dmb_claim() fails with
+ * x86-64, riscv64 and s390 have this, and arm64 with rodata=full, which is the default with
+ * CONFIG_RODATA_FULL_DEFAULT_ENABLED. Elsewhere, as on 32-bit arm, dmb_claim() fails with
  * -EOPNOTSUPP.
  */
 #define DMB_CLAIM_PROTECTED	BIT(2)
@@ -68,11 +69,12 @@ struct sg_table;
  * @timeout_ms: give up after so many milliseconds; 0 for no limit, or 10 with
  *		%DMB_CLAIM_QUICK
  * @cancelled: false; see dmb_cancel()
- * @poisoned: if not NULL, called with @data and a physical address if hardware reports
- *	      the page there as broken, until dmb_release() returns, and maybe before
- *	      dmb_claim() does. Holds a spinlock, with interrupts disabled, that CMA takes,
- *	      too. It may queue work, but not print, call back, or take locks.
- * @data: for @poisoned
+ * @poisoned: if not NULL, called with @data and the physical address of a page when
+ *	      hardware reports that as broken: maybe before dmb_claim() has returned, never
+ *	      after dmb_release() has. Called with a spinlock held and interrupts disabled. It
+ *	      may call schedule_work() or set a flag. It must not sleep, print, call functions
+ *	      of blocks or of CMA, or take a lock under which these are called.
+ * @data: for @poisoned; the same for all claims of dmb_claim_several()
  *
  * For exactly the range [base, base + size), @start is base, @end is base + size and
  * @size is size, as dmb_claim_range() has it. Without @end, any range from @start on

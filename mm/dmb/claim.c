@@ -542,13 +542,14 @@ static bool dmb_request_exact(const struct dmb_request *request)
  * they are not, and so are claims of other pages in the same pageblocks, which
  * are served in their order. The deadline of @request and dmb_cancel() end all
  * these waits but those for locks and writeback. %DMB_CLAIM_QUICK does without
- * any, and gives up after 10 ms.
+ * any, and gives up after 10 ms if it has no other deadline. What a file system
+ * has in use, in a transaction of its journal for example, is written first.
  *
  * Then all pages of the range are the caller's, each with one reference, and
  * zeroed, unless the caller does not want that. The pageblocks keep their
  * type. Outside of highmem, the pages stay in the kernel's direct map, unless
- * %DMB_CLAIM_PROTECTED was asked for. It is cached: the zeroes may still be in
- * CPU caches, as may what earlier users wrote. So before the first access by a
+ * %DMB_CLAIM_PROTECTED was asked for. The direct map is cached: the zeroes may
+ * still be in CPU caches, as may what earlier users wrote. So before the first access by a
  * device that does not snoop the caches, and before the first one by a mapping
  * that is not cached, the driver has dma_map_sgtable() write them to memory,
  * with %DMA_BIDIRECTIONAL or %DMA_TO_DEVICE. With %DMA_FROM_DEVICE they may be
@@ -569,10 +570,10 @@ static bool dmb_request_exact(const struct dmb_request *request)
  *   Memory of a node below /reserved-memory is then reserved, and the driver's
  *   without a claim; other memory is not. With CONFIG_DMB: this machine has no
  *   %DMB_CLAIM_PROTECTED, and the memory is not the driver's.
- * * -EINVAL - The request makes no sense: @size is 0 or, like @align, not a
- *   multiple of PAGE_SIZE; the range is smaller than the size; if it is the
- *   size, its beginning is not aligned, or no valid request for a block has had
- *   any of it; unknown flags.
+ * * -EINVAL - The request makes no sense: @size is 0 or not a multiple of
+ *   PAGE_SIZE; @align is neither 0 nor a power of two that is; the range is
+ *   smaller than @size; a range of just that size does not begin aligned, or no
+ *   valid request for a block has had any of it; unknown flags.
  * * -ENXIO - No block has such a range, and none will have. A block may be
  *   smaller than what was asked for, or in several pieces, as the kernel log
  *   says. The memory belongs to others.

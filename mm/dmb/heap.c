@@ -2,8 +2,8 @@
 /*
  * dmb_heap=[name:]nn[KMGTPE]@ss[KMGTPE]
  *
- * The option takes a list, divided by commas, of ranges in blocks of movablecore=. Each
- * becomes a CMA area, and a DMA-BUF heap, /dev/dma_heap/<name>. In the devicetree,
+ * The option takes a list, divided by commas, of ranges in blocks. Each becomes a
+ * CMA area, and a DMA-BUF heap, /dev/dma_heap/<name>. In the devicetree,
  * "shared-dmb-pool" does the same.
  */
 

@@ -7,7 +7,7 @@
  *		that is all there is to it;
  *	"shared-dmb-pool", and reusable
  *		the block has a CMA area for all of it, which devices find through
- *		memory-region;
+ *		memory-region, and which is a DMA-BUF heap;
  *	what DMB_OWNER_DECLARE() names, and reusable
  *		a driver will claim the memory when it needs it.
  *

@@ -56,6 +56,7 @@ FIXTURE(heap)
 static int open_heap(size_t *size)
 {
 	DIR *dir = opendir(HEAPS);
+	unsigned long before = dmb_claimed();
 	struct dirent *entry;
 	char path[512];
 	int fd = -1;
@@ -73,7 +74,7 @@ static int open_heap(size_t *size)
 		if (fd < 0)
 			continue;
 		if (!ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &data)) {
-			bool found = dmb_claimed() >= MB;
+			bool found = dmb_claimed() >= before + MB;
 
 			close(data.fd);
 			snprintf(path, sizeof(path), CMA "/%s/count", entry->d_name);
