@@ -28,9 +28,13 @@ obj_folder()
 # The guest's configuration.
 fragments()
 {
-	local fragment
+	local fragment video=
 
-	for fragment in common "$ARCH" $pages $debug $EXTRA; do
+	# Where a test needs the driver: it takes a minute to compile.
+	case $ARCH$pages$debug$EXTRA in
+	x86_64 | arm64) video=video ;;
+	esac
+	for fragment in common "$ARCH" $video $pages $debug $EXTRA; do
 		cat "$top/tools/testing/dmb/config/$fragment.config"
 	done
 }
