@@ -250,11 +250,11 @@ boot()
 	grep -qx CONFIG_KASAN=y "$(build_dir "$image")/.config" && limit=${LIMIT:-600}
 	log=$(guest_log "$name")
 	rm -f "$log"
-	options=$(with_disk "$options" 2>&1) &&
-		options=$(with_devicetree "${log%.log}.dtb" "$options" 2>&1) || {
+	if ! options=$(with_disk "$options" 2>&1) ||
+	   ! options=$(with_devicetree "${log%.log}.dtb" "$options" 2>&1); then
 		echo "$options"
 		return 1
-	}
+	fi
 
 	# The options and the command line are lists of words.
 	# shellcheck disable=SC2086
