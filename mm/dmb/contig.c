@@ -389,40 +389,39 @@ static bool dmb_taken(unsigned long pfn, unsigned int migratetype)
 	return is_migrate_cma(migratetype) ? dmb_owned(pfn) : dmb_claimed(pfn);
 }
 
-/* In the log and in traces */
-static const char *const dmb_obstacle_texts[DMB_NR_OBSTACLES] = {
-	[DMB_OFFLINE] = "in a range that is not all online any more",
-	[DMB_ISOLATED] = "in a pageblock that somebody else has isolated",
-	[DMB_FREE_BY_NOW] = "free by now",
-	[DMB_NO_ROOM] = "in use, and there is no room for it elsewhere",
-	[DMB_GIVEN_UP] = "in use, and nobody waits for it any more",
-	[DMB_OWNED] = "claimed by an owner",
-	[DMB_POISONED] = "poisoned",
-	[DMB_PER_CPU] = "free, but in a per-cpu list",
-	[DMB_HUGETLB] = "a hugetlb page that there is no room for elsewhere",
-	[DMB_WRITEBACK] = "under writeback",
-	[DMB_PINNED] = "pinned, as for direct I/O",
-	[DMB_CACHE_HELD] = "in use, page cache that its file system holds, or as splice() does",
-	[DMB_ANON_HELD] = "in use, anonymous memory that is held as vmsplice() does",
-	[DMB_OFF_LIST] = "isolated from its list by somebody else",
-};
-
-/* For /sys/kernel/debug/dmb/obstacles */
-static const char *const dmb_obstacle_names[DMB_NR_OBSTACLES] = {
-	[DMB_OFFLINE] = "offline",
-	[DMB_ISOLATED] = "isolated",
-	[DMB_FREE_BY_NOW] = "free_by_now",
-	[DMB_NO_ROOM] = "no_room",
-	[DMB_GIVEN_UP] = "given_up",
-	[DMB_OWNED] = "owned",
-	[DMB_POISONED] = "poisoned",
-	[DMB_PER_CPU] = "per_cpu",
-	[DMB_HUGETLB] = "hugetlb",
-	[DMB_WRITEBACK] = "writeback",
-	[DMB_PINNED] = "pinned",
-	[DMB_CACHE_HELD] = "cache_held",
-	[DMB_ANON_HELD] = "anon_held",
-	[DMB_OFF_LIST] = "off_list",
+/* Their names, for the counters, and what the log and traces say of the page frame */
+static const struct {
+	const char *name;
+	const char *text;
+} dmb_obstacle_words[DMB_NR_OBSTACLES] = {
+	[DMB_OFFLINE] = { "offline",
+		"in a range that is not all online any more" },
+	[DMB_ISOLATED] = { "isolated",
+		"in a pageblock that somebody else has isolated" },
+	[DMB_FREE_BY_NOW] = { "free_by_now",
+		"free by now" },
+	[DMB_NO_ROOM] = { "no_room",
+		"in use, and there is no room for it elsewhere" },
+	[DMB_GIVEN_UP] = { "given_up",
+		"in use, and nobody waits for it any more" },
+	[DMB_OWNED] = { "owned",
+		"claimed by an owner" },
+	[DMB_POISONED] = { "poisoned",
+		"poisoned" },
+	[DMB_PER_CPU] = { "per_cpu",
+		"free, but in a per-cpu list" },
+	[DMB_HUGETLB] = { "hugetlb",
+		"a hugetlb page that there is no room for elsewhere" },
+	[DMB_WRITEBACK] = { "writeback",
+		"under writeback" },
+	[DMB_PINNED] = { "pinned",
+		"pinned, as for direct I/O" },
+	[DMB_CACHE_HELD] = { "cache_held",
+		"in use, page cache that its file system holds, or as splice() does" },
+	[DMB_ANON_HELD] = { "anon_held",
+		"in use, anonymous memory that is held as vmsplice() does" },
+	[DMB_OFF_LIST] = { "off_list",
+		"isolated from its list by somebody else" },
 };
 
 static atomic_long_t dmb_obstacles[DMB_NR_OBSTACLES];
@@ -438,7 +437,7 @@ void dmb_show_obstacles(struct seq_file *seq)
 	unsigned int i;
 
 	for (i = 0; i < DMB_NR_OBSTACLES; i++)
-		seq_printf(seq, "%s %ld\n", dmb_obstacle_names[i],
+		seq_printf(seq, "%s %ld\n", dmb_obstacle_words[i].name,
 			   atomic_long_read(&dmb_obstacles[i]));
 }
 
@@ -469,7 +468,7 @@ static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_p
 			      unsigned long end_pfn, unsigned long pfn,
 			      enum dmb_obstacle obstacle, int err)
 {
-	const char *reason = dmb_obstacle_texts[obstacle];
+	const char *reason = dmb_obstacle_words[obstacle].text;
 
 	trace_dmb_contig_failed(start_pfn, end_pfn, pfn, reason, err);
 	if (!attempt || !attempt->quick)
@@ -480,9 +479,9 @@ static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_p
 		attempt->poisoned = obstacle == DMB_POISONED;
 	if (attempt && !(attempt->gfp & __GFP_NOWARN))
 		pr_info_ratelimited("dmb: cannot empty " DMB_RANGE_FMT
-				    ": page frame %#lx is %s\n",
+				    ": page frame %#lx is %s (%s)\n",
 				    dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
-				    pfn, reason);
+				    pfn, reason, dmb_obstacle_words[obstacle].name);
 }
 
 static void dmb_find_obstacle(struct dmb_attempt *attempt, unsigned long start_pfn,
