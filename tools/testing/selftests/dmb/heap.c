@@ -206,7 +206,10 @@ TEST_F(heap, last_reference_gives_it_back)
 	EXPECT_EQ(0, dmb_claimed());
 }
 
-/* Buffers whose size is not a power of two are next to each other, as far as alignment goes. */
+/*
+ * Buffers whose size is not a power of two can be next to each other. As each is where it
+ * is the cheapest, there are some gaps, but not one for each buffer.
+ */
 TEST_F(heap, buffers_fill_it)
 {
 	size_t size = 3 * MB, nr = 0, i;
@@ -219,7 +222,7 @@ TEST_F(heap, buffers_fill_it)
 	while (nr <= self->size / size && !get_buffer(self->fd, size, &buffers[nr]))
 		nr++;
 	TH_LOG("%zu buffers of 3 MiB in %zu MiB", nr, self->size / MB);
-	EXPECT_EQ(nr, self->size / size);
+	EXPECT_LE(self->size / size * 9 / 10, nr);
 	for (i = 0; i < nr; i++)
 		put_buffer(&buffers[i]);
 	free(buffers);
