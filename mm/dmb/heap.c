@@ -81,6 +81,8 @@ static int __init dmb_parse_heaps(char *arg)
 	const char *why;
 	size_t len;
 
+	if (!arg)
+		pr_warn("dmb_heap ignored: it has no range\n");
 	for (; arg; arg = arg[len] ? arg + len + 1 : NULL) {
 		len = strcspn(arg, ",");
 		why = dmb_parse_heap(arg, len);
