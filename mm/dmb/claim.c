@@ -667,6 +667,7 @@ EXPORT_SYMBOL_GPL(dmb_cancel);
  * Before that, the driver stops its device, and undoes dma_map_sgtable(), its own
  * mappings and those of user space. It leaves the one reference that each page had.
  * A page with further references becomes free when these go, with a warning.
+ * %DMB_CLAIM_PROTECTED memory is zeroed, so hardware has to let the kernel write it.
  *
  * Context: Process context, no spinlock held.
  */
