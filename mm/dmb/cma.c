@@ -57,7 +57,7 @@ static int dmb_allocated_by(struct cma *cma, void *data)
 	if (!dmb_area_designated(cma) || !cma->bitmap || pfn < cma->base_pfn ||
 	    pfn >= cma->base_pfn + cma->count)
 		return false;
-	return test_bit((pfn - cma->base_pfn) >> cma->order_per_bit, cma->bitmap);
+	return dmb_area_used(cma, pfn, pfn + 1);
 }
 
 /* Has cma_alloc() taken this page frame out of a block? */
@@ -173,6 +173,18 @@ void dmb_add_heaps(int (*fn)(struct cma *cma, void *data))
 }
 #endif
 
+/* Which bit of an area's bitmap a page frame has */
+static unsigned long dmb_area_bit(const struct cma *cma, unsigned long pfn)
+{
+	return (pfn - cma->base_pfn) >> cma->order_per_bit;
+}
+
+/* How many bits so many pages have */
+static unsigned long dmb_area_bits(const struct cma *cma, unsigned long count)
+{
+	return DIV_ROUND_UP(count, 1UL << cma->order_per_bit);
+}
+
 /**
  * dmb_area_used - has an area in a block given away some of its pages?
  * @cma: the area
@@ -184,8 +196,8 @@ void dmb_add_heaps(int (*fn)(struct cma *cma, void *data))
  */
 bool dmb_area_used(const struct cma *cma, unsigned long start_pfn, unsigned long end_pfn)
 {
-	unsigned long first = (start_pfn - cma->base_pfn) >> cma->order_per_bit;
-	unsigned long last = (end_pfn - 1 - cma->base_pfn) >> cma->order_per_bit;
+	unsigned long first = dmb_area_bit(cma, start_pfn);
+	unsigned long last = dmb_area_bit(cma, end_pfn - 1);
 
 	return find_next_bit(cma->bitmap, last + 1, first) <= last;
 }
@@ -196,16 +208,14 @@ static bool dmb_mark_area(struct cma *cma, unsigned long pfn, unsigned long coun
 	guard(spinlock_irqsave)(&cma->lock);
 	if (dmb_area_used(cma, pfn, pfn + count))
 		return false;
-	bitmap_set(cma->bitmap, (pfn - cma->base_pfn) >> cma->order_per_bit,
-		   DIV_ROUND_UP(count, 1UL << cma->order_per_bit));
+	bitmap_set(cma->bitmap, dmb_area_bit(cma, pfn), dmb_area_bits(cma, count));
 	return true;
 }
 
 static void dmb_unmark_area(struct cma *cma, unsigned long pfn, unsigned long count)
 {
 	guard(spinlock_irqsave)(&cma->lock);
-	bitmap_clear(cma->bitmap, (pfn - cma->base_pfn) >> cma->order_per_bit,
-		     DIV_ROUND_UP(count, 1UL << cma->order_per_bit));
+	bitmap_clear(cma->bitmap, dmb_area_bit(cma, pfn), dmb_area_bits(cma, count));
 }
 
 /* The first place from @pfn on that the area has not given away; DMB_NO_PFN for none */
@@ -219,9 +229,8 @@ static unsigned long dmb_next_in_area(struct cma *cma, unsigned long pfn,
 
 	guard(spinlock_irqsave)(&cma->lock);
 	bit = bitmap_find_next_zero_area_off(cma->bitmap, cma_bitmap_maxno(cma),
-					     (pfn - cma->base_pfn) >> cma->order_per_bit,
-					     DIV_ROUND_UP(count, 1UL << cma->order_per_bit),
-					     mask, offset);
+					     dmb_area_bit(cma, pfn),
+					     dmb_area_bits(cma, count), mask, offset);
 	return bit < cma_bitmap_maxno(cma) ?
 	       cma->base_pfn + (bit << cma->order_per_bit) : DMB_NO_PFN;
 }

@@ -254,6 +254,13 @@ static bool dmb_unswappable(struct folio *folio)
 	       mem_cgroup_get_nr_swap_pages(folio_memcg(folio)) <= 0;
 }
 
+/* Can reclaim free this folio? Others have to be moved. */
+static bool dmb_reclaimable(struct folio *folio)
+{
+	return !folio_test_hugetlb(folio) && !__folio_test_movable(folio) &&
+	       !folio_test_unevictable(folio) && !dmb_unswappable(folio);
+}
+
 /*
  * Wait for the writeback that reclaim has begun, so that the next try finds
  * clean folios. They are on the LRU again, or gone: a reference would have kept
@@ -311,13 +318,12 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 
 	/* All at once, before the first one is waited for */
 	list_for_each_entry(folio, folios, lru)
-		if (!folio_test_hugetlb(folio) && !__folio_test_movable(folio) &&
-		    folio_is_file_lru(folio) && folio_test_dirty(folio))
+		if (dmb_reclaimable(folio) && folio_is_file_lru(folio) &&
+		    folio_test_dirty(folio))
 			dmb_write_back(folio, folio_size(folio));
 
 	list_for_each_entry_safe(folio, next, folios, lru) {
-		if (folio_test_hugetlb(folio) || __folio_test_movable(folio) ||
-		    folio_test_unevictable(folio) || dmb_unswappable(folio))
+		if (!dmb_reclaimable(folio))
 			continue;
 		if (folio_is_file_lru(folio))
 			folio_wait_writeback(folio);
@@ -615,9 +621,7 @@ int dmb_take(struct dmb_attempt *attempt)
 	int err;
 
 	attempt->task = current;
-	attempt->busy_pfn = attempt->start_pfn;
 	attempt->isolated = false;
-	attempt->drained = false;
 	attempt->poisoned = false;
 	attempt->written_pfn = 0;
 	err = dmb_wait_for_neighbours(attempt);
