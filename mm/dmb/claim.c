@@ -5,8 +5,6 @@
  */
 
 #include <linux/device.h>
-#include <linux/dma-map-ops.h>
-#include <linux/dma-mapping.h>
 #include <linux/dmb_claim.h>
 #include <linux/gfp.h>
 #include <linux/highmem.h>
@@ -17,15 +15,10 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/notifier.h>
-#include <linux/scatterlist.h>
 #include <linux/sched/mm.h>
-#include <linux/set_memory.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
-#include <linux/suspend.h>
-#include <linux/vmalloc.h>
-#include <asm/tlbflush.h>
 
 #include "internal.h"
 
@@ -98,6 +91,12 @@ bool dmb_owned(unsigned long pfn)
 	guard(spinlock_irqsave)(&dmb_claims_lock);
 	claim = dmb_find_claim(pfn, pfn + 1);
 	return claim && claim->taken;
+}
+
+/* Is it out of the direct map? */
+bool dmb_claim_protected(const struct dmb_claim *claim)
+{
+	return claim->protected;
 }
 
 /* Is this page frame an owner's, or has CMA taken it? */
@@ -241,69 +240,6 @@ static void dmb_zero_claim(const struct dmb_claim *claim)
 	}
 }
 
-/* While memory is saved to disk, none is protected, and the other way round. */
-static unsigned int dmb_nr_protected;
-static bool dmb_hibernating;
-
-/* Hibernation would map what is not mapped, and save it. */
-static int dmb_pm_event(struct notifier_block *nb, unsigned long action, void *data)
-{
-	guard(spinlock_irqsave)(&dmb_claims_lock);
-	if (action == PM_HIBERNATION_PREPARE && dmb_nr_protected)
-		return notifier_from_errno(-EBUSY);
-	if (action == PM_HIBERNATION_PREPARE)
-		dmb_hibernating = true;
-	else if (action == PM_POST_HIBERNATION)
-		dmb_hibernating = false;
-	return NOTIFY_OK;
-}
-
-/* Gives pages back to the kernel's direct map, from the first one to @end_pfn. */
-static void dmb_unprotect_claim(const struct dmb_claim *claim, unsigned long end_pfn)
-{
-	unsigned long pfn;
-
-	for (pfn = dmb_claim_start(claim); pfn < end_pfn; pfn++) {
-		struct page *page = pfn_to_page(pfn);
-
-		/* Nobody is to read what is broken, not even by speculation. */
-		if (PageHWPoison(page) ||
-		    WARN_ON_ONCE(set_direct_map_default_noflush(page)))
-			continue;
-		/* What was not to be seen before is not to be seen now. */
-		clear_highpage(page);
-		cond_resched();
-	}
-	guard(spinlock_irqsave)(&dmb_claims_lock);
-	dmb_nr_protected--;
-}
-
-/* Takes pages out of the kernel's direct map; -EOPNOTSUPP if they are still there. */
-static int dmb_protect_claim(const struct dmb_claim *claim)
-{
-	unsigned long pfn, start_pfn = dmb_claim_start(claim);
-	unsigned long start = (unsigned long)page_address(pfn_to_page(start_pfn));
-	int err = 0;
-
-	scoped_guard(spinlock_irqsave, &dmb_claims_lock) {
-		if (dmb_hibernating)
-			return -EBUSY;
-		dmb_nr_protected++;
-	}
-	/* Devices are not to get the zeroes over their data. */
-	arch_dma_prep_coherent(pfn_to_page(start_pfn), PFN_PHYS(dmb_claim_pages(claim)));
-	for (pfn = start_pfn; !err && pfn < dmb_claim_end(claim); pfn++) {
-		err = set_direct_map_invalid_noflush(pfn_to_page(pfn));
-		if (!err && kernel_page_present(pfn_to_page(pfn)))
-			err = -EOPNOTSUPP;
-		cond_resched();
-	}
-	if (err)
-		dmb_unprotect_claim(claim, pfn);
-	flush_tlb_kernel_range(start, start + PFN_PHYS(dmb_claim_pages(claim)));
-	return err;
-}
-
 /* The pages are there: now they are the owner's, who is told if one breaks. */
 static void dmb_own_claim(struct dmb_claim *claim)
 {
@@ -333,7 +269,7 @@ static int dmb_finish_claim(struct dmb_claim *claim)
 	if (!(claim->flags & DMB_CLAIM_UNZEROED))
 		dmb_zero_claim(claim);
 	if (claim->flags & DMB_CLAIM_PROTECTED) {
-		err = dmb_protect_claim(claim);
+		err = dmb_protect(dmb_claim_start(claim), dmb_claim_end(claim));
 		if (err)
 			return err;
 		claim->protected = true;
@@ -501,16 +437,6 @@ static bool dmb_request_valid(const struct dmb_request *request)
 				    DMB_CLAIM_PROTECTED));
 }
 
-/* Has the direct map single pages, which can be taken out of it? */
-static bool dmb_can_protect(void)
-{
-#ifdef CONFIG_ARCH_HAS_SET_DIRECT_MAP
-	return can_set_direct_map();
-#else
-	return false;
-#endif
-}
-
 static int dmb_refuse_request(const struct dmb_request *request)
 {
 	if (!dmb_request_valid(request))
@@ -676,7 +602,7 @@ void dmb_release(struct dmb_claim *claim)
 	unsigned long nr_pages = dmb_claim_pages(claim);
 
 	if (claim->protected)
-		dmb_unprotect_claim(claim, dmb_claim_end(claim));
+		dmb_unprotect(dmb_claim_start(claim), dmb_claim_end(claim));
 	/* Others cannot claim it yet. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		claim->taken = false;
@@ -754,86 +680,6 @@ struct page *dmb_claim_page(const struct dmb_claim *claim)
 	return pfn_to_page(dmb_claim_start(claim));
 }
 EXPORT_SYMBOL_GPL(dmb_claim_page);
-
-/**
- * dmb_claims_sg_table - describe claims to a device
- * @dev: the device, for dma_get_max_seg_size()
- * @claims: the claims
- * @nr: how many, at least 1
- * @sgt: to be initialized, for dma_map_sgtable(), and sg_free_table() at the end
- *
- * The claims are one after the other. Each has one entry, or as many as the device
- * needs: it can have 64 KiB in one unless the driver has called
- * dma_set_max_seg_size().
- *
- * Context: Process context, may sleep.
- * Return: 0, or -ENOMEM.
- */
-int dmb_claims_sg_table(struct device *dev, struct dmb_claim *const *claims,
-			unsigned int nr, struct sg_table *sgt)
-{
-	const unsigned int most = max(PAGE_ALIGN_DOWN(dma_get_max_seg_size(dev)),
-				      PAGE_SIZE);
-	struct scatterlist *sg;
-	unsigned int i;
-	u64 entries = 0;
-	int err;
-
-	for (i = 0; i < nr; i++)
-		entries += DIV_ROUND_UP_ULL(dmb_claim_size(claims[i]), most);
-	err = entries > UINT_MAX ? -ENOMEM : sg_alloc_table(sgt, entries, GFP_KERNEL);
-	if (err)
-		return err;
-	sg = sgt->sgl;
-	for (i = 0; i < nr; i++) {
-		unsigned long pfn = dmb_claim_start(claims[i]);
-		u64 left = dmb_claim_size(claims[i]);
-
-		for (; left; sg = sg_next(sg)) {
-			unsigned int size = min_t(u64, left, most);
-
-			sg_set_page(sg, pfn_to_page(pfn), size, 0);
-			pfn += PHYS_PFN(size);
-			left -= size;
-		}
-	}
-	return 0;
-}
-EXPORT_SYMBOL_GPL(dmb_claims_sg_table);
-
-/**
- * dmb_claims_vmap - map claims into the kernel's address space, one after the other
- * @claims: the claims
- * @nr: how many
- * @prot: how; with anything but a cached mapping, see dmb_claim() on what is still in
- *	  the caches
- *
- * Context: Process context, may sleep.
- * Return: the address, for vunmap(), or NULL; always NULL with %DMB_CLAIM_PROTECTED.
- */
-void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr, pgprot_t prot)
-{
-	unsigned long nr_pages = 0, n = 0, k;
-	struct page **pages;
-	unsigned int i;
-	void *address;
-
-	for (i = 0; i < nr; i++) {
-		if (claims[i]->protected)
-			return NULL;
-		nr_pages += dmb_claim_pages(claims[i]);
-	}
-	pages = kvmalloc_array(nr_pages, sizeof(*pages), GFP_KERNEL);
-	if (!pages)
-		return NULL;
-	for (i = 0; i < nr; i++)
-		for (k = 0; k < dmb_claim_pages(claims[i]); k++)
-			pages[n++] = pfn_to_page(dmb_claim_start(claims[i]) + k);
-	address = vmap(pages, nr_pages, VM_MAP, prot);
-	kvfree(pages);
-	return address;
-}
-EXPORT_SYMBOL_GPL(dmb_claims_vmap);
 
 /**
  * dmb_block_range - where a block is
@@ -948,10 +794,8 @@ static int __init dmb_claim_init(void)
 				    &dmb->resource))
 			pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
 	}
-	if (dmb_blocks.nr) {
+	if (dmb_blocks.nr)
 		hotplug_memory_notifier(dmb_memory_event, DEFAULT_CALLBACK_PRI);
-		pm_notifier(dmb_pm_event, 0);
-	}
 	return 0;
 }
 subsys_initcall(dmb_claim_init);

@@ -12,6 +12,8 @@
 #include "../internal.h"
 #include "pool.h"
 
+struct dmb_claim;
+
 #define DMB_MAX_BLOCKS	256
 #define DMB_NAME_LEN	64
 
@@ -221,6 +223,10 @@ bool dmb_online(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_owned(unsigned long pfn);
 bool dmb_claimed(unsigned long pfn);
+bool dmb_claim_protected(const struct dmb_claim *claim);
+bool dmb_can_protect(void);
+int dmb_protect(unsigned long start_pfn, unsigned long end_pfn);
+void dmb_unprotect(unsigned long start_pfn, unsigned long end_pfn);
 phys_addr_t dmb_find_area(phys_addr_t size, phys_addr_t align, int nid);
 
 #ifdef CONFIG_CMA
