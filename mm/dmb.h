@@ -455,7 +455,11 @@ static inline struct zone *dmb_online_zone(unsigned long pfn,
 bool dmb_only_blocks(char **movablecore);
 bool dmb_avoid_early(phys_addr_t base, phys_addr_t size, bool bottom_up,
 		     phys_addr_t *start, phys_addr_t *end);
-bool dmb_requested(void);
+phys_addr_t dmb_find_requested(phys_addr_t size, phys_addr_t base, phys_addr_t end);
+phys_addr_t dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
+				phys_addr_t start, phys_addr_t end);
+phys_addr_t dmb_alloc_between(phys_addr_t size, phys_addr_t align,
+			      phys_addr_t min_addr, phys_addr_t max_addr);
 void dmb_adjust_core(unsigned long *kernelcore, unsigned long *movablecore);
 void dmb_designate(void);
 bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
@@ -478,9 +482,23 @@ static inline bool dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 	return false;
 }
 
-static inline bool dmb_requested(void)
+static inline phys_addr_t dmb_find_requested(phys_addr_t size, phys_addr_t base,
+					     phys_addr_t end)
 {
-	return false;
+	return 0;
+}
+
+static inline phys_addr_t dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
+					      phys_addr_t start, phys_addr_t end)
+{
+	return 0;
+}
+
+static inline phys_addr_t dmb_alloc_between(phys_addr_t size, phys_addr_t align,
+					    phys_addr_t min_addr,
+					    phys_addr_t max_addr)
+{
+	return 0;
 }
 
 static inline void dmb_adjust_core(unsigned long *kernelcore,

@@ -33,9 +33,11 @@
 #include "boot.h"
 #include "internal.h"
 
-/* dmb_refuse_excess() leaves the kernel the larger one of these. */
+/* dmb_refuse_excess() leaves the kernel the larger one of these, */
 #define DMB_KERNEL_MIN_BYTES	SZ_64M
-#define DMB_KERNEL_MIN_SHARE	16
+#define DMB_KERNEL_MIN_SHARE	64
+/* and this share of what it is left in each zone that requests can be confined to. */
+#define DMB_ZONE_MIN_SHARE	16
 
 /*
  * Count the pages of a request that can be designated and are below @limit_pfn.
@@ -99,67 +101,107 @@ static const char * __init dmb_describe(const struct dmb *request)
 	return text;
 }
 
-/* Count the pages from @start to @end that the kernel itself can use. */
-static unsigned long __init dmb_low_pages(phys_addr_t start, phys_addr_t end)
+/* Count the free pages below @limit_pfn, whoever has requested them. */
+static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 {
-	unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end), max_low_pfn);
+	unsigned long pages = 0;
+	phys_addr_t start, end;
+	u64 i;
 
-	return end_pfn - min_t(phys_addr_t, PFN_UP(start), end_pfn);
+	/* MEMBLOCK_HOTPLUG: see dmb_usable_pages() */
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
+				NULL) {
+		unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end), limit_pfn);
+
+		pages += end_pfn - min_t(phys_addr_t, PFN_UP(start), end_pfn);
+	}
+	return pages;
 }
 
-static unsigned long __init dmb_low_part(const struct dmb *request)
+/* Count the pages below @limit_pfn that no block would have. */
+static unsigned long __init dmb_left_pages(unsigned long limit_pfn)
 {
-	return dmb_low_pages(PFN_PHYS(request->start_pfn),
-			     PFN_PHYS(request->end_pfn));
+	unsigned long avail = dmb_early_free_pages(limit_pfn);
+
+	return avail - min(avail, dmb_all_usable_pages(limit_pfn));
 }
 
-/* Find the request that has the most lowmem. There is one at least. */
-static struct dmb * __init dmb_largest_request(void)
+/* The page frame behind those that requests for a type of zone can have */
+static unsigned long __init dmb_zone_limit(enum zone_type type)
+{
+	unsigned long limit_pfn = 0;
+	struct zone *zone;
+
+	for_each_populated_zone(zone)
+		if (zone_idx(zone) <= type)
+			limit_pfn = max(limit_pfn, zone_end_pfn(zone));
+	return limit_pfn;
+}
+
+/*
+ * Find where the kernel would have too little: all of lowmem, for highmem is of
+ * no use to it, or a zone that it uses for devices which cannot address more.
+ * The more memory the kernel has, the more of such requests are to be expected.
+ * Return the page frame behind that memory, or 0, and how many pages it needs.
+ */
+static unsigned long __init dmb_short_below(unsigned long *need)
+{
+	unsigned long left = dmb_left_pages(max_low_pfn);
+	unsigned long all = min_t(phys_addr_t, PHYS_PFN(memblock_phys_mem_size()),
+				  max_low_pfn - min_low_pfn);
+	enum zone_type type;
+
+	*need = max_t(unsigned long, PHYS_PFN(DMB_KERNEL_MIN_BYTES),
+		      all / DMB_KERNEL_MIN_SHARE);
+	if (left < *need)
+		return max_low_pfn;
+
+	for (type = 0; type < ZONE_NORMAL; type++) {
+		unsigned long limit_pfn = dmb_zone_limit(type);
+
+		/* A small zone does not have as much, even without any block. */
+		*need = min(left / DMB_ZONE_MIN_SHARE,
+			    dmb_early_free_pages(limit_pfn) / 2);
+		if (dmb_left_pages(limit_pfn) < *need)
+			return limit_pfn;
+	}
+	return 0;
+}
+
+/* Find the request that has the most below @limit_pfn. There is one at least. */
+static struct dmb * __init dmb_largest_request(unsigned long limit_pfn)
 {
 	struct dmb *largest = dmb_requests.block[0];
 	unsigned int i;
 
 	for (i = 1; i < dmb_requests.nr; i++)
-		if (dmb_low_part(dmb_requests.block[i]) >
-		    dmb_low_part(largest))
+		if (dmb_usable_pages(dmb_requests.block[i], limit_pfn) >
+		    dmb_usable_pages(largest, limit_pfn))
 			largest = dmb_requests.block[i];
 	return largest;
 }
 
 /*
  * Refuse what would leave the kernel too little to run: the largest range
- * first, so that a slip in one of several takes the fewest of them along. What
- * counts is lowmem, for highmem is of no use to the kernel; without highmem,
- * all memory is lowmem.
+ * first, so that a slip in one of several takes the fewest of them along.
  */
 static void __init dmb_refuse_excess(void)
 {
-	unsigned long need, avail = 0, all = 0;
-	phys_addr_t start, end;
-	u64 i;
-
-	for_each_mem_range(i, &start, &end)
-		all += dmb_low_pages(start, end);
-	need = max_t(unsigned long, PHYS_PFN(DMB_KERNEL_MIN_BYTES),
-		     all / DMB_KERNEL_MIN_SHARE);
-
-	/* MEMBLOCK_HOTPLUG: see dmb_usable_pages() */
-	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
-				NULL)
-		avail += dmb_low_pages(start, end);
+	unsigned long limit_pfn, need;
 
 	while (dmb_requests.nr) {
-		unsigned long taken = dmb_all_usable_pages(max_low_pfn);
-		unsigned long left = avail - min(avail, taken);
 		struct dmb *largest;
 
+		limit_pfn = dmb_short_below(&need);
 		/* The kernel may have too little even without any block. */
-		if (left >= need || !taken)
+		if (!limit_pfn || !dmb_all_usable_pages(limit_pfn))
 			break;
 
-		largest = dmb_largest_request();
-		pr_warn("%s refused: would leave %llu MiB to the kernel, which needs %llu MiB\n",
-			dmb_describe(largest), (u64)PFN_PHYS(left) / SZ_1M,
+		largest = dmb_largest_request(limit_pfn);
+		pr_warn("%s refused: would leave %llu MiB below %#llx to the kernel, which needs %llu MiB there\n",
+			dmb_describe(largest),
+			(u64)PFN_PHYS(dmb_left_pages(limit_pfn)) / SZ_1M,
+			(u64)PFN_PHYS(limit_pfn),
 			(u64)PFN_PHYS(need) / SZ_1M);
 		dmb_table_remove(&dmb_requests, largest);
 	}
@@ -381,11 +423,16 @@ bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn)
 	return false;
 }
 
-/* Does none of the first @nr blocks but @dmb itself have its name? */
+/*
+ * Does none of the first @nr blocks but @dmb itself have its name, nor the switch
+ * beside their directories in sysfs?
+ */
 static bool __init dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
 {
 	unsigned int i;
 
+	if (!strcmp(dmb->name, "spread"))
+		return false;
 	for (i = 0; i < nr; i++)
 		if (dmb_blocks.block[i] != dmb &&
 		    !strcmp(dmb_blocks.block[i]->name, dmb->name))
@@ -441,7 +488,7 @@ void __init dmb_designate(void)
 	unsigned int i;
 
 	dmb_declare_heaps();
-	if (!dmb_requested())
+	if (!dmb_requests.nr)
 		return;
 
 	dmb_remember_requests();

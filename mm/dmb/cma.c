@@ -87,7 +87,7 @@ void __init dmb_note_area(struct cma *cma)
 }
 
 /**
- * dmb_declare_area - declare hugetlb's CMA area in what is asked for as blocks
+ * dmb_declare_area - declare hugetlb's CMA area, if possible in blocks to be
  * @size: in bytes
  * @align: in bytes, a power of two
  * @order_per_bit: see cma_init_reserved_mem()
@@ -96,7 +96,7 @@ void __init dmb_note_area(struct cma *cma)
  * @nid: the node, or NUMA_NO_NODE
  *
  * Context: Boot, before the blocks are made, when memblock knows the nodes.
- * Return: 0, or a negative error; -ENOMEM if there is no room for the area.
+ * Return: 0, or a negative error.
  */
 int __init dmb_declare_area(phys_addr_t size, phys_addr_t align,
 			    unsigned int order_per_bit, const char *name,
@@ -105,8 +105,12 @@ int __init dmb_declare_area(phys_addr_t size, phys_addr_t align,
 	phys_addr_t base = dmb_find_area(size, align, nid);
 	int err;
 
-	if (!base)
-		return -ENOMEM;
+	if (!base) {
+		pr_warn("dmb: no block on node %d has room for the CMA area %s of %llu MiB, it gets ordinary memory\n",
+			nid, name, (u64)size / SZ_1M);
+		return cma_declare_contiguous_nid(0, size, 0, align, order_per_bit,
+						  false, name, res_cma, nid);
+	}
 	err = cma_init_reserved_mem(base, size, order_per_bit, name, res_cma);
 	if (!err)
 		__set_bit(*res_cma - cma_areas, dmb_hugetlb_areas);

@@ -87,14 +87,22 @@ const char * __init dmb_parse_block(const char *text, size_t len, u64 *base,
 	return NULL;
 }
 
-/* Is this nn[KMGTPE] or nn%, as movablecore= has always known it? */
+/*
+ * Is this nn[KMGTPE] or nn%, as movablecore= has always known it? Its parser
+ * ignores what is behind that, and so takes 512MB for 512M.
+ */
 static bool __init dmb_is_amount(const char *text, size_t len)
 {
 	u64 bytes;
 
-	if (len && text[len - 1] == '%')
+	if (!len || !isdigit(*text))
+		return false;
+	if (text[len - 1] == '%')
 		len--;
-	return !dmb_parse_bytes(text, len, &bytes);
+	if (dmb_parse_bytes(text, len, &bytes) == -EINVAL)
+		pr_warn("movablecore: \"%.*s\" is not nn[KMGTPE], its end is ignored\n",
+			(int)len, text);
+	return true;
 }
 
 /**

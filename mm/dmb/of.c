@@ -21,6 +21,7 @@
 
 #include <linux/dma-map-ops.h>
 #include <linux/dmb.h>
+#include <linux/libfdt.h>
 #include <linux/memblock.h>
 #include <linux/of.h>
 #include <linux/of_dmb.h>
@@ -82,6 +83,10 @@ static const char * __init dmb_node_fault(unsigned long node)
 {
 	if (of_get_flat_dt_prop(node, "no-map", NULL))
 		return "no-map keeps the kernel out of it";
+	if (of_flat_dt_is_compatible(node, "shared-dma-pool"))
+		return "it is a shared-dma-pool, too";
+	if (of_flat_dt_is_compatible(node, "restricted-dma-pool"))
+		return "it is a restricted-dma-pool, too";
 	if (!dmb_node_is_pool(node))
 		return NULL;
 	if (!IS_ENABLED(CONFIG_DMA_CMA))
@@ -172,6 +177,23 @@ int __init dmb_request_node(unsigned long node, const char *name)
 }
 
 /*
+ * Reserves what the devicetree has in its header, which the caller does later: a
+ * block would be placed there, and then be trimmed.
+ */
+static void __init dmb_reserve_header(void)
+{
+	u64 base, size;
+	int n;
+
+	for (n = 0; ; n++) {
+		fdt_get_mem_rsv(initial_boot_params, n, &base, &size);
+		if (!size)
+			break;
+		memblock_reserve(base, size);
+	}
+}
+
+/*
  * Looks for a range of alloc-ranges that has room beside all blocks, for a block
  * or for anything else. Without that the first range would do that has room at
  * all, even if a block had to lose it.
@@ -218,10 +240,12 @@ void __init dmb_place_node(unsigned long node, phys_addr_t size,
 {
 	const int cells = dt_root_addr_cells + dt_root_size_cells;
 
-	if (dmb_is_node(node))
+	if (dmb_is_node(node)) {
 		*align = max_t(phys_addr_t, *align, DMB_MIN_ALIGNMENT_BYTES);
+		dmb_reserve_header();
+	}
 	/* The caller complains about ranges that are not complete. */
-	if (*ranges && *len % (cells * sizeof(**ranges)) == 0 && dmb_requested())
+	if (*ranges && *len % (cells * sizeof(**ranges)) == 0 && dmb_requests.nr)
 		dmb_choose_range(size, *align, ranges, len);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests for blocks: checking and noting them, and keeping early memory out
- * of them. boot.c turns them into blocks.
+ * Requests for blocks: checking and noting them. early.c keeps early memory out
+ * of them, and boot.c turns them into blocks.
  *
  * Nothing here reserves memory: memblock's own picture of it stays as it is,
  * and dmb_designate() sees who has reserved a given address inside a requested
@@ -148,15 +148,25 @@ bool __init dmb_announce_part(phys_addr_t base, phys_addr_t size,
 	return true;
 }
 
+static bool __init dmb_crosses_4g(unsigned long start_pfn, unsigned long end_pfn)
+{
+	const u64 border = PHYS_PFN(1ULL << 32);
+
+	return start_pfn < border && border < end_pfn;
+}
+
 /**
  * dmb_find_area - find room for a CMA area in what is requested as blocks
  * @size: size of the area in bytes
  * @align: alignment of the area in bytes, a power of two
  * @nid: node that the area has to be on, or NUMA_NO_NODE
  *
+ * No architecture has made its zones yet. Nearly all have a border at 4 GiB, so
+ * that an area across it would be lost when its block is divided there.
+ *
  * Context: Boot, before dmb_designate(), when memblock knows the nodes.
  * Return: a physical address for cma_init_reserved_mem(), or 0 if no request
- * has room, which the log says then.
+ * has room.
  */
 phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 {
@@ -171,14 +181,13 @@ phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 
 			pfn = ALIGN(max(start_pfn, dmb->start_pfn), step);
 			for (; pfn + pages <= end; pfn += step)
-				if (!dmb_area_exists(pfn, pfn + pages) &&
+				if (!dmb_crosses_4g(pfn, pfn + pages) &&
+				    !dmb_area_exists(pfn, pfn + pages) &&
 				    !memblock_is_region_reserved(PFN_PHYS(pfn),
 								 size))
 					return PFN_PHYS(pfn);
 		}
 	}
-	pr_warn("no block on node %d has room for a CMA area of %llu MiB\n",
-		nid, (u64)size / SZ_1M);
 	return 0;
 }
 
@@ -202,45 +211,4 @@ int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name)
 		return 0;
 	pr_warn("%s refused: %s\n", name, why);
 	return -EINVAL;
-}
-
-/**
- * dmb_requested - is there a request that has not been refused?
- *
- * Context: Boot.
- * Return: true if there is one.
- */
-bool __init_memblock dmb_requested(void)
-{
-	return dmb_requests.nr;
-}
-
-/**
- * dmb_avoid_early - keep an early allocation out of the requested ranges
- * @base: physical address where memblock would put the allocation
- * @size: size of the allocation in bytes
- * @bottom_up: whether memblock searches upwards
- * @start: first address of the range that memblock searches
- * @end: end of that range
- *
- * Context: memblock allocation.
- * Return: true if a requested range is in the way: @start or @end are moved to
- * its other side, and memblock has to repeat its search.
- */
-bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
-				     bool bottom_up, phys_addr_t *start,
-				     phys_addr_t *end)
-{
-	struct dmb *dmb;
-
-	dmb = dmb_table_first(&dmb_requests, PFN_DOWN(base),
-			      PFN_UP(base + size));
-	if (!dmb)
-		return false;
-
-	if (bottom_up)
-		*start = PFN_PHYS(dmb->end_pfn);
-	else	/* 0 would be MEMBLOCK_ALLOC_ACCESSIBLE; page 0 is never used */
-		*end = max_t(phys_addr_t, PFN_PHYS(dmb->start_pfn), PAGE_SIZE);
-	return true;
 }

@@ -7,12 +7,47 @@
 
 #include <linux/dmb.h>
 #include <linux/kernel.h>
+#include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
 #include <linux/sysfs.h>
 
 #include "boot.h"
 #include "internal.h"
+
+/*
+ * Count the pages of requests that would be in ZONE_MOVABLE, if that was the last
+ * @pages of memory. With more nodes than one it is not, and this is a guess of 0.
+ */
+static unsigned long __init dmb_pages_at_end(unsigned long pages)
+{
+	unsigned long pfn = ULONG_MAX, range;
+	phys_addr_t start, end;
+	u64 i;
+
+	if (num_online_nodes() > 1)
+		return 0;
+	for_each_mem_range_rev(i, &start, &end) {
+		range = min_t(phys_addr_t, pages, PHYS_PFN(end - start));
+		pfn = PFN_DOWN(end) - range;
+		pages -= range;
+		if (!pages)
+			break;
+	}
+	return dmb_all_usable_pages(ULONG_MAX) - dmb_all_usable_pages(pfn);
+}
+
+/* How large is ZONE_MOVABLE if it has @pages, and the requests in it besides? */
+static unsigned long __init dmb_movable_pages(unsigned long pages)
+{
+	unsigned long inside = 0, before;
+
+	do {
+		before = inside;
+		inside = dmb_pages_at_end(pages + inside);
+	} while (inside > before);
+	return pages + inside;
+}
 
 /**
  * dmb_adjust_core - make kernelcore= and movablecore= know the blocks
@@ -28,10 +63,19 @@ void __init dmb_adjust_core(unsigned long *kernelcore,
 			    unsigned long *movablecore)
 {
 	unsigned long pages = dmb_all_usable_pages(ULONG_MAX);
+	unsigned long all = PHYS_PFN(memblock_phys_mem_size());
 
-	*movablecore -= min(*movablecore, pages);
+	if (!pages)
+		return;
+	if (*movablecore <= pages)
+		*movablecore = 0;
+	else
+		*movablecore = dmb_movable_pages(*movablecore - pages);
+
 	if (*kernelcore)
 		*kernelcore += pages;
+	if (*kernelcore && *kernelcore < all)
+		*kernelcore = all - dmb_movable_pages(all - *kernelcore);
 }
 
 /* Have the struct pages of the node from here on been left for later? */

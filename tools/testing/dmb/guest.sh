@@ -206,12 +206,17 @@ with_devicetree()
 	{
 		flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$overlay" &&
 			"${qemu[@]}" $options -machine "dumpdtb=$dtb.machine" &&
-			fdtoverlay -i "$dtb.machine" -o "$dtb" "$overlay"
+			fdtoverlay -i "$dtb.machine" -o "$dtb.merged" "$overlay" &&
+			# fdtoverlay leaves the overlay's /memreserve/ out.
+			{ echo '/dts-v1/;'
+			  dtc -q -I dtb -O dts "$overlay" | grep '^/memreserve/'
+			  dtc -q -I dtb -O dts "$dtb.merged" | grep -v '^/dts-v1/'
+			} | dtc -q -O dtb -o "$dtb"
 	} >"$dtb.log" 2>&1 || {
 		echo "cannot make the devicetree $name, see $dtb.log" >&2
 		return 1
 	}
-	rm "$dtb.machine" "$dtb.log"
+	rm "$dtb.machine" "$dtb.merged" "$dtb.log"
 	echo "$options -dtb $dtb"
 }
 

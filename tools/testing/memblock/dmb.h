@@ -2,19 +2,15 @@
 #ifndef _MM_DMB_H
 #define _MM_DMB_H
 
-/* mm/dmb.h for mm/memblock.c in user space, where no range is asked for */
+/* mm/dmb.h for mm/memblock.c in user space */
 
-static inline bool dmb_requested(void)
-{
-	return false;
-}
-
-static inline bool dmb_avoid_early(phys_addr_t base, phys_addr_t size,
-				   bool bottom_up, phys_addr_t *start,
-				   phys_addr_t *end)
-{
-	return false;
-}
+bool dmb_avoid_early(phys_addr_t base, phys_addr_t size, bool bottom_up,
+		     phys_addr_t *start, phys_addr_t *end);
+phys_addr_t dmb_find_requested(phys_addr_t size, phys_addr_t base, phys_addr_t end);
+phys_addr_t dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
+				phys_addr_t start, phys_addr_t end);
+phys_addr_t dmb_alloc_between(phys_addr_t size, phys_addr_t align,
+			      phys_addr_t min_addr, phys_addr_t max_addr);
 
 static inline void dmb_designate(void)
 {
