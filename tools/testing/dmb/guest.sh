@@ -8,7 +8,9 @@ set -u -o pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 DMB_TOP=${DMB_TOP:-$(cd "$here/../../.." && pwd)}
 DMB_OUT=${DMB_OUT:-$DMB_TOP/out}
-JOBS=${JOBS:-$(nproc)}
+# Guests at a time: one for each processor, as long as each can have 3 GiB
+JOBS=${JOBS:-$(awk -v most="$(nproc)" '/^MemAvailable/ {
+	n = int($2 / (3 * 1024 * 1024)); print n > most ? most : n < 1 ? 1 : n }' /proc/meminfo)}
 # shellcheck source-path=SCRIPTDIR source=../../../scripts/arch.sh
 . "$DMB_TOP/scripts/arch.sh"
 export CROSS_COMPILE=$cross
@@ -19,6 +21,14 @@ log_dir=$DMB_OUT/logs
 results=${DMB_RESULTS:-$log_dir/results.$$}
 
 mkdir -p "$guest_dir" "$log_dir"
+
+# The guests of two runs would write the same logs, and read each other's archives. A
+# script that another script calls has the lock already.
+if [ -z "${DMB_GUESTS:-}" ]; then
+	exec 8>"$DMB_OUT/guests.lock"
+	flock -n 8 || { echo "waiting for another run in $DMB_OUT" >&2; flock 8; }
+	export DMB_GUESTS=1
+fi
 
 # What a kernel prints when it has found a bug
 complaints='WARNING:|BUG:|BUG at|Oops|KASAN|UBSAN|possible recursive locking|circular locking'
@@ -246,7 +256,7 @@ with_disk()
 # succeeded and the kernel printed no complaint other than ALLOWED, a regular
 # expression. Otherwise prints what went wrong, and returns the exit status of the
 # program if it had one. The time limit is for guests that hang, and long enough for a
-# slow host.
+# slow host. Ctrl-C ends the guest: it is in the process group of the terminal.
 boot()
 {
 	local name=$1 image=$2 archive=$3 options=$4 cmdline=$5 allowed=${6:-}
@@ -263,7 +273,7 @@ boot()
 
 	# The options and the command line are lists of words.
 	# shellcheck disable=SC2086
-	timeout "$limit" "${qemu[@]}" -monitor none -serial "file:$log" $options \
+	timeout --foreground "$limit" "${qemu[@]}" -monitor none -serial "file:$log" $options \
 		-kernel "$image" ${archive:+-initrd "$archive"} -append "$console $cmdline" \
 		</dev/null >"$log.qemu" 2>&1 || status=$?
 	if [ ! -s "$log" ]; then
@@ -311,26 +321,45 @@ asked_for()
 	[[ -z ${ONLY:-} || $1 == $ONLY || ${1#*: } == $ONLY ]]
 }
 
-# result ok|not ok|skip TEXT [DETAILS]: counts a test and prints its line
+# plan NAME: notes that there has to be a result of this test
+plan()
+{
+	echo "$1" >>"$results.plan"
+}
+
+# result ok|not ok|skip "NAME[ (REMARK)]" [DETAILS]: counts a test and prints its line
 result()
 {
 	(
 		flock 9
 		echo "$1" >>"$results"
+		echo "$2" >>"$results.seen"
 		echo "$1 $(wc -l <"$results") $2"
 		[ -z "${3:-}" ] || echo "    ${3//$'\n'/$'\n'    }"
 	) 9>"$results.lock"
 }
 
+# missing_results: the names that plan() has got and result() has not
+missing_results()
+{
+	[ -e "$results.plan" ] || return 0
+	touch "$results.seen"
+	awk 'FILENAME == ARGV[1] { seen[$0]; sub(/ \(.*/, ""); seen[$0]; next }
+	     !($0 in seen)' "$results.seen" "$results.plan"
+}
+
 # Prints the last line of a run; fails unless a test passed and none failed.
 summary()
 {
-	local passed failed skipped
+	local passed failed skipped name
 
+	while read -r name; do
+		result 'not ok' "$name" 'It did not run.'
+	done < <(missing_results)
 	passed=$(grep -cx 'ok' "$results")
 	failed=$(grep -cx 'not ok' "$results")
 	skipped=$(grep -cx 'skip' "$results")
-	rm -f "$results" "$results.lock"
+	rm -f "$results" "$results".{lock,plan,seen}
 	[ "$skipped" = 0 ] || echo "$skipped skipped"
 	echo "$passed passed, $failed failed"
 	[ "$failed" = 0 ] && [ "$passed" != 0 ]
