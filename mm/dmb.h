@@ -455,7 +455,7 @@ static inline struct zone *dmb_online_zone(unsigned long pfn,
 bool dmb_only_blocks(char **movablecore);
 bool dmb_avoid_early(phys_addr_t base, phys_addr_t size, bool bottom_up,
 		     phys_addr_t *start, phys_addr_t *end);
-phys_addr_t dmb_find_requested(phys_addr_t size, phys_addr_t base, phys_addr_t end);
+bool dmb_let_early_in(void);
 phys_addr_t dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
 				phys_addr_t start, phys_addr_t end);
 phys_addr_t dmb_alloc_between(phys_addr_t size, phys_addr_t align,
@@ -482,10 +482,9 @@ static inline bool dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 	return false;
 }
 
-static inline phys_addr_t dmb_find_requested(phys_addr_t size, phys_addr_t base,
-					     phys_addr_t end)
+static inline bool dmb_let_early_in(void)
 {
-	return 0;
+	return false;
 }
 
 static inline phys_addr_t dmb_alloc_requested(phys_addr_t size, phys_addr_t align,

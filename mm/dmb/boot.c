@@ -36,8 +36,13 @@
 /* dmb_refuse_excess() leaves the kernel the larger one of these, */
 #define DMB_KERNEL_MIN_BYTES	SZ_64M
 #define DMB_KERNEL_MIN_SHARE	64
-/* and this share of what it is left in each zone that requests can be confined to. */
+/*
+ * and in each zone that requests can be confined to this share of what it has in all,
+ * but no more than that. A zone with less is not worth it: that of ISA devices.
+ */
 #define DMB_ZONE_MIN_SHARE	16
+#define DMB_ZONE_MAX_NEED	SZ_512M
+#define DMB_ZONE_WORTH		SZ_32M
 
 /*
  * Count the pages of a request that can be designated and are below @limit_pfn.
@@ -101,7 +106,30 @@ static const char * __init dmb_describe(const struct dmb *request)
 	return text;
 }
 
-/* Count the free pages below @limit_pfn, whoever has requested them. */
+/* Count the pages of a range below @limit_pfn that are not in ZONE_MOVABLE. */
+static unsigned long __init dmb_kernel_pages(unsigned long start_pfn,
+					     unsigned long end_pfn,
+					     unsigned long limit_pfn)
+{
+	unsigned long pages, start, end;
+	struct zone *zone;
+
+	end_pfn = min(end_pfn, limit_pfn);
+	if (start_pfn >= end_pfn)
+		return 0;
+	pages = end_pfn - start_pfn;
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) != ZONE_MOVABLE)
+			continue;
+		start = max(start_pfn, zone->zone_start_pfn);
+		end = min(end_pfn, zone_end_pfn(zone));
+		if (start < end)
+			pages -= end - start;
+	}
+	return pages;
+}
+
+/* Count the free pages below @limit_pfn that the kernel can use without blocks. */
 static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 {
 	unsigned long pages = 0;
@@ -110,20 +138,58 @@ static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 
 	/* MEMBLOCK_HOTPLUG: see dmb_usable_pages() */
 	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
-				NULL) {
-		unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end), limit_pfn);
+				NULL)
+		pages += dmb_kernel_pages(PFN_UP(start), PFN_DOWN(end), limit_pfn);
+	return pages;
+}
 
-		pages += end_pfn - min_t(phys_addr_t, PFN_UP(start), end_pfn);
+/* Count those of them that it cannot use if all requests become blocks. */
+static unsigned long __init dmb_taken_pages(unsigned long limit_pfn)
+{
+	unsigned long pages = 0;
+	phys_addr_t start, end;
+	unsigned int r;
+	u64 i;
+
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
+				NULL) {
+		for (r = 0; r < dmb_requests.nr; r++) {
+			const struct dmb *request = dmb_requests.block[r];
+			unsigned long start_pfn = max_t(phys_addr_t, PFN_UP(start),
+							request->start_pfn);
+			unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end),
+						      request->end_pfn);
+
+			start_pfn = ALIGN(start_pfn, pageblock_nr_pages);
+			end_pfn = ALIGN_DOWN(end_pfn, pageblock_nr_pages);
+			pages += dmb_kernel_pages(start_pfn, end_pfn, limit_pfn);
+		}
 	}
 	return pages;
 }
 
-/* Count the pages below @limit_pfn that no block would have. */
+/* Count the pages below @limit_pfn that the kernel can use beside all blocks. */
 static unsigned long __init dmb_left_pages(unsigned long limit_pfn)
 {
-	unsigned long avail = dmb_early_free_pages(limit_pfn);
+	return dmb_early_free_pages(limit_pfn) - dmb_taken_pages(limit_pfn);
+}
 
-	return avail - min(avail, dmb_all_usable_pages(limit_pfn));
+/**
+ * dmb_zone_need - what has to be left in a zone that requests can be confined to
+ * @left: pages that are left to the kernel in all
+ * @free: pages that it would have in the zone, and below, without any block
+ *
+ * The more memory the kernel has, the more of such requests are to be expected. But
+ * a small zone does not have as much, even without any block.
+ *
+ * Return: the pages.
+ */
+unsigned long __init dmb_zone_need(unsigned long left, unsigned long free)
+{
+	if (free < PHYS_PFN(DMB_ZONE_WORTH))
+		return 0;
+	return min3(left / DMB_ZONE_MIN_SHARE, free / 2,
+		    (unsigned long)PHYS_PFN(DMB_ZONE_MAX_NEED));
 }
 
 /* The page frame behind those that requests for a type of zone can have */
@@ -139,10 +205,9 @@ static unsigned long __init dmb_zone_limit(enum zone_type type)
 }
 
 /*
- * Find where the kernel would have too little: all of lowmem, for highmem is of
- * no use to it, or a zone that it uses for devices which cannot address more.
- * The more memory the kernel has, the more of such requests are to be expected.
- * Return the page frame behind that memory, or 0, and how many pages it needs.
+ * Find where the kernel would have too little: in all of lowmem, for highmem is of
+ * no use to it, or in a zone for devices that cannot address more. Return the page
+ * frame behind that memory, or 0, and how many pages it needs there.
  */
 static unsigned long __init dmb_short_below(unsigned long *need)
 {
@@ -159,9 +224,7 @@ static unsigned long __init dmb_short_below(unsigned long *need)
 	for (type = 0; type < ZONE_NORMAL; type++) {
 		unsigned long limit_pfn = dmb_zone_limit(type);
 
-		/* A small zone does not have as much, even without any block. */
-		*need = min(left / DMB_ZONE_MIN_SHARE,
-			    dmb_early_free_pages(limit_pfn) / 2);
+		*need = dmb_zone_need(left, dmb_early_free_pages(limit_pfn));
 		if (dmb_left_pages(limit_pfn) < *need)
 			return limit_pfn;
 	}
@@ -194,7 +257,7 @@ static void __init dmb_refuse_excess(void)
 
 		limit_pfn = dmb_short_below(&need);
 		/* The kernel may have too little even without any block. */
-		if (!limit_pfn || !dmb_all_usable_pages(limit_pfn))
+		if (!limit_pfn || !dmb_taken_pages(limit_pfn))
 			break;
 
 		largest = dmb_largest_request(limit_pfn);
@@ -202,7 +265,7 @@ static void __init dmb_refuse_excess(void)
 			dmb_describe(largest),
 			(u64)PFN_PHYS(dmb_left_pages(limit_pfn)) / SZ_1M,
 			(u64)PFN_PHYS(limit_pfn),
-			(u64)PFN_PHYS(need) / SZ_1M);
+			DIV_ROUND_UP_ULL(PFN_PHYS(need), SZ_1M));
 		dmb_table_remove(&dmb_requests, largest);
 	}
 }

@@ -43,6 +43,7 @@ struct dmb_run {
 unsigned long dmb_all_usable_pages(unsigned long limit_pfn);
 
 /* boot.c, for its tests */
+unsigned long dmb_zone_need(unsigned long left, unsigned long free);
 bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next);
 
 /* zone.c, for boot.c */

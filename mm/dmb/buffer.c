@@ -41,14 +41,14 @@ int dmb_claims_sg_table(struct device *dev, struct dmb_claim *const *claims,
 		return err;
 	sg = sgt->sgl;
 	for (i = 0; i < nr; i++) {
-		struct page *page = dmb_claim_page(claims[i]);
+		unsigned long pfn = page_to_pfn(dmb_claim_page(claims[i]));
 		u64 left = dmb_claim_size(claims[i]);
 
 		for (; left; sg = sg_next(sg)) {
 			unsigned int size = min_t(u64, left, most);
 
-			sg_set_page(sg, page, size, 0);
-			page = nth_page(page, PHYS_PFN(size));
+			sg_set_page(sg, pfn_to_page(pfn), size, 0);
+			pfn += PHYS_PFN(size);
 			left -= size;
 		}
 	}

@@ -106,7 +106,7 @@ int __init dmb_declare_area(phys_addr_t size, phys_addr_t align,
 	int err;
 
 	if (!base) {
-		pr_warn("dmb: no block on node %d has room for the CMA area %s of %llu MiB, it gets ordinary memory\n",
+		pr_warn("dmb: no block on node %d has room for the CMA area %s of %llu MiB, trying ordinary memory\n",
 			nid, name, (u64)size / SZ_1M);
 		return cma_declare_contiguous_nid(0, size, 0, align, order_per_bit,
 						  false, name, res_cma, nid);

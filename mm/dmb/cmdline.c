@@ -94,15 +94,17 @@ const char * __init dmb_parse_block(const char *text, size_t len, u64 *base,
 static bool __init dmb_is_amount(const char *text, size_t len)
 {
 	u64 bytes;
+	int err;
 
 	if (!len || !isdigit(*text))
 		return false;
 	if (text[len - 1] == '%')
 		len--;
-	if (dmb_parse_bytes(text, len, &bytes) == -EINVAL)
+	err = dmb_parse_bytes(text, len, &bytes);
+	if (err == -EINVAL)
 		pr_warn("movablecore: \"%.*s\" is not nn[KMGTPE], its end is ignored\n",
 			(int)len, text);
-	return true;
+	return err != -ERANGE;
 }
 
 /**

