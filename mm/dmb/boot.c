@@ -106,30 +106,7 @@ static const char * __init dmb_describe(const struct dmb *request)
 	return text;
 }
 
-/* Count the pages of a range below @limit_pfn that are not in ZONE_MOVABLE. */
-static unsigned long __init dmb_kernel_pages(unsigned long start_pfn,
-					     unsigned long end_pfn,
-					     unsigned long limit_pfn)
-{
-	unsigned long pages, start, end;
-	struct zone *zone;
-
-	end_pfn = min(end_pfn, limit_pfn);
-	if (start_pfn >= end_pfn)
-		return 0;
-	pages = end_pfn - start_pfn;
-	for_each_populated_zone(zone) {
-		if (zone_idx(zone) != ZONE_MOVABLE)
-			continue;
-		start = max(start_pfn, zone->zone_start_pfn);
-		end = min(end_pfn, zone_end_pfn(zone));
-		if (start < end)
-			pages -= end - start;
-	}
-	return pages;
-}
-
-/* Count the free pages below @limit_pfn that the kernel can use without blocks. */
+/* Count the free pages below @limit_pfn, whoever has requested them. */
 static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 {
 	unsigned long pages = 0;
@@ -138,40 +115,36 @@ static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 
 	/* MEMBLOCK_HOTPLUG: see dmb_usable_pages() */
 	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
-				NULL)
-		pages += dmb_kernel_pages(PFN_UP(start), PFN_DOWN(end), limit_pfn);
+				NULL) {
+		unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end), limit_pfn);
+
+		pages += end_pfn - min_t(phys_addr_t, PFN_UP(start), end_pfn);
+	}
 	return pages;
 }
 
-/* Count those of them that it cannot use if all requests become blocks. */
-static unsigned long __init dmb_taken_pages(unsigned long limit_pfn)
+/*
+ * Of the pages that @below counts below @limit_pfn, return how many the kernel can
+ * use: all but those in ZONE_MOVABLE.
+ */
+static unsigned long __init dmb_kernel_pages(unsigned long (*below)(unsigned long limit_pfn),
+					     unsigned long limit_pfn)
 {
-	unsigned long pages = 0;
-	phys_addr_t start, end;
-	unsigned int r;
-	u64 i;
+	unsigned long pages = below(limit_pfn);
+	struct zone *zone;
 
-	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
-				NULL) {
-		for (r = 0; r < dmb_requests.nr; r++) {
-			const struct dmb *request = dmb_requests.block[r];
-			unsigned long start_pfn = max_t(phys_addr_t, PFN_UP(start),
-							request->start_pfn);
-			unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end),
-						      request->end_pfn);
-
-			start_pfn = ALIGN(start_pfn, pageblock_nr_pages);
-			end_pfn = ALIGN_DOWN(end_pfn, pageblock_nr_pages);
-			pages += dmb_kernel_pages(start_pfn, end_pfn, limit_pfn);
-		}
-	}
+	for_each_populated_zone(zone)
+		if (zone_idx(zone) == ZONE_MOVABLE)
+			pages -= below(min(zone_end_pfn(zone), limit_pfn)) -
+				 below(min(zone->zone_start_pfn, limit_pfn));
 	return pages;
 }
 
 /* Count the pages below @limit_pfn that the kernel can use beside all blocks. */
 static unsigned long __init dmb_left_pages(unsigned long limit_pfn)
 {
-	return dmb_early_free_pages(limit_pfn) - dmb_taken_pages(limit_pfn);
+	return dmb_kernel_pages(dmb_early_free_pages, limit_pfn) -
+	       dmb_kernel_pages(dmb_all_usable_pages, limit_pfn);
 }
 
 /**
@@ -214,6 +187,7 @@ static unsigned long __init dmb_short_below(unsigned long *need)
 	unsigned long left = dmb_left_pages(max_low_pfn);
 	unsigned long all = min_t(phys_addr_t, PHYS_PFN(memblock_phys_mem_size()),
 				  max_low_pfn - min_low_pfn);
+	unsigned long free;
 	enum zone_type type;
 
 	*need = max_t(unsigned long, PHYS_PFN(DMB_KERNEL_MIN_BYTES),
@@ -224,7 +198,8 @@ static unsigned long __init dmb_short_below(unsigned long *need)
 	for (type = 0; type < ZONE_NORMAL; type++) {
 		unsigned long limit_pfn = dmb_zone_limit(type);
 
-		*need = dmb_zone_need(left, dmb_early_free_pages(limit_pfn));
+		free = dmb_kernel_pages(dmb_early_free_pages, limit_pfn);
+		*need = dmb_zone_need(left, free);
 		if (dmb_left_pages(limit_pfn) < *need)
 			return limit_pfn;
 	}
@@ -257,7 +232,7 @@ static void __init dmb_refuse_excess(void)
 
 		limit_pfn = dmb_short_below(&need);
 		/* The kernel may have too little even without any block. */
-		if (!limit_pfn || !dmb_taken_pages(limit_pfn))
+		if (!limit_pfn || !dmb_kernel_pages(dmb_all_usable_pages, limit_pfn))
 			break;
 
 		largest = dmb_largest_request(limit_pfn);
