@@ -9,7 +9,7 @@ export DMB_TOP := $(CURDIR)
 export DMB_OUT := $(CURDIR)/out
 
 .PHONY: help deps image run test shell spread compare kselftest bench
-.PHONY: tree save apply series check clean
+.PHONY: tree save apply unapply series check clean
 .NOTPARALLEL:
 
 help:
@@ -22,9 +22,13 @@ image tree series check: deps
 	@scripts/$@
 
 check: export CHECK = 1
+tree series: export SOURCE_ONLY = 1
 
 save apply:
 	@scripts/$@
+
+unapply:
+	@scripts/apply off
 
 run test shell: image
 	@tools/testing/dmb/$@

@@ -8,6 +8,7 @@ home=$top
 series=$home/patches/series
 design=sticky
 package=/usr/src/linux-source-6.12.tar.xz
+advice=
 
 # zone_design: all that follows is about the rival's series.
 zone_design()
@@ -88,20 +89,23 @@ grown()
 	changed "$1" | comm -12 - <(new_files | sort)
 }
 
+# kernel_version DIR NAME: the version of the source in DIR, which the user knows as
+# NAME
 kernel_version()
 {
-	[ -f "$1/Makefile" ] || die "$KERNEL_SRC is not a kernel source"
+	[ -f "$1/Makefile" ] || die "$2 is not a kernel source"
 	awk -v OFS=. '
 		/^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *=/ { v[$1] = $3 }
 		END { print v["VERSION"], v["PATCHLEVEL"], v["SUBLEVEL"] v["EXTRAVERSION"] }' "$1/Makefile"
 }
 
+# check_version DIR NAME: sets $version
 check_version()
 {
-	version=$(kernel_version "$1")
+	version=$(kernel_version "$1" "$2")
 	case $version in
 	6.12.*) ;;
-	*) die "$KERNEL_SRC is Linux $version; the patches are for 6.12" ;;
+	*) die "$2 is Linux $version; the patches are for 6.12" ;;
 	esac
 }
 
@@ -139,7 +143,7 @@ find_source()
 	from=$(realpath -e "${KERNEL_SRC:-$package}" 2>/dev/null) ||
 		die "${KERNEL_SRC:-$package} does not exist"
 	if [ -d "$from" ]; then
-		check_version "$from"
+		check_version "$from" "$KERNEL_SRC"
 		[ -e "$from/.git" ] || [ ! -e "$from/.config" ] ||
 			die "$from has a build in it: make mrproper there first"
 		base_id=$(cd "$from" && find . -name .git -prune -o ! -type d \
@@ -160,16 +164,17 @@ find_source()
 	rm -rf "$new"
 	mkdir -p "$new"
 	step source "unpacking $from" unpack "$from" "$new"
-	check_version "$new"
+	check_version "$new" "$from"
 	name=$version
 	[ "$from" = "$package" ] || name=$version-$stamp
 	base=$out/src/$name
 	rm -rf "$out/src/$stamp" "$base"-{sticky,zone,steps}
-	if [ -d "$base" ]; then
+	if [ -d "$base" ] && command -v rsync >/dev/null; then
 		# Only what differs gets a new date, and is compiled again.
 		step source "updating $base" rsync -rlpc --delete "$new/" "$base/"
 		rm -rf "$new"
 	else
+		rm -rf "$base"
 		mv "$new" "$base"
 	fi
 	echo "$base_id $name" >"$out/src/$stamp"
@@ -192,7 +197,9 @@ put()
 }
 
 # put_patch DIR STEP [OPTION...] <FILES: apply in DIR what the patch of STEP does to
-# FILES.
+# FILES. A hunk may have moved, but its context has to be the same, as for git: patch
+# would place it by two lines of three, where the third may matter. $advice is for the
+# user if that fails.
 put_patch()
 {
 	local dir=$1 step=$2 file
@@ -203,15 +210,19 @@ put_patch()
 	[ -s "$tmp/which" ] || return 0
 	while read -r file; do
 		[ -e "$dir/$file" ] ||
-			die "patch $step does not apply to $file: no such file"
+			die "patch $step does not apply to $file: no such file$advice"
 	done <"$tmp/which"
 	awk 'NR == FNR { wanted["b/" $0]; next }
 	     /^diff --git / { on = $4 in wanted }
-	     on' "$tmp/which" "$home/patches/$step" |
-		patch -d "$dir" -p1 -f -r - --no-backup-if-mismatch "$@" >"$tmp/patch.log" ||
-		die "patch $step does not apply to $(awk '
-			/^patching file / { file = $3 }
-			/FAILED|ignored/ { print file; exit }' "$tmp/patch.log")"
+	     on' "$tmp/which" "$home/patches/$step" >"$tmp/patch"
+	rm -f "$tmp/rejected"
+	patch -d "$dir" -p1 -f -F0 -r "$tmp/rejected" --no-backup-if-mismatch "$@" \
+		<"$tmp/patch" >"$tmp/patch.log" || {
+		file=$(awk '/^patching file / { file = $3 }
+			/FAILED|ignored/ { print file; exit }' "$tmp/patch.log")
+		die "patch $step does not apply to $file:
+$(cat "$tmp/rejected" 2>/dev/null)$advice"
+	}
 }
 
 # joining DIR: leave in DIR each new file as it is when it joins. What is here is
