@@ -22,6 +22,7 @@ image tree series check: deps
 	@scripts/$@
 
 check: export CHECK = 1
+test: export FUZZERS = 1
 tree series: export SOURCE_ONLY = 1
 
 save apply:

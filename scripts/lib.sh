@@ -32,6 +32,9 @@ pages=$PAGES
 # source are the same: the day 6.12 was released.
 epoch='2024-11-17T00:00:00Z'
 
+# How many objects the next step is going to make, if that is known
+expect=
+
 job=
 tmp=$(mktemp -d)
 trap '[ -z "$job" ] || kill -- "-$job" 2>/dev/null; rm -rf "$tmp"' EXIT
@@ -92,6 +95,7 @@ step()
 		return 1
 	fi
 	job=
+	expect=
 	[ $((SECONDS - start)) -lt 2 ] ||
 		progress $((SECONDS - start)) "$label" "$log" ", done$end"
 }
@@ -102,5 +106,8 @@ progress()
 
 	# kbuild's "  CC      mm/page_alloc.o"
 	objects=$(grep -c '^  [A-Z]' "$3") || objects=
+	if [ -n "$objects" ] && [ -n "$expect" ]; then
+		objects="$((objects < expect ? 100 * objects / expect : 99))%, $objects"
+	fi
 	printf "[%3ds] %s%s$4" "$1" "$2" "${objects:+: $objects objects}" >&2
 }

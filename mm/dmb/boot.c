@@ -3,7 +3,7 @@
  * From a request, of the command line or of a node in the devicetree, to free
  * pages of the right type.
  *
- * 1. request.c notes the requests, and keeps early memory out of them.
+ * 1. request.c notes the requests, and early.c keeps early memory out of them.
  * 2. dmb_designate(), which memblock calls when it is about to give everything
  *    to the buddy allocator, makes blocks of those parts of the requests that
  *    are still free.  It cuts out, by whole pageblocks, what nobody may move
@@ -294,16 +294,16 @@ static const char * __init dmb_unusable(unsigned long pfn)
 }
 
 /*
- * Return where a hole in memory ends that begins at @pfn: at the first
- * pageblock before @end_pfn that has memory, or something that a node of the
- * devicetree has reserved; or at @end_pfn. Return @pfn, or less, if there is
- * memory in the first pageblock already.
+ * Return where a hole in memory ends that begins at @pfn, or the part of it that
+ * @holder has reserved: at the first pageblock before @end_pfn that has memory, or
+ * something that another node of the devicetree has reserved; or at @end_pfn. Return
+ * @pfn, or less, if there is memory in the first pageblock already.
  */
 static unsigned long __init dmb_hole_end(unsigned long pfn,
-					 unsigned long end_pfn)
+					 unsigned long end_pfn,
+					 const struct reserved_mem *holder)
 {
 	phys_addr_t base = PFN_PHYS(pfn), end = PFN_PHYS(end_pfn);
-	const struct reserved_mem *holder = NULL;
 	struct memblock_region *region;
 
 	for_each_mem_region(region) {
@@ -312,10 +312,17 @@ static unsigned long __init dmb_hole_end(unsigned long pfn,
 			break;
 		}
 	}
-	if (base < end)
+	if (base >= end)
+		return pfn;
+
+	if (holder) {
+		if (holder->size < end - holder->base)
+			end = holder->base + holder->size;
+	} else {
 		holder = dmb_node_holding(base, end - base);
-	if (holder)
-		end = holder->base;
+		if (holder)
+			end = holder->base;
+	}
 	return ALIGN_DOWN(PHYS_PFN(end), pageblock_nr_pages);
 }
 
@@ -347,9 +354,8 @@ static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
 	if (holder) {
 		run->why = "is reserved for";
 		run->holder = holder->name;
-	} else {
-		run->end_pfn = max(run->end_pfn, dmb_hole_end(pfn, end_pfn));
 	}
+	run->end_pfn = max(run->end_pfn, dmb_hole_end(pfn, end_pfn, holder));
 }
 
 /**

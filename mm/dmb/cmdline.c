@@ -9,6 +9,7 @@
 
 #define pr_fmt(fmt) "dmb: " fmt
 
+#include <linux/bootconfig.h>
 #include <linux/ctype.h>
 #include <linux/dmb.h>
 #include <linux/kernel.h>
@@ -155,3 +156,25 @@ bool __init dmb_only_blocks(char **movablecore)
 		*movablecore = amount;
 	return !amount;
 }
+
+#ifdef CONFIG_BOOT_CONFIG
+/*
+ * The bootconfig is read when memory has been given to the page allocator. That is too
+ * late for this option, as for any that is an early_param().
+ */
+static int __init dmb_check_bootconfig(void)
+{
+	static const char * const keys[] __initconst = {
+		"kernel.movablecore", "kernel.dmb_spread", "kernel.dmb_heap",
+		"kernel.hugetlb_dmb",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (xbc_find_node(keys[i]))
+			pr_warn("%s in the bootconfig is ignored: it has to be on the command line\n",
+				keys[i]);
+	return 0;
+}
+core_initcall(dmb_check_bootconfig);
+#endif

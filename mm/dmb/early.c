@@ -40,6 +40,9 @@ bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 		dmb_early_may_cut = false;
 		return false;
 	}
+	/* memblock finds room for 0 bytes anywhere, and would again and again. */
+	if (!size)
+		return false;
 	dmb = dmb_table_first(&dmb_requests, PFN_DOWN(base),
 			      PFN_UP(base + size));
 	if (!dmb)

@@ -267,6 +267,18 @@ static int dmb_random_check(void)
 	return 0;
 }
 
+/* Room for 0 bytes in the middle of a request. Expect an end, with or without memory. */
+static int dmb_nothing_check(void)
+{
+	PREFIX_PUSH();
+	begin();
+	request(100, 100);
+	memblock_phys_alloc_range(0, PAGE_SIZE, page(150), page(160));
+	ASSERT_NE(0, phys_alloc(PAGE_SIZE));
+	test_pass_pop();
+	return 0;
+}
+
 int memblock_dmb_checks(void)
 {
 	prefix_reset();
@@ -281,6 +293,8 @@ int memblock_dmb_checks(void)
 	dmb_lower_check();
 	dmb_refuse_check();
 	dmb_many_reservations_check();
+	run_top_down(dmb_nothing_check);
+	run_bottom_up(dmb_nothing_check);
 	run_top_down(dmb_random_check);
 	run_bottom_up(dmb_random_check);
 	dummy_physical_memory_cleanup();
