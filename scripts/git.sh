@@ -53,6 +53,7 @@ new_tree()
 # or when it is of another source.
 open_tree()
 {
+	! has_series || die "$KERNEL_SRC has the series already"
 	tree=$out/tree/$name
 	[ "$(tgit config dmb.base 2>/dev/null)" != "$base_id" ] || return 0
 	keep_unsaved

@@ -293,10 +293,22 @@ working_copy()
 	mv "$copy.new" "$copy"
 }
 
+# Does the source have the series, or an earlier or a changed form of it?
+has_series()
+{
+	[ -e "$base/mm/dmb.h" ]
+}
+
 # Set $src to the folder of the source with the series on it.  Only files that
 # differ are written, for make to build just these.
 patched()
 {
+	if has_series; then
+		say "$KERNEL_SRC has the series already: it is built as it is"
+		src=$base
+		{ touched; new_files; } >"$src.files"
+		return
+	fi
 	working_copy "$design"
 	src=$copy
 	stage "$base" "$tmp/stage" <"$src.files"
