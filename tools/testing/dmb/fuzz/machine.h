@@ -500,9 +500,13 @@ static void model_excess(void)
 	}
 }
 
-static bool in_request(u64 start, u64 end, int n)
+/*
+ * All but nothing is in ZONE_MOVABLE, where requests may have everything. No kernel boots
+ * like that, with or without blocks.
+ */
+static bool kernel_is_lost(void)
 {
-	return request[n].start <= start && end <= request[n].end;
+	return left(max_low_pfn) < PHYS_PFN(MIB);
 }
 
 /* Blocks are what is free of a request, of one node and zone, as large as can be. */
