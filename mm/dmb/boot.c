@@ -297,7 +297,7 @@ static const char * __init dmb_unusable(unsigned long pfn)
  * Return where a hole in memory ends that begins at @pfn, or the part of it that
  * @holder has reserved: at the first pageblock before @end_pfn that has memory, or
  * something that another node of the devicetree has reserved; or at @end_pfn. Return
- * @pfn, or less, if there is memory in the first pageblock already.
+ * @pfn if there is memory in the first pageblock already.
  */
 static unsigned long __init dmb_hole_end(unsigned long pfn,
 					 unsigned long end_pfn,
@@ -312,6 +312,8 @@ static unsigned long __init dmb_hole_end(unsigned long pfn,
 			break;
 		}
 	}
+	/* Memory that begins in the middle of a pageblock is not a part of the hole. */
+	end = ALIGN_DOWN(end, DMB_MIN_ALIGNMENT_BYTES);
 	if (base >= end)
 		return pfn;
 

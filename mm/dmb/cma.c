@@ -120,7 +120,7 @@ int __init dmb_declare_area(phys_addr_t size, phys_addr_t align,
 static int __init dmb_parse_hugetlb_dmb(char *value)
 {
 	hugetlb_dmb = true;
-	return 0;
+	return value ? kstrtobool(value, &hugetlb_dmb) : 0;
 }
 early_param("hugetlb_dmb", dmb_parse_hugetlb_dmb);
 

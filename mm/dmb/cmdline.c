@@ -159,8 +159,8 @@ bool __init dmb_only_blocks(char **movablecore)
 
 #ifdef CONFIG_BOOT_CONFIG
 /*
- * The bootconfig is read when memory has been given to the page allocator. That is too
- * late for this option, as for any that is an early_param().
+ * When the kernel reads the bootconfig, it has parsed each early_param(), and does not do so
+ * again.
  */
 static int __init dmb_check_bootconfig(void)
 {

@@ -183,6 +183,7 @@ phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 			for (; pfn + pages <= end; pfn += step)
 				if (!dmb_crosses_4g(pfn, pfn + pages) &&
 				    !dmb_area_exists(pfn, pfn + pages) &&
+				    memblock_is_map_memory(PFN_PHYS(pfn)) &&
 				    !memblock_is_region_reserved(PFN_PHYS(pfn),
 								 size))
 					return PFN_PHYS(pfn);
