@@ -102,7 +102,7 @@ static void write_item(char *text, size_t room)
 	size_t i, len;
 
 	if (!take(8)) {
-		static const char letters[] = "0123456789xXaEeKMG@,%. -+\"";
+		static const char letters[] = "0123456789xXaEeKMG@,%. -+\"\n";
 
 		len = min(room - 1, (size_t)take(24));
 		for (i = 0; i < len; i++)
@@ -119,54 +119,59 @@ static void write_item(char *text, size_t room)
 	write_number(text + len, room - len, take_base());
 }
 
-/* The value of digits with a suffix; false if it is none, or 2^64 or more */
-static bool model_number(const char *text, const char *end, u64 *value)
+/* The value of digits with a suffix; or -EINVAL, or -ERANGE if it is 2^64 or more */
+static int model_number(const char *text, const char *end, u64 *value)
 {
+	static const char suffixes[] = "KMGTPE";
 	unsigned __int128 sum = 0;
 	unsigned int base = 10, digit;
 	const char *at = text;
-	const char *suffix;
+	bool over = false;
 
-	if (end - at >= 2 && at[0] == '0' && (at[1] == 'x' || at[1] == 'X')) {
+	if (at == end || *at < '0' || *at > '9')
+		return -EINVAL;
+	if (end - at >= 32)
+		return -ERANGE;
+	if (at[0] == '0' && end - at >= 2 && tolower(at[1]) == 'x') {
 		base = 16;
 		at += 2;
-	} else if (end - at >= 2 && at[0] == '0' && at[1] >= '0' && at[1] <= '9') {
+	} else if (at[0] == '0') {
 		base = 8;
-		at += 1;
 	}
-	text = at;
-	for (; at < end; at++) {
+	for (text = at; at < end; at++) {
 		if (*at >= '0' && *at <= '9')
 			digit = *at - '0';
-		else if (base == 16 && isxdigit((unsigned char)*at))
-			digit = tolower((unsigned char)*at) - 'a' + 10;
+		else if (base == 16 && strchr("abcdefABCDEF", *at))
+			digit = tolower(*at) - 'a' + 10;
 		else
 			break;
 		if (digit >= base)
-			return false;
+			break;
 		sum = sum * base + digit;
-		if (sum >> 64)
-			return false;
+		if (sum >> 64) {
+			over = true;
+			sum = 1;
+		}
 	}
-	/* "0K" is 0; "0xK" is nothing. */
 	if (at == text)
-		return false;
-	if (at < end) {
-		suffix = strchr("KMGTPE", toupper((unsigned char)*at));
-		if (!suffix || !*suffix)
-			return false;
-		sum <<= 10 * (suffix - "KMGTPE" + 1);
-		at++;
-	}
+		return -EINVAL;
+	if (over)
+		return -ERANGE;
 	*value = sum;
-	return at == end && !(sum >> 64);
+	if (at == end || (*at == '\n' && at + 1 == end))
+		return 0;
+	if (at + 1 != end || !strchr(suffixes, toupper(*at)))
+		return -EINVAL;
+	sum <<= 10 * (strchr(suffixes, toupper(*at)) - suffixes + 1);
+	*value = sum;
+	return sum >> 64 ? -ERANGE : 0;
 }
 
 static void model_block(u64 size, u64 base)
 {
 	u64 last = base + size - 1;
 
-	if (!size || last < base || last > ~0ULL - PAGEBLOCK ||
+	if (!size || last < base || last > (~0ULL << PAGE_SHIFT) - PAGEBLOCK ||
 	    size % PAGEBLOCK || base % PAGEBLOCK || nr_requests == DMB_MAX_BLOCKS ||
 	    set_overlaps(&requests, base, base + size))
 		return;
@@ -174,27 +179,34 @@ static void model_block(u64 size, u64 base)
 	set_add(&requests, base, base + size);
 }
 
-static void model_line(const char *text)
+/* Returns the last plain amount, which the kernel's own parser gets; NULL if there is none. */
+static const char *model_line(const char *text)
 {
-	const char *end, *at;
+	const char *end, *at, *amount = NULL;
 	u64 size, base;
 
 	for (;; text = end + 1) {
 		end = strchrnul(text, ',');
 		at = memchr(text, '@', end - text);
-		if (at && at - text < 32 && end - at <= 32 && model_number(text, at, &size) &&
-		    model_number(at + 1, end, &base))
-			model_block(size, base);
+		if (at) {
+			if (!model_number(text, at, &size) && !model_number(at + 1, end, &base))
+				model_block(size, base);
+		} else if (text < end && *text >= '0' && *text <= '9' &&
+			   model_number(text, end - (end[-1] == '%'), &size) != -ERANGE) {
+			amount = text;
+		}
 		if (!*end)
-			break;
+			return amount;
 	}
 }
 
 static void parse_command_line(void)
 {
+	const char *amount;
 	unsigned int i, n;
 	size_t len = 0;
 	char *rest;
+	bool only;
 
 	n = take(8) ? take(6) : take(200);
 	for (i = 0; i < n && len < sizeof(line) - 80; i++) {
@@ -206,8 +218,10 @@ static void parse_command_line(void)
 	line[len] = '\0';
 
 	rest = line;
-	dmb_only_blocks(&rest);
-	model_line(line);
+	only = dmb_only_blocks(&rest);
+	amount = model_line(line);
+	EXPECT(only == !amount);
+	EXPECT(only || rest == amount);
 
 	EXPECT(dmb_requests.nr == nr_requests);
 	for (i = 0; i < nr_requests; i++) {
@@ -228,14 +242,22 @@ static void parse_command_line(void)
 static struct span had[MAX_ALLOCS];
 static unsigned int nr_had;
 
-static void judge(u64 found, u64 size, u64 align, u64 start, u64 end, bool requested_too)
+/* What was found of memory between two addresses, on a node that is asked for, if possible */
+static void judge(u64 found, u64 size, u64 align, int nid, u64 start, u64 end, bool requested_too)
 {
 	bool inside = found && set_overlaps(&requests, ALIGN_DOWN(found, PAGE_SIZE),
 					    ALIGN(found + size, PAGE_SIZE));
 
-	/* An alignment of less than a page may leave a page that is shared with a block. */
-	if (found && !inside)
+	if (found) {
+		EXPECT(found % align == 0);
+		EXPECT(found >= start && found + size <= end);
+		EXPECT(is_free(&all, NUMA_NO_NODE, found, found + size));
+	}
+	if (found && !inside) {
+		if (node_has_room(&ordinary, nid, size, align, start, end))
+			EXPECT(is_free(&all, nid, found, found + size));
 		return;
+	}
 	/* There may be no memory for memblock's array. */
 	if (!found && memblock.reserved.cnt + 2 > memblock.reserved.max)
 		return;
@@ -271,25 +293,31 @@ static void allocate(void)
 	case 0:
 		size <<= take(16);
 		found = memblock_phys_alloc_range(size, align, start, end);
-		judge(found, size, align, start, end ?: U64_MAX, !dmb_spared);
+		judge(found, size, align, NUMA_NO_NODE, start, end ?: U64_MAX, !dmb_spared);
 		break;
 	case 1:
 		found = memblock_phys_alloc_try_nid(size, align, nid);
-		judge(found, size, align, 0, U64_MAX, !dmb_spared);
+		judge(found, size, align, nid, 0, U64_MAX, !dmb_spared);
 		break;
 	case 2:
 		virt = memblock_alloc_try_nid_raw(size, align, start, end, nid);
 		found = virt ? __pa(virt) : 0;
 		between = start && end;
-		judge(found, size, align, 0, end ?: U64_MAX,
+		/* It would like to be above @start. */
+		if (!has_room(&ordinary, size, align, start, end ?: U64_MAX))
+			start = 0;
+		judge(found, size, align, nid, start, end ?: U64_MAX,
 		      !dmb_spared && !between && align <= PAGEBLOCK);
 		break;
 	case 3:
 		virt = memblock_alloc_exact_nid_raw(size, align, start, end, nid);
 		found = virt ? __pa(virt) : 0;
-		if (found)
-			EXPECT(!set_overlaps(&requests, ALIGN_DOWN(found, PAGE_SIZE),
-					     ALIGN(found + size, PAGE_SIZE)));
+		if (found) {
+			EXPECT(is_free(&ordinary, nid, found, found + size));
+			EXPECT(found % align == 0 && found + size <= (end ?: U64_MAX));
+		} else if (!grows) {
+			EXPECT(!node_has_room(&ordinary, nid, size, align, 0, end ?: U64_MAX));
+		}
 		break;
 	}
 	note_free();
@@ -388,14 +416,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	dmb_adjust_core(&core, &movable);
 	make_zones(take(4) ? 0 : take_mib() * MIB);
 
-	note_free();
-	model_excess();
-	if (kernel_is_lost())
-		return 0;
-	dmb_designate();
-	check_blocks();
-	note_free();
-	if (!close_call)
-		model_blocks();
+	designate();
 	return 0;
 }

@@ -3,7 +3,7 @@
  * Fuzzes a boot with a devicetree: a machine, a header and nodes of /reserved-memory, the
  * scan of these as drivers/of does it, and dmb_designate(). Whatever nodes there are,
  *
- *  - the requests are of nodes that ask for blocks, and do not overlap;
+ *  - the requests are those of a model, which knows the nodes as they were made;
  *  - what others have in the devicetree is reserved, or not mapped;
  *  - nothing else is reserved, so that no memory is lost;
  *  - no node gets memory in a request while there is other memory that would do;
@@ -163,8 +163,30 @@ const struct of_device_id fuzz_table[] = {
 
 /* The devicetree */
 
+/* A node as it was made, and what the scan has to make of it */
+struct node {
+	char name[160];
+	bool available, block, pool, owned, other, dma, restricted;
+	bool reusable, nomap, cma_default, has_size;
+	unsigned int nr_reg;		/* 0 if it has none, or one that lacks a cell */
+	bool bad_reg;
+	struct span reg[4];
+	u64 size, align;
+	bool bad_size;
+	unsigned int nr_ranges;
+	struct span range[4];
+	bool found;
+};
+
 static char tree[16384];
-static struct set others, holes;
+static struct node node[16];
+static unsigned int nr_nodes;
+static struct set headers;
+
+static u64 end_of(u64 start, u64 size)
+{
+	return start + size < start ? U64_MAX : start + size;
+}
 
 static u64 take_address(void)
 {
@@ -187,12 +209,15 @@ static u64 take_bytes(void)
 	return take_mib() * MIB;
 }
 
-static int add_cells(__be32 *cell, int cells, u64 value)
+/* Writes a number, of which few cells may have room for a part only. */
+static int add_cells(__be32 *cell, int cells, u64 *value)
 {
 	int i;
 
+	if (cells == 1)
+		*value = (u32)*value;
 	for (i = 0; i < cells; i++)
-		cell[i] = cpu_to_be32(cells - 1 - i ? value >> 32 : value);
+		cell[i] = cpu_to_be32(cells - 1 - i ? *value >> 32 : *value);
 	return cells;
 }
 
@@ -201,93 +226,121 @@ static void add_property(const char *name)
 	fdt_property(tree, name, "", 0);
 }
 
-static void add_ranges(const char *name, unsigned int n)
+/* Returns false if a cell is missing. */
+static bool add_ranges(const char *name, unsigned int n, struct span *span)
 {
+	bool whole = take(16);
 	__be32 cells[64];
+	u64 start, size;
 	int len = 0;
 
-	while (n--) {
-		len += add_cells(cells + len, dt_root_addr_cells, take_address());
-		len += add_cells(cells + len, dt_root_size_cells, take_bytes());
+	for (; n--; span++) {
+		start = take_address();
+		size = take_bytes();
+		len += add_cells(cells + len, dt_root_addr_cells, &start);
+		len += add_cells(cells + len, dt_root_size_cells, &size);
+		*span = (struct span) { start, size };
 	}
-	/* Sometimes a cell is missing. */
-	if (len && !take(16))
-		len--;
-	fdt_property(tree, name, cells, len * sizeof(cells[0]));
+	fdt_property(tree, name, cells, (len - !whole) * sizeof(cells[0]));
+	return whole;
 }
 
-static void add_number(const char *name, int cells, u64 value)
+static bool add_number(const char *name, int cells, int right, u64 *value)
 {
 	__be32 cell[4];
 
 	fdt_property(tree, name, cell, add_cells(cell, cells, value) * sizeof(cell[0]));
+	return cells == right;
 }
 
 static void add_node(unsigned int i)
 {
-	static const char * const kinds[] = {
-		"designated-movable-block", "shared-dmb-pool", "vendor,owned", "vendor,other",
-		"shared-dma-pool", "restricted-dma-pool", "",
-	};
-	char name[160], list[160] = "";
+	struct node *new = &node[nr_nodes++];
+	char list[160] = "";
 	unsigned int n, len = 0;
-	u64 value;
 
-	snprintf(name, sizeof(name), "%.*s@%x", (int)take(8) ? 6 : 100,
-		 "memory-for-a-device-whose-name-is-longer-than-the-name-of-a-block-in-sysfs-may-be-by-far", i);
-	fdt_begin_node(tree, name);
+	*new = (struct node) { .available = true };
+	/* Blocks have only the beginning of a long name. */
+	snprintf(new->name, sizeof(new->name), "%x-%.*s", i, take(8) ? 6 : 100,
+		 "memory-for-a-device-whose-name-is-longer-than-the-name-of-a-block-in-sysfs-may-be-by-far");
+	fdt_begin_node(tree, new->name);
 	for (n = take(4) ? 1 : take(4); n--; ) {
-		const char *kind = kinds[take(ARRAY_SIZE(kinds))];
+		static const char * const kinds[] = {
+			"designated-movable-block", "shared-dmb-pool", "vendor,owned",
+			"vendor,other", "shared-dma-pool", "restricted-dma-pool", "",
+		};
+		unsigned int kind = take(ARRAY_SIZE(kinds));
 
-		strcpy(list + len, kind);
-		len += strlen(kind) + 1;
+		new->block |= kind == 0;
+		new->pool |= kind == 1;
+		new->owned |= kind == 2;
+		new->other |= kind == 3;
+		new->dma |= kind == 4;
+		new->restricted |= kind == 5;
+		strcpy(list + len, kinds[kind]);
+		len += strlen(kinds[kind]) + 1;
 	}
 	fdt_property(tree, "compatible", list, len);
-	if (take(4))
+	new->reusable = take(4);
+	if (new->reusable)
 		add_property("reusable");
-	if (!take(8))
+	new->nomap = !take(8);
+	if (new->nomap)
 		add_property("no-map");
-	if (!take(8))
+	new->cma_default = !take(8);
+	if (new->cma_default)
 		add_property("linux,cma-default");
 	if (!take(16)) {
-		const char *status = take(2) ? "okay" : "disabled";
-
-		fdt_property_string(tree, "status", status);
+		new->available = take(2);
+		fdt_property_string(tree, "status", new->available ? "okay" : "disabled");
 	}
 	if (take(4)) {
 		/* Of an empty reg, Linux reads what is behind it. */
-		add_ranges("reg", take(4) ? 1 : 1 + take(3));
+		new->nr_reg = take(4) ? 1 : 1 + take(3);
+		new->bad_reg = !add_ranges("reg", new->nr_reg, new->reg);
 	} else {
-		value = take_bytes();
-		add_number("size", take(16) ? dt_root_size_cells : take(4), value);
-		if (!take(4))
-			add_number("alignment", take(16) ? dt_root_addr_cells : take(4),
-				   1ULL << take(40));
-		if (!take(2))
-			add_ranges("alloc-ranges", take(4));
+		new->has_size = true;
+		new->size = take_bytes();
+		new->bad_size = !add_number("size", take(16) ? dt_root_size_cells : take(4),
+					    dt_root_size_cells, &new->size);
+		if (!take(4)) {
+			new->align = 1ULL << take(40);
+			if (!add_number("alignment", take(16) ? dt_root_addr_cells : take(4),
+					dt_root_addr_cells, &new->align))
+				new->bad_size = true;
+		}
+		if (!take(2)) {
+			new->nr_ranges = 1 + take(3);
+			if (!add_ranges("alloc-ranges", new->nr_ranges, new->range))
+				new->bad_size = true;
+		}
 	}
 	fdt_end_node(tree);
 }
 
 static void make_tree(void)
 {
+	u64 addr_cells, size_cells;
 	unsigned int i, n;
 
 	dt_root_addr_cells = take(4) ? 2 : 1;
 	dt_root_size_cells = take(4) ? 2 : 1;
+	addr_cells = dt_root_addr_cells;
+	size_cells = dt_root_size_cells;
+	nr_nodes = headers.nr = 0;
 	fdt_create(tree, sizeof(tree));
 	for (n = take(4); n--; ) {
 		u64 start = take_address(), size = 1 + take(64 * PAGE_SIZE);
 
 		fdt_add_reservemap_entry(tree, start, size);
+		set_add(&headers, start, end_of(start, size));
 	}
 	fdt_finish_reservemap(tree);
 	fdt_begin_node(tree, "");
 	fdt_begin_node(tree, "reserved-memory");
-	add_number("#address-cells", 1, dt_root_addr_cells);
-	add_number("#size-cells", 1, dt_root_size_cells);
-	if (take(32))
-		add_property("ranges");
+	add_number("#address-cells", 1, 1, &addr_cells);
+	add_number("#size-cells", 1, 1, &size_cells);
+	add_property("ranges");
 	for (i = 0, n = take(12); i < n; i++)
 		add_node(i);
 	fdt_end_node(tree);
@@ -296,66 +349,177 @@ static void make_tree(void)
 	initial_boot_params = tree;
 }
 
-/* What the requests are that the scan has noted; as they are sorted, by address */
-static void note_requests(void)
+/* What the scan has to make of it */
+
+static bool asks_for_block(const struct node *node)
+{
+	return node->block || node->pool || (node->owned && node->reusable);
+}
+
+static bool at_fault(const struct node *node)
+{
+	return node->nomap || node->dma || node->restricted ||
+	       (node->pool && (node->cma_default || !node->reusable));
+}
+
+/* setup_dma() is the only one that refuses a node, and has its memory freed. */
+static bool is_freed(const struct node *node)
+{
+	return node->dma && !node->reusable && !node->nomap && !node->owned && !node->other;
+}
+
+/* Ranges of nodes that are not for blocks; these, as far as they must not be mapped */
+static struct set others, holes;
+
+static void model_request(u64 start, u64 size)
+{
+	u64 last = start + size - 1;
+
+	if (!size || last < start || last > (~0ULL << PAGE_SHIFT) - PAGEBLOCK ||
+	    size % PAGEBLOCK || start % PAGEBLOCK || set_overlaps(&requests, start, last + 1))
+		return;
+	set_add(&requests, start, last + 1);
+}
+
+/* The nodes that have an address, in their order */
+static void model_nodes(void)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < nr_nodes; i++) {
+		struct node *one = &node[i];
+
+		if (!one->available || !one->nr_reg || one->bad_reg)
+			continue;
+		if (asks_for_block(one) && !at_fault(one)) {
+			model_request(one->reg[0].start, one->reg[0].end);
+			continue;
+		}
+		if (asks_for_block(one) && !one->nomap)
+			continue;
+		for (j = 0; j < one->nr_reg; j++)
+			set_add(one->nomap ? &holes : &others, one->reg[j].start,
+				end_of(one->reg[j].start, one->reg[j].end));
+	}
+}
+
+static struct node *find_node(const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < dmb_requests.nr; i++) {
-		u64 start = PFN_PHYS(dmb_requests.block[i]->start_pfn);
-		u64 end = PFN_PHYS(dmb_requests.block[i]->end_pfn);
-
-		EXPECT(start < end && !set_overlaps(&requests, start, end));
-		set_add(&requests, start, end);
-		request[nr_requests++] = (struct span) { start, end };
-	}
+	for (i = 0; i < nr_nodes; i++)
+		if (!strncmp(node[i].name, name, DMB_NAME_LEN - 1))
+			return &node[i];
+	abort();
 }
 
-/* Note what the nodes that are not for blocks may have reserved. */
-static void note_others(void)
+/*
+ * The requests are those of the model, and of nodes without an address. Those have the size
+ * that is asked for, and nothing that the devicetree has in its header.
+ */
+static void check_requests(void)
 {
-	const int cells = dt_root_addr_cells + dt_root_size_cells;
-	int parent = fdt_path_offset(tree, "/reserved-memory"), node, i;
-	const __be32 *reg;
-	u64 start, size;
-	int len;
+	static struct set rest;
+	unsigned int i;
 
-	for (i = 0; i < fdt_num_mem_rsv(tree); i++) {
-		fdt_get_mem_rsv(tree, i, &start, &size);
-		if (!size)
-			break;
-		/* Linux reserves it after the nodes, or before the first that needs a place. */
-		memblock_reserve(start, size);
-		set_add(&others, start, start + size < start ? U64_MAX : start + size);
+	set_copy(&rest, &requests);
+	for (i = 0; i < dmb_requests.nr; i++) {
+		struct dmb *dmb = dmb_requests.block[i];
+		u64 start = PFN_PHYS(dmb->start_pfn), end = PFN_PHYS(dmb->end_pfn);
+		struct node *one = find_node(dmb->name);
+
+		request[nr_requests++] = (struct span) { start, end };
+		EXPECT(!i || dmb_requests.block[i - 1]->end_pfn <= dmb->start_pfn);
+		if (one->nr_reg) {
+			EXPECT(set_has(&rest, start, end));
+			set_remove(&rest, start, end);
+			continue;
+		}
+		EXPECT(asks_for_block(one) && !at_fault(one) && one->available);
+		EXPECT(!one->found && !one->bad_size && end - start == one->size);
+		EXPECT(!one->align || start % one->align == 0);
+		EXPECT(!set_overlaps(&headers, start, end));
+		one->found = true;
+		set_add(&requests, start, end);
 	}
-	fdt_for_each_subnode(node, tree, parent) {
-		if (!of_fdt_device_is_available(tree, node))
-			continue;
-		if (dmb_is_node(node) && !of_get_flat_dt_prop(node, "no-map", NULL))
-			continue;
-		reg = of_get_flat_dt_prop(node, "reg", &len);
-		if (!reg || len % (cells * sizeof(*reg)))
-			continue;
-		for (; len > 0; len -= cells * sizeof(*reg)) {
-			start = dt_mem_next_cell(dt_root_addr_cells, &reg);
-			size = dt_mem_next_cell(dt_root_size_cells, &reg);
-			if (of_get_flat_dt_prop(node, "no-map", NULL))
-				set_add(&holes, start, start + size < start ? U64_MAX : start + size);
-			else
-				set_add(&others, start, start + size < start ? U64_MAX : start + size);
+	EXPECT(!rest.nr);
+}
+
+/* What others have is reserved, or not mapped, as far as it is RAM. */
+static void check_others(void)
+{
+	static struct set set, reserved, unmapped;
+	struct memblock_region *region;
+	unsigned int i;
+
+	reserved.nr = unmapped.nr = 0;
+	for_each_reserved_mem_region(region)
+		set_add(&reserved, region->base, region->base + region->size);
+	for_each_mem_region(region)
+		if (memblock_is_nomap(region))
+			set_add(&unmapped, region->base, region->base + region->size);
+
+	for (i = 0; i < nr_pieces; i++) {
+		set_copy(&set, &others);
+		set_clip(&set, piece[i].start, piece[i].end);
+		set_remove_all(&set, &reserved);
+		EXPECT(!set.nr);
+
+		/* What is reserved already stays mapped, and all of the node with it. */
+		set_copy(&set, &holes);
+		set_clip(&set, piece[i].start, piece[i].end);
+		set_remove_all(&set, &unmapped);
+		while (set.nr) {
+			u64 start = set.span[0].start, end = set.span[0].end;
+			unsigned int j, k;
+
+			for (j = 0; j < nr_nodes; j++)
+				for (k = 0; k < node[j].nr_reg; k++)
+					if (node[j].nomap && node[j].reg[k].start < end &&
+					    start < end_of(node[j].reg[k].start, node[j].reg[k].end) &&
+					    set_overlaps(&reserved, node[j].reg[k].start,
+							 end_of(node[j].reg[k].start,
+								node[j].reg[k].end)))
+						goto next;
+			EXPECT(!"memory that must not be mapped");
+next:
+			set_remove(&set, start, end);
 		}
 	}
-	/* Those without an address have what they have got. */
+}
+
+/*
+ * A node without an address has a part of a request only if there is no other memory that
+ * would do. Since it was placed, memory has become less.
+ */
+static void check_places(void)
+{
+	unsigned int i, j;
+
+	note_free();
 	for (i = 0; i < reserved_mem_count; i++) {
 		struct reserved_mem *rmem = &reserved_mem[i];
+		struct node *one = find_node(rmem->name);
+		u64 align = max((u64)SMP_CACHE_BYTES, one->align);
 
-		if (!dmb_is_node(rmem->fdt_node))
-			set_add(&others, rmem->base, rmem->base + rmem->size < rmem->base ?
-						     U64_MAX : rmem->base + rmem->size);
+		if (one->nr_reg || asks_for_block(one))
+			continue;
+		EXPECT(rmem->size == one->size);
+		if (is_freed(one))
+			continue;
+		set_add(&others, rmem->base, rmem->base + rmem->size);
+		if (!rmem->size || !set_overlaps(&requests, rmem->base, rmem->base + rmem->size))
+			continue;
+		if (one->dma && one->reusable && !one->nomap)
+			align = max(align, (u64)CMA_MIN_ALIGNMENT_BYTES);
+		EXPECT(one->nr_ranges || !has_room(&ordinary, one->size, align, 0, U64_MAX));
+		for (j = 0; j < one->nr_ranges; j++)
+			EXPECT(!has_room(&ordinary, one->size, align, one->range[j].start,
+					 one->range[j].start + one->range[j].end));
 	}
 }
 
-/* Bytes of memory that are reserved, but for whom? */
+/* Bytes of memory that are reserved for nobody */
 static u64 lost(void)
 {
 	static struct set set;
@@ -367,13 +531,24 @@ static u64 lost(void)
 			memblock.reserved.regions[i].base + memblock.reserved.regions[i].size);
 	set_remove_all(&set, &others);
 	set_remove_all(&set, &holes);
+	set_remove_all(&set, &headers);
 	return set_size(&set);
+}
+
+/* Linux reserves this after the nodes, or before the first block that needs a place. */
+static void reserve_headers(void)
+{
+	unsigned int i;
+	u64 start, size;
+
+	for (i = 0; i < fdt_num_mem_rsv(tree); i++) {
+		fdt_get_mem_rsv(tree, i, &start, &size);
+		memblock_reserve(start, size);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	bool usable_root;
-
 	input = data;
 	input_end = data + size;
 	reset();
@@ -384,25 +559,17 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	total_reserved_mem_cnt = MAX_RESERVED_REGIONS;
 	make_memory();
 	make_tree();
-	usable_root = !__reserved_mem_check_root(fdt_path_offset(tree, "/reserved-memory"));
+	model_nodes();
 
 	fdt_scan_reserved_mem();
-	note_others();
-	note_requests();
-	EXPECT(usable_root || !nr_requests);
+	check_requests();
+	check_places();
+	check_others();
+	reserve_headers();
 	fdt_scan_reserved_mem_reg_nodes();
-	note_others();
 	EXPECT(lost() <= 64 * PAGE_SIZE);
 
 	make_zones(0);
-	note_free();
-	model_excess();
-	if (kernel_is_lost())
-		return 0;
-	dmb_designate();
-	check_blocks();
-	note_free();
-	if (!close_call)
-		model_blocks();
+	designate();
 	return 0;
 }
