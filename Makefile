@@ -18,12 +18,19 @@ help:
 deps:
 	@scripts/deps
 
-image tree series check: deps
+# These compile nothing.
+source-deps:
+	@SOURCE_ONLY=1 scripts/deps
+
+tree series: source-deps
+	@scripts/$@
+
+image check: deps
 	@scripts/$@
 
 check: export CHECK = 1
-test: export FUZZERS = 1
-tree series: export SOURCE_ONLY = 1
+# make test has fuzzers on x86_64.
+test: export FUZZERS = $(if $(filter x86_64,$(ARCHES)),$(if $(ONLY),$(findstring fuzzer,$(ONLY)),1))
 
 save apply:
 	@scripts/$@
