@@ -171,21 +171,22 @@ static bool __init dmb_crosses_4g(unsigned long start_pfn, unsigned long end_pfn
 phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 {
 	unsigned long pages = PHYS_PFN(size), step = PHYS_PFN(align);
-	unsigned long start_pfn, end_pfn, pfn;
-	int i, r;
+	phys_addr_t start, end;
+	unsigned long pfn;
+	unsigned int r;
+	u64 i;
 
-	for_each_mem_pfn_range(i, nid, &start_pfn, &end_pfn, NULL) {
+	/* MEMBLOCK_HOTPLUG: see dmb_usable_pages() */
+	for_each_free_mem_range(i, nid, MEMBLOCK_HOTPLUG, &start, &end, NULL) {
 		for (r = 0; r < dmb_requests.nr; r++) {
 			struct dmb *dmb = dmb_requests.block[r];
-			unsigned long end = min(end_pfn, dmb->end_pfn);
+			unsigned long end_pfn = min_t(unsigned long, PFN_DOWN(end),
+						      dmb->end_pfn);
 
-			pfn = ALIGN(max(start_pfn, dmb->start_pfn), step);
-			for (; pfn + pages <= end; pfn += step)
+			pfn = ALIGN(max_t(unsigned long, PFN_UP(start), dmb->start_pfn), step);
+			for (; pfn + pages <= end_pfn; pfn += step)
 				if (!dmb_crosses_4g(pfn, pfn + pages) &&
-				    !dmb_area_exists(pfn, pfn + pages) &&
-				    memblock_is_map_memory(PFN_PHYS(pfn)) &&
-				    !memblock_is_region_reserved(PFN_PHYS(pfn),
-								 size))
+				    !dmb_area_exists(pfn, pfn + pages))
 					return PFN_PHYS(pfn);
 		}
 	}

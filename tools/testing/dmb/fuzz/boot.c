@@ -237,6 +237,29 @@ static void parse_command_line(void)
 
 /* Allocations */
 
+/* Is all of this free, in one span? On which node? */
+static bool is_free(const struct free *free, int nid, u64 start, u64 end)
+{
+	unsigned int i;
+
+	for (i = 0; i < free->nr; i++)
+		if ((nid == NUMA_NO_NODE || nid == piece[i].nid) &&
+		    set_has(&free->set[i], start, end))
+			return true;
+	return false;
+}
+
+/* Bytes of requests that are free */
+static u64 free_in_requests(void)
+{
+	unsigned int i;
+	u64 sum = 0;
+
+	for (i = 0; i < all.nr; i++)
+		sum += set_size(&all.set[i]) - set_size(&ordinary.set[i]);
+	return sum;
+}
+
 #define MAX_ALLOCS	64
 
 static struct span had[MAX_ALLOCS];

@@ -163,6 +163,11 @@ const struct of_device_id fuzz_table[] = {
 
 /* The devicetree */
 
+/* A range as the devicetree has it */
+struct reg {
+	u64 start, size;
+};
+
 /* A node as it was made, and what the scan has to make of it */
 struct node {
 	char name[160];
@@ -170,11 +175,11 @@ struct node {
 	bool reusable, nomap, cma_default, has_size;
 	unsigned int nr_reg;		/* 0 if it has none, or one that lacks a cell */
 	bool bad_reg;
-	struct span reg[4];
+	struct reg reg[4];
 	u64 size, align;
 	bool bad_size;
 	unsigned int nr_ranges;
-	struct span range[4];
+	struct reg range[4];
 	bool found;
 };
 
@@ -183,9 +188,9 @@ static struct node node[16];
 static unsigned int nr_nodes;
 static struct set headers;
 
-static u64 end_of(u64 start, u64 size)
+static u64 end_of(const struct reg *reg)
 {
-	return start + size < start ? U64_MAX : start + size;
+	return reg->start + reg->size < reg->start ? U64_MAX : reg->start + reg->size;
 }
 
 static u64 take_address(void)
@@ -227,19 +232,16 @@ static void add_property(const char *name)
 }
 
 /* Returns false if a cell is missing. */
-static bool add_ranges(const char *name, unsigned int n, struct span *span)
+static bool add_ranges(const char *name, unsigned int n, struct reg *reg)
 {
 	bool whole = take(16);
 	__be32 cells[64];
-	u64 start, size;
 	int len = 0;
 
-	for (; n--; span++) {
-		start = take_address();
-		size = take_bytes();
-		len += add_cells(cells + len, dt_root_addr_cells, &start);
-		len += add_cells(cells + len, dt_root_size_cells, &size);
-		*span = (struct span) { start, size };
+	for (; n--; reg++) {
+		*reg = (struct reg) { take_address(), take_bytes() };
+		len += add_cells(cells + len, dt_root_addr_cells, &reg->start);
+		len += add_cells(cells + len, dt_root_size_cells, &reg->size);
 	}
 	fdt_property(tree, name, cells, (len - !whole) * sizeof(cells[0]));
 	return whole;
@@ -330,10 +332,10 @@ static void make_tree(void)
 	nr_nodes = headers.nr = 0;
 	fdt_create(tree, sizeof(tree));
 	for (n = take(4); n--; ) {
-		u64 start = take_address(), size = 1 + take(64 * PAGE_SIZE);
+		struct reg reg = { take_address(), 1 + take(64 * PAGE_SIZE) };
 
-		fdt_add_reservemap_entry(tree, start, size);
-		set_add(&headers, start, end_of(start, size));
+		fdt_add_reservemap_entry(tree, reg.start, reg.size);
+		set_add(&headers, reg.start, end_of(&reg));
 	}
 	fdt_finish_reservemap(tree);
 	fdt_begin_node(tree, "");
@@ -392,14 +394,14 @@ static void model_nodes(void)
 		if (!one->available || !one->nr_reg || one->bad_reg)
 			continue;
 		if (asks_for_block(one) && !at_fault(one)) {
-			model_request(one->reg[0].start, one->reg[0].end);
+			model_request(one->reg[0].start, one->reg[0].size);
 			continue;
 		}
 		if (asks_for_block(one) && !one->nomap)
 			continue;
 		for (j = 0; j < one->nr_reg; j++)
 			set_add(one->nomap ? &holes : &others, one->reg[j].start,
-				end_of(one->reg[j].start, one->reg[j].end));
+				end_of(&one->reg[j]));
 	}
 }
 
@@ -445,6 +447,26 @@ static void check_requests(void)
 	EXPECT(!rest.nr);
 }
 
+/*
+ * Is this in a range of a no-map node of which something is reserved? All of the range stays
+ * mapped then.
+ */
+static bool stays_mapped(u64 start, u64 end, const struct set *reserved)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < nr_nodes; i++) {
+		for (j = 0; j < node[i].nr_reg && node[i].nomap; j++) {
+			const struct reg *reg = &node[i].reg[j];
+
+			if (reg->start < end && start < end_of(reg) &&
+			    set_overlaps(reserved, reg->start, end_of(reg)))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* What others have is reserved, or not mapped, as far as it is RAM. */
 static void check_others(void)
 {
@@ -465,24 +487,13 @@ static void check_others(void)
 		set_remove_all(&set, &reserved);
 		EXPECT(!set.nr);
 
-		/* What is reserved already stays mapped, and all of the node with it. */
 		set_copy(&set, &holes);
 		set_clip(&set, piece[i].start, piece[i].end);
 		set_remove_all(&set, &unmapped);
 		while (set.nr) {
 			u64 start = set.span[0].start, end = set.span[0].end;
-			unsigned int j, k;
 
-			for (j = 0; j < nr_nodes; j++)
-				for (k = 0; k < node[j].nr_reg; k++)
-					if (node[j].nomap && node[j].reg[k].start < end &&
-					    start < end_of(node[j].reg[k].start, node[j].reg[k].end) &&
-					    set_overlaps(&reserved, node[j].reg[k].start,
-							 end_of(node[j].reg[k].start,
-								node[j].reg[k].end)))
-						goto next;
-			EXPECT(!"memory that must not be mapped");
-next:
+			EXPECT(stays_mapped(start, end, &reserved));
 			set_remove(&set, start, end);
 		}
 	}
@@ -515,7 +526,7 @@ static void check_places(void)
 		EXPECT(one->nr_ranges || !has_room(&ordinary, one->size, align, 0, U64_MAX));
 		for (j = 0; j < one->nr_ranges; j++)
 			EXPECT(!has_room(&ordinary, one->size, align, one->range[j].start,
-					 one->range[j].start + one->range[j].end));
+					 one->range[j].start + one->range[j].size));
 	}
 }
 

@@ -38,6 +38,7 @@
 #include <linux/align.h>
 #include <linux/bits.h>
 #include <linux/err.h>
+#include <linux/gfp.h>
 #include <linux/init.h>
 #include <linux/kconfig.h>
 #include <linux/linkage.h>
@@ -142,8 +143,6 @@ extern unsigned long max_low_pfn, min_low_pfn;
 #define zone_to_nid(zone)	((zone)->node)
 #define zone_end_pfn(zone)	((zone)->zone_start_pfn + (zone)->spanned_pages)
 #define zone_dmb_pages(zone)	((zone)->dmb_pages)
-#define zone_managed_pages(zone) ((zone)->managed_pages)
-#define first_online_pgdat()	(&fuzz_node[0])
 #define for_each_online_pgdat(pgdat) \
 	for ((pgdat) = fuzz_node; (pgdat) < fuzz_node + fuzz_nodes; (pgdat)++)
 
@@ -218,19 +217,8 @@ static inline bool check_shl_overflow(u64 value, unsigned int shift, u64 *result
 	return *result >> shift != value;
 }
 
-/* What mm/dmb.h has for memblock.c */
-bool dmb_only_blocks(char **movablecore);
-bool dmb_avoid_early(phys_addr_t base, phys_addr_t size, bool bottom_up,
-		     phys_addr_t *start, phys_addr_t *end);
-bool dmb_let_early_in(void);
-bool dmb_spare_blocks(bool spare);
-phys_addr_t dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
-				phys_addr_t start, phys_addr_t end);
-phys_addr_t dmb_alloc_between(phys_addr_t size, phys_addr_t align,
-			      phys_addr_t min_addr, phys_addr_t max_addr);
-void dmb_adjust_core(unsigned long *kernelcore, unsigned long *movablecore);
+/* In mm/dmb.h. The fuzzers include the rest before who calls it. */
 void dmb_designate(void);
-bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
 
 /* What memblock.c has of mm/internal.h, and others */
 extern bool mirrored_kernelcore, movable_node_enabled;

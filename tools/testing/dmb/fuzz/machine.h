@@ -9,9 +9,9 @@
 #include IN_TREE(SRC/lib/kstrtox.c)
 #define kstrtoull(text, base, value) \
 	(kstrtoull)(text, base, (unsigned long long *)(value))
-#include IN_TREE(SRC/mm/memblock.c)
 #include IN_TREE(SRC/mm/dmb/table.c)
 #include IN_TREE(SRC/mm/dmb/early.c)
+#include IN_TREE(SRC/mm/memblock.c)
 #include IN_TREE(SRC/mm/dmb/request.c)
 #undef pr_fmt
 #include IN_TREE(SRC/mm/dmb/cmdline.c)
@@ -359,29 +359,6 @@ static bool node_has_room(const struct free *free, int nid, u64 size, u64 align,
 static bool has_room(const struct free *free, u64 size, u64 align, u64 start, u64 end)
 {
 	return node_has_room(free, NUMA_NO_NODE, size, align, start, end);
-}
-
-/* Is all of this free, in one span? On which node? */
-static bool is_free(const struct free *free, int nid, u64 start, u64 end)
-{
-	unsigned int i;
-
-	for (i = 0; i < free->nr; i++)
-		if ((nid == NUMA_NO_NODE || nid == piece[i].nid) &&
-		    set_has(&free->set[i], start, end))
-			return true;
-	return false;
-}
-
-/* Bytes of requests that are free */
-static u64 free_in_requests(void)
-{
-	unsigned int i;
-	u64 sum = 0;
-
-	for (i = 0; i < all.nr; i++)
-		sum += set_size(&all.set[i]) - set_size(&ordinary.set[i]);
-	return sum;
 }
 
 /* What becomes of requests */
