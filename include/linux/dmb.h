@@ -13,9 +13,7 @@ struct dmb_pool;
 struct reserved_mem;
 
 /*
- * Designated movable blocks (DMB)
- *
- * A designated movable block is a range of physical memory, chosen by the
+ * A designated movable block (DMB) is a range of physical memory, chosen by the
  * user, in which the page allocator only places pages that it can move away
  * again. Its pageblocks have the migrate type MIGRATE_DMB, which neither
  * falls back to another type nor is ever stolen, and which isolation does not
@@ -83,6 +81,8 @@ struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
 bool dmb_spare_blocks(bool spare);
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
 int dmb_setup_owned(struct reserved_mem *rmem);
+int dmb_make(u64 base, u64 size, bool exact);
+int dmb_dissolve(const char *name, u64 size);
 void dmb_add_heaps(int (*fn)(struct cma *cma, void *data));
 
 #else /* !CONFIG_DMB */

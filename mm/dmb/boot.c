@@ -23,6 +23,7 @@
 #include <linux/dmb.h>
 #include <linux/initrd.h>
 #include <linux/kernel.h>
+#include <linux/kmemleak.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/of_reserved_mem.h>
@@ -33,12 +34,9 @@
 #include "boot.h"
 #include "internal.h"
 
-/* dmb_refuse_excess() leaves the kernel the larger one of these, */
-#define DMB_KERNEL_MIN_BYTES	SZ_64M
-#define DMB_KERNEL_MIN_SHARE	64
 /*
- * and in each zone that requests can be confined to this share of what it has in all,
- * but no more than that. A zone with less is not worth it: that of ISA devices.
+ * In each zone that requests can be confined to, the kernel is left this share of what it
+ * has in all, but no more than that. A zone with less is not worth it: that of ISA devices.
  */
 #define DMB_ZONE_MIN_SHARE	16
 #define DMB_ZONE_MAX_NEED	SZ_512M
@@ -157,7 +155,7 @@ static unsigned long __init dmb_left_pages(unsigned long limit_pfn)
  *
  * Return: the pages.
  */
-unsigned long __init dmb_zone_need(unsigned long left, unsigned long free)
+unsigned long dmb_zone_need(unsigned long left, unsigned long free)
 {
 	if (free < PHYS_PFN(DMB_ZONE_WORTH))
 		return 0;
@@ -368,7 +366,7 @@ static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
  * Context: Boot.
  * Return: true if the run has the pageblocks now, false if it ends here.
  */
-bool __init dmb_extend_run(struct dmb_run *run, const struct dmb_run *next)
+bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next)
 {
 	if (run->start_pfn == run->end_pfn) {
 		*run = *next;
@@ -381,20 +379,74 @@ bool __init dmb_extend_run(struct dmb_run *run, const struct dmb_run *next)
 	return true;
 }
 
+/* What is left of the memory that dmb_make_room() has allocated for blocks */
+static void *dmb_room __initdata;
+static void *dmb_room_end __initdata;
+
+/*
+ * Allocate all that blocks need before there is one. If all memory has been requested,
+ * it is a piece of a request, which no block gets; later it might be one of a block.
+ */
+static bool __init dmb_make_room(void)
+{
+	unsigned long start_pfn, end_pfn, nr;
+	size_t size;
+
+	/*
+	 * A block ends where the request does, the free range, or the zone. This
+	 * allocation may divide one more free range.
+	 */
+	nr = dmb_requests.nr + memblock.memory.cnt + memblock.reserved.cnt + 1 +
+	     MAX_NR_ZONES * num_online_nodes();
+	nr = min_t(unsigned long, nr, DMB_MAX_BLOCKS);
+
+	start_pfn = max_t(unsigned long, dmb_requests.block[0]->start_pfn,
+			  PFN_DOWN(memblock_start_of_DRAM()));
+	end_pfn = min_t(unsigned long, dmb_requests.block[dmb_requests.nr - 1]->end_pfn,
+			PFN_DOWN(memblock_end_of_DRAM()));
+	if (end_pfn <= start_pfn)
+		end_pfn = start_pfn;
+
+	size = nr * ALIGN(sizeof(struct dmb), SMP_CACHE_BYTES) +
+	       dmb_pools_size(nr, start_pfn, end_pfn);
+	dmb_room = memblock_alloc(size, SMP_CACHE_BYTES);
+	dmb_room_end = dmb_room + size;
+	return dmb_room;
+}
+
+/**
+ * dmb_alloc_early - allocate what a block needs
+ * @size: its size in bytes; dmb_pools_size() has counted it
+ *
+ * Context: dmb_designate().
+ * Return: the memory, zeroed.
+ */
+void * __init dmb_alloc_early(size_t size)
+{
+	void *p = dmb_room;
+
+	dmb_room += ALIGN(size, SMP_CACHE_BYTES);
+	if (dmb_room > dmb_room_end)
+		panic("dmb: too little memory was set aside for blocks\n");
+	return p;
+}
+
 /* Make a block of pageblocks that are free and lie in one zone. */
 static void __init dmb_add_block(const struct dmb *request,
 				 const struct dmb_run *run)
 {
-	struct dmb *dmb = memblock_alloc(sizeof(*dmb), SMP_CACHE_BYTES);
+	struct dmb *dmb;
 
-	if (!dmb || !dmb_table_add(&dmb_blocks, dmb, run->start_pfn,
-				   run->end_pfn, request->name)) {
+	if (dmb_blocks.nr == DMB_MAX_BLOCKS) {
 		pr_warn(DMB_RANGE_FMT " refused: the table of %d blocks is full\n",
 			dmb_first_byte(run->start_pfn),
 			dmb_last_byte(run->end_pfn), DMB_MAX_BLOCKS);
 		return;
 	}
 
+	dmb = dmb_alloc_early(sizeof(*dmb));
+	dmb_table_add(&dmb_blocks, dmb, run->start_pfn, run->end_pfn,
+		      request->name);
 	dmb->range = request->range;
 	dmb_join_zone(dmb, run->zone);
 }
@@ -473,7 +525,7 @@ bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn)
  * Does none of the first @nr blocks but @dmb itself have its name, nor the switch
  * beside their directories in sysfs?
  */
-static bool __init dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
+static bool dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
 {
 	unsigned int i;
 
@@ -486,11 +538,17 @@ static bool __init dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
 	return true;
 }
 
-/*
- * Give a block a name that no other one has: a number if it is of the command
- * line, and the node's name, with a number unless it is the node's first block.
+/**
+ * dmb_name_block - give a block a name that no other one has
+ * @dmb: the block; its name is that of its node in the devicetree, or empty
+ * @index: its number in the table; only earlier blocks have got their names
+ *
+ * That is the node's name, with a number unless it is the node's first block, or else a
+ * number.
+ *
+ * Context: Boot, or dmb_change_lock held.
  */
-static void __init dmb_name_block(struct dmb *dmb, unsigned int index)
+void dmb_name_block(struct dmb *dmb, unsigned int index)
 {
 	size_t len = strlen(dmb->name);
 	unsigned int number = len ? 2 : 0;
@@ -506,21 +564,13 @@ static void __init dmb_name_block(struct dmb *dmb, unsigned int index)
 	} while (!dmb_name_is_free(dmb, nr));
 }
 
-/* Name all blocks, and log them. By now the zones have names. */
-static void __init dmb_announce_blocks(void)
+/* Log a new block, which has a name. By now the zones have names, too. */
+void dmb_announce_block(const struct dmb *dmb)
 {
-	unsigned int i;
-
-	for (i = 0; i < dmb_blocks.nr; i++) {
-		struct dmb *dmb = dmb_blocks.block[i];
-
-		dmb_name_block(dmb, i);
-		pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n",
-			dmb->name, dmb_first_byte(dmb->start_pfn),
-			dmb_last_byte(dmb->end_pfn),
-			(u64)PFN_PHYS(dmb_nr_pages(dmb)) / SZ_1M,
-			zone_to_nid(dmb->pool->zone), dmb->pool->zone->name);
-	}
+	pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n", dmb->name,
+		dmb_first_byte(dmb->start_pfn), dmb_last_byte(dmb->end_pfn),
+		(u64)PFN_PHYS(dmb_nr_pages(dmb)) / SZ_1M,
+		zone_to_nid(dmb->pool->zone), dmb->pool->zone->name);
 }
 
 /**
@@ -539,6 +589,13 @@ void __init dmb_designate(void)
 
 	dmb_remember_requests();
 	dmb_refuse_excess();
+	if (!dmb_requests.nr)
+		return;
+	if (!dmb_make_room()) {
+		pr_err("all ranges refused: no memory for what blocks need\n");
+		dmb_requests.nr = 0;
+		return;
+	}
 	for (i = 0; i < dmb_requests.nr; i++) {
 		dmb_requests.block[i]->range = i;
 		dmb_settle_request(dmb_requests.block[i]);
@@ -552,8 +609,22 @@ void __init dmb_designate(void)
 		return;
 
 	dmb_settle_zones();
-	dmb_announce_blocks();
+	for (i = 0; i < dmb_blocks.nr; i++) {
+		dmb_name_block(dmb_blocks.block[i], i);
+		dmb_announce_block(dmb_blocks.block[i]);
+	}
 }
+
+/* Give back what blocks turned out not to need. */
+static int __init dmb_free_room(void)
+{
+	if (!dmb_room)
+		return 0;
+	kmemleak_free_part_phys(__pa(dmb_room), dmb_room_end - dmb_room);
+	free_reserved_area(dmb_room, dmb_room_end, -1, NULL);
+	return 0;
+}
+core_initcall(dmb_free_room);
 
 static unsigned long __init dmb_count_pageblocks(const struct dmb *dmb)
 {

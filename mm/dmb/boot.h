@@ -42,7 +42,11 @@ struct dmb_run {
 /* boot.c, for zone.c */
 unsigned long dmb_all_usable_pages(unsigned long limit_pfn);
 
-/* boot.c, for its tests */
+/* The kernel is left the larger one of these. */
+#define DMB_KERNEL_MIN_BYTES	SZ_64M
+#define DMB_KERNEL_MIN_SHARE	64
+
+/* boot.c, for make.c and tests */
 unsigned long dmb_zone_need(unsigned long left, unsigned long free);
 bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next);
 

@@ -156,6 +156,9 @@ static int dmb_begin_claim(struct dmb_claim *claim)
 	unsigned long end_pfn = dmb_claim_end(claim);
 
 	guard(spinlock_irqsave)(&dmb_claims_lock);
+	/* Whoever dissolves the block has a claim while it becomes shorter. */
+	if (start_pfn < claim->dmb->start_pfn || end_pfn > claim->dmb->end_pfn)
+		return -EBUSY;
 	if (dmb_find_claim(start_pfn, end_pfn))
 		return -EBUSY;
 	if (dmb_leaving(start_pfn, end_pfn))
@@ -200,7 +203,7 @@ static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 					 unsigned long start_pfn)
 {
 	unsigned long end_pfn = start_pfn + PHYS_PFN(request->size);
-	struct dmb *dmb = dmb_table_holding(&dmb_blocks, start_pfn, end_pfn);
+	struct dmb *dmb = dmb_block_holding(start_pfn, end_pfn);
 	struct dmb_claim *claim;
 	int err;
 
@@ -354,6 +357,9 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 		if (pfn == DMB_NO_PFN)
 			break;
 		*err = dmb_claim_at(request, pfn, attempt, &claims[got]);
+		/* The block has been dissolved since the search began. */
+		if (*err == -ENXIO || *err == -EINVAL)
+			*err = -EBUSY;
 		if (!*err) {
 			end_pfn = attempt->end_pfn;
 			got++;
@@ -690,15 +696,19 @@ EXPORT_SYMBOL_GPL(dmb_claim_page);
  * What was asked for as one range may have become several blocks, or none. So an
  * index is not the number of a memory controller; see struct dmb_request.
  *
- * Context: Any.
+ * Context: Any but NMI.
  * Return: 0, or -ENXIO if there are not so many.
  */
 int dmb_block_range(unsigned int index, phys_addr_t *base, phys_addr_t *size)
 {
-	if (index >= dmb_blocks.nr)
+	struct dmb *dmb = dmb_next(NULL);
+
+	while (dmb && index--)
+		dmb = dmb_next(dmb);
+	if (!dmb)
 		return -ENXIO;
-	*base = PFN_PHYS(dmb_blocks.block[index]->start_pfn);
-	*size = PFN_PHYS(dmb_nr_pages(dmb_blocks.block[index]));
+	*base = PFN_PHYS(dmb->start_pfn);
+	*size = PFN_PHYS(dmb_nr_pages(dmb));
 	return 0;
 }
 EXPORT_SYMBOL_GPL(dmb_block_range);
@@ -730,7 +740,7 @@ void __dmb_tell_owner(unsigned long pfn)
 void __dmb_count_taken(unsigned long pfn, long nr_pages)
 {
 	guard(spinlock_irqsave)(&dmb_claims_lock);
-	dmb_count_claimed(dmb_table_first(&dmb_blocks, pfn, pfn + 1), nr_pages);
+	dmb_count_claimed(dmb_first_block(pfn, pfn + 1), nr_pages);
 }
 
 /*
@@ -773,7 +783,7 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 }
 
 /* The memory that a block is in. The block may be all of it. */
-static struct resource * __init dmb_ram_around(const struct resource *block)
+static struct resource *dmb_ram_around(const struct resource *block)
 {
 	struct resource *ram;
 
@@ -783,19 +793,39 @@ static struct resource * __init dmb_ram_around(const struct resource *block)
 	return &iomem_resource;
 }
 
+/**
+ * dmb_show_resource - have /proc/iomem show a block as it is now
+ * @dmb: the block, which may be new, shorter or empty
+ *
+ * Context: Boot, or dmb_change_lock held. May sleep.
+ */
+void dmb_show_resource(struct dmb *dmb)
+{
+	struct resource *resource = &dmb->resource;
+
+	if (!dmb_nr_pages(dmb)) {
+		if (resource->parent)
+			remove_resource(resource);
+		return;
+	}
+	if (resource->parent) {
+		adjust_resource(resource, resource->start,
+				PFN_PHYS(dmb_nr_pages(dmb)));
+		return;
+	}
+	dmb_name_resource(resource, "Designated Movable Block", dmb->start_pfn,
+			  dmb->end_pfn);
+	if (insert_resource(dmb_ram_around(resource), resource))
+		pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
+}
+
 static int __init dmb_claim_init(void)
 {
 	struct dmb *dmb = NULL;
 
-	while ((dmb = dmb_next(dmb))) {
-		dmb_name_resource(&dmb->resource, "Designated Movable Block",
-				  dmb->start_pfn, dmb->end_pfn);
-		if (insert_resource(dmb_ram_around(&dmb->resource),
-				    &dmb->resource))
-			pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
-	}
-	if (dmb_blocks.nr)
-		hotplug_memory_notifier(dmb_memory_event, DEFAULT_CALLBACK_PRI);
+	while ((dmb = dmb_next(dmb)))
+		dmb_show_resource(dmb);
+	hotplug_memory_notifier(dmb_memory_event, DEFAULT_CALLBACK_PRI);
 	return 0;
 }
 subsys_initcall(dmb_claim_init);

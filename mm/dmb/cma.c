@@ -141,7 +141,7 @@ bool __init dmb_activate_area(struct cma *cma)
 
 	/* CMA takes them off when it fails, and dmb_area_init() otherwise. */
 	totalcma_pages += cma->count;
-	if (dmb_table_holding(&dmb_blocks, cma->base_pfn,
+	if (dmb_block_holding(cma->base_pfn,
 			      cma->base_pfn + cma->count))
 		return true;
 
@@ -386,8 +386,7 @@ static int __init dmb_count_area(struct cma *cma, void *data)
 static int __init dmb_area_init(void)
 {
 	cma_for_each_area(dmb_count_area, NULL);
-	if (dmb_blocks.nr)
-		hotplug_memory_notifier(dmb_area_event, DEFAULT_CALLBACK_PRI);
+	hotplug_memory_notifier(dmb_area_event, DEFAULT_CALLBACK_PRI);
 	return 0;
 }
 subsys_initcall(dmb_area_init);

@@ -32,7 +32,7 @@
  *
  * Return: 0, -EINVAL if this is not a number, -ERANGE if it is too large.
  */
-int __init dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
+int dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
 {
 	static const char suffixes[] = "KMGTPE";
 	char number[DMB_NUMBER_LEN];
@@ -71,7 +71,7 @@ int __init dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
  *
  * Return: NULL, or what is wrong with the text.
  */
-const char * __init dmb_parse_block(const char *text, size_t len, u64 *base,
+const char * dmb_parse_block(const char *text, size_t len, u64 *base,
 				    u64 *size)
 {
 	size_t size_len = strcspn(text, "@");

@@ -97,9 +97,14 @@ static int dmb_audit_show(struct seq_file *m, void *unused)
 
 	if (!report)
 		return -ENOMEM;
-	err = dmb_make_report(report);
-	if (!err)
-		dmb_show_report(m, report);
+	/* The blocks stay the same until they are shown. */
+	err = mutex_lock_killable(&dmb_change_lock);
+	if (!err) {
+		err = dmb_make_report(report);
+		if (!err)
+			dmb_show_report(m, report);
+		mutex_unlock(&dmb_change_lock);
+	}
 	kvfree(report);
 	return err;
 }

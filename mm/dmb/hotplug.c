@@ -8,6 +8,27 @@
 
 #include "internal.h"
 
+/* Protects the numbers of pages in blocks: memory hotplug, make.c and dissolve.c change them. */
+static DEFINE_SPINLOCK(dmb_count_lock);
+
+/**
+ * dmb_adjust_pages - so many pages of a block have come, or gone
+ * @dmb: the block
+ * @nr_pages: how many; negative if they have gone
+ *
+ * Context: Process context.
+ */
+void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
+{
+	struct zone *zone = dmb->pool->zone;
+
+	guard(spinlock)(&dmb_count_lock);
+	dmb->pool->pages += nr_pages;
+	zone->dmb_pages += nr_pages;
+	/* Maybe the last ordinary memory has gone, or the first has come. */
+	dmb_index_zone(zone, zone_dmb_pages(zone));
+}
+
 /**
  * __dmb_adjust_present - follow memory that comes online or goes offline
  * @zone: the zone that it is in
@@ -28,11 +49,8 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 
 		if (start >= end)
 			continue;
-		change *= end - start;
-		zone->dmb_pages += change;
-		dmb->pool->pages += change;
+		dmb_adjust_pages(dmb, change * (long)(end - start));
 	}
-	/* Maybe the last ordinary memory has gone, or the first has come. */
 	if (__dmb_next_pool(zone, NULL))
 		dmb_index_zone(zone, zone_dmb_pages(zone));
 }
@@ -51,7 +69,7 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
  */
 struct zone *__dmb_online_zone(unsigned long pfn, unsigned long nr_pages)
 {
-	struct dmb *dmb = dmb_table_first(&dmb_blocks, pfn, pfn + nr_pages);
+	struct dmb *dmb = dmb_first_block(pfn, pfn + nr_pages);
 
 	return dmb ? dmb->pool->zone : NULL;
 }

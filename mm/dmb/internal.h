@@ -3,9 +3,11 @@
 #define _MM_DMB_INTERNAL_H
 
 #include <linux/dmb.h>
+#include <linux/completion.h>
 #include <linux/ioport.h>
 #include <linux/kobject.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/pfn.h>
 #include <linux/types.h>
 
@@ -14,7 +16,6 @@
 
 struct dmb_claim;
 
-#define DMB_MAX_BLOCKS	256
 #define DMB_NAME_LEN	64
 
 /**
@@ -26,8 +27,10 @@ struct dmb_claim;
  * @peak: the most that @claimed has been
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
+ * @kobj_gone: nobody has @kobj any more
  * @resource: its line in /proc/iomem
  * @pool: its free pages; NULL as long as this is not a block
+ * @spare: if it is not a block any more, the next one of these
  */
 struct dmb {
 	unsigned long start_pfn;
@@ -37,8 +40,10 @@ struct dmb {
 	unsigned long peak;
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
+	struct completion kobj_gone;
 	struct resource resource;
 	struct dmb_pool *pool;
+	struct dmb *spare;
 };
 
 /**
@@ -52,11 +57,32 @@ struct dmb_table {
 	struct dmb *block[DMB_MAX_BLOCKS];
 };
 
-/* The blocks of this machine.  Constant once dmb_designate() has run. */
+/* The blocks of this machine, for those who make them. Others use what follows. */
 extern struct dmb_table dmb_blocks;
+extern struct mutex dmb_change_lock;
 
-/* The block behind @dmb, or the first one if that is NULL; NULL at the end. */
 struct dmb *dmb_next(struct dmb *dmb);
+struct dmb *dmb_first_block(unsigned long start_pfn, unsigned long end_pfn);
+struct dmb *dmb_block_holding(unsigned long start_pfn, unsigned long end_pfn);
+
+/* make.c, dissolve.c: after boot */
+void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
+			   struct dmb_pool *pool);
+void dmb_spare_block(struct dmb *dmb);
+int dmb_make_anywhere(u64 size, bool exact);
+bool dmb_yield(struct zone *zone);
+bool dmb_yield_enabled(void);
+void dmb_set_yield(bool yield);
+unsigned long dmb_yielded_pages(void);
+
+void dmb_name_block(struct dmb *dmb, unsigned int index);
+void dmb_announce_block(const struct dmb *dmb);
+void dmb_show_resource(struct dmb *dmb);
+void dmb_show_block(struct dmb *dmb);
+void dmb_hide_block(struct dmb *dmb);
+void dmb_insert_block(struct dmb *dmb, unsigned long start_pfn,
+		      unsigned long end_pfn);
+void dmb_trim_block(struct dmb *dmb, unsigned long end_pfn);
 
 static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 {
@@ -66,11 +92,22 @@ static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 bool dmb_folio_may_enter(struct folio *folio);
 struct folio *dmb_relief_target(struct folio *src, unsigned long private);
 
+void dmb_adjust_pages(struct dmb *dmb, long nr_pages);
 void dmb_index_zone(struct zone *zone, unsigned long designated);
 void __init dmb_settle_nodes(void);
 
+/* Early memory of blocks: boot.c allocates it, pool.c tells how much it needs. */
+void * __init dmb_alloc_early(size_t size);
+size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
+			     unsigned long end_pfn);
 struct dmb_pool * __init dmb_alloc_pool(struct zone *zone);
 void __init dmb_init_pools(void);
+int dmb_setup_map(void);
+struct dmb_pool *dmb_new_pool(struct zone *zone);
+void dmb_open_pool(struct dmb *dmb);
+void dmb_close_pool(struct dmb_pool *pool);
+void dmb_set_pool(unsigned long start_pfn, unsigned long end_pfn,
+		  struct dmb_pool *pool);
 unsigned long dmb_pool_free(const struct dmb_pool *pool);
 bool dmb_spread_enabled(void);
 void dmb_set_spread(bool spread);

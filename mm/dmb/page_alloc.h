@@ -369,6 +369,26 @@ static void dmb_set_high_and_batch(struct zone *zone, int cpu_online)
 	}
 }
 
+/**
+ * dmb_alloc_pageset - allocate the per-cpu lists of a pool
+ * @pool: the pool
+ *
+ * Context: Process context.
+ * Return: 0 or -ENOMEM.
+ */
+int dmb_alloc_pageset(struct dmb_pool *pool)
+{
+	struct per_cpu_zonestat unused;
+	int cpu;
+
+	pool->pageset = alloc_percpu(struct per_cpu_pages);
+	if (!pool->pageset)
+		return -ENOMEM;
+	for_each_possible_cpu(cpu)
+		per_cpu_pages_init(per_cpu_ptr(pool->pageset, cpu), &unused);
+	return 0;
+}
+
 /*
  * Replace what pools, and the counters of folios in them, share with the zone
  * until now: what it has during boot. A zone that was offline in between comes
@@ -378,7 +398,6 @@ static void dmb_alloc_pagesets(struct zone *zone)
 {
 	struct zone *movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
 	struct dmb_pool *pool = NULL;
-	int cpu;
 
 	/* Folios in blocks are counted in that zone, populated or not. */
 	if (sizeof(struct per_cpu_zonestat) > 0 && dmb_counts_folios(movable) &&
@@ -386,14 +405,9 @@ static void dmb_alloc_pagesets(struct zone *zone)
 	    movable->per_cpu_zonestats == zone->per_cpu_zonestats)
 		movable->per_cpu_zonestats = alloc_percpu(struct per_cpu_zonestat);
 
-	while ((pool = dmb_next_pool(zone, pool))) {
-		if (pool->pageset != zone->per_cpu_pageset)
-			continue;
-		pool->pageset = alloc_percpu(struct per_cpu_pages);
-		for_each_possible_cpu(cpu)
-			per_cpu_pages_init(per_cpu_ptr(pool->pageset, cpu),
-					   per_cpu_ptr(zone->per_cpu_zonestats, cpu));
-	}
+	while ((pool = dmb_next_pool(zone, pool)))
+		if (pool->pageset == zone->per_cpu_pageset)
+			dmb_alloc_pageset(pool);
 }
 
 #else /* !CONFIG_DMB */

@@ -14,15 +14,23 @@
 #include <linux/kstrtox.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/rculist.h>
 #include <linux/sizes.h>
+#include <linux/slab.h>
 
 #include "internal.h"
 
 #define DMB_TURNS	64	/* length of a sequence of turns */
 #define DMB_SEQUENCES	32	/* more ranges than this just rotate */
 
+#define DMB_MAP_SHARE	4096	/* of memory: what dmb_map may take for all memory */
+
 struct dmb_map dmb_map __read_mostly;
 EXPORT_SYMBOL_GPL(dmb_map);
+
+/* The entries of dmb_map, for those who change them */
+static struct dmb_pool **dmb_map_pools __read_mostly;
 
 DEFINE_PER_CPU(unsigned long, dmb_cached);
 
@@ -48,7 +56,7 @@ static bool dmb_spread __read_mostly = true;
  * digits of 0, 1, 2..., written to the base @nr, have each remainder as often,
  * and so do those of every second number, or every third.
  */
-static void __init dmb_set_sequence(struct dmb_sequence *sequence,
+static void dmb_set_sequence(struct dmb_sequence *sequence,
 				    unsigned int nr)
 {
 	unsigned int i, n, sum;
@@ -61,15 +69,16 @@ static void __init dmb_set_sequence(struct dmb_sequence *sequence,
 	}
 }
 
-/* A pool at the lowest address that has free pages */
+/* The pool at the lowest address that has free pages */
 static struct dmb_pool *dmb_lowest_pool(struct dmb_node *node)
 {
-	struct dmb_pool *pool;
+	struct dmb_pool *pool, *lowest = NULL;
 
 	list_for_each_entry(pool, &node->pools, list)
-		if (pool->has_free)
-			return pool;
-	return NULL;
+		if (pool->has_free &&
+		    (!lowest || pool->start_pfn < lowest->start_pfn))
+			lowest = pool;
+	return lowest;
 }
 
 /* Give turns to the ranges that have free pages. @node is locked. */
@@ -173,13 +182,57 @@ struct dmb_pool *__dmb_next_pool(struct zone *zone, struct dmb_pool *pool)
 	return NULL;
 }
 
-static void * __init dmb_alloc_early(size_t size)
+/* Is it worth the memory to have entries for all of these page frames? */
+static bool dmb_map_is_cheap(unsigned long start_pfn, unsigned long end_pfn)
 {
-	void *p = memblock_alloc(size, SMP_CACHE_BYTES);
+	unsigned long nr = DIV_ROUND_UP(end_pfn - start_pfn, pageblock_nr_pages);
 
-	if (!p)
-		panic("dmb: no memory for the blocks\n");
-	return p;
+	return nr * sizeof(*dmb_map_pools) <=
+	       get_num_physpages() * (PAGE_SIZE / DMB_MAP_SHARE);
+}
+
+/*
+ * Decide which pageblocks dmb_map has entries for. So that others can become blocks
+ * later, these are those of all memory, and of memory that may be added, if that is
+ * cheap; else those of the range that is to have blocks now.
+ */
+static void dmb_span_map(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long first_pfn = start_pfn, last_pfn = end_pfn, possible_pfn;
+	struct zone *zone;
+
+	for_each_populated_zone(zone) {
+		first_pfn = min(first_pfn, zone->zone_start_pfn);
+		last_pfn = max(last_pfn, zone_end_pfn(zone));
+	}
+	possible_pfn = max_t(u64, last_pfn, max_possible_pfn);
+	if (dmb_map_is_cheap(first_pfn, possible_pfn)) {
+		start_pfn = first_pfn;
+		end_pfn = possible_pfn;
+	} else if (dmb_map_is_cheap(first_pfn, last_pfn)) {
+		start_pfn = first_pfn;
+		end_pfn = last_pfn;
+	}
+	dmb_map.first = start_pfn >> pageblock_order;
+	dmb_map.nr = DIV_ROUND_UP(end_pfn, pageblock_nr_pages) - dmb_map.first;
+}
+
+/**
+ * dmb_pools_size - count what pools need of dmb_alloc_early()
+ * @nr: number of blocks
+ * @start_pfn: no block begins before this page frame
+ * @end_pfn: no block ends behind this one
+ *
+ * Context: dmb_designate(), before the first pool is allocated.
+ * Return: the bytes that suffice for that many pools, on any number of nodes.
+ */
+size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
+			     unsigned long end_pfn)
+{
+	dmb_span_map(start_pfn, end_pfn);
+	return ALIGN(dmb_map.nr * sizeof(*dmb_map_pools), SMP_CACHE_BYTES) +
+	       nr * ALIGN(sizeof(struct dmb_pool), SMP_CACHE_BYTES) +
+	       num_online_nodes() * ALIGN(sizeof(struct dmb_node), SMP_CACHE_BYTES);
 }
 
 /**
@@ -196,44 +249,178 @@ struct dmb_pool * __init dmb_alloc_pool(struct zone *zone)
 	return pool;
 }
 
-static void __init dmb_init_pool(struct dmb *dmb)
+static void dmb_init_node(struct dmb_node *node, struct dmb_pool *pool)
 {
-	struct dmb_pool *pool = dmb->pool;
-	pg_data_t *pgdat = pool->zone->zone_pgdat;
-	struct dmb_node *node = pgdat->dmb;
-	static unsigned int nr_nodes __initdata;
-	unsigned int order, t, i;
+	static unsigned int nr_nodes;
+	unsigned int i;
 
-	if (!node) {
-		node = dmb_alloc_early(sizeof(*node));
-		node->avail = dmb_alloc_early(dmb_blocks.nr * sizeof(*node->avail));
-		node->turn = dmb_alloc_early(max(dmb_blocks.nr, DMB_TURNS) *
-					     sizeof(*node->turn));
-		/* Requests rely on every entry being a pool. */
-		for (i = 0; i < max(dmb_blocks.nr, DMB_TURNS); i++)
-			node->turn[i] = pool;
-		node->cached = BIT(nr_nodes++ % BITS_PER_LONG);
-		spin_lock_init(&node->lock);
-		INIT_LIST_HEAD(&node->pools);
-		pgdat->dmb = node;
-	}
+	/* Requests rely on every entry being a pool. */
+	for (i = 0; i < ARRAY_SIZE(node->turn); i++)
+		node->turn[i] = pool;
+	node->cached = BIT(nr_nodes++ % BITS_PER_LONG);
+	spin_lock_init(&node->lock);
+	INIT_LIST_HEAD(&node->pools);
+}
+
+static void dmb_init_pool(struct dmb_pool *pool, struct dmb_node *node)
+{
+	unsigned int order, t;
 
 	pool->node = node;
 	pool->cached = node->cached;
-	INIT_LIST_HEAD(&pool->siblings);
-	for (i = 0; dmb_blocks.block[i] != dmb; i++) {
-		struct dmb *other = dmb_blocks.block[i];
-
-		if (other->range == dmb->range && other->pool->node == node)
-			list_move_tail(&pool->siblings, &other->pool->siblings);
-	}
-	pool->pages = dmb_nr_pages(dmb);
 	pool->slot = -1;
-	/* Boot pagesets keep no page, so that pools can share them. */
-	pool->pageset = pool->zone->per_cpu_pageset;
+	INIT_LIST_HEAD(&pool->siblings);
 	for_each_migratetype_order(order, t)
 		INIT_LIST_HEAD(&pool->free_area[order].free_list[t]);
-	list_add_tail(&pool->list, &node->pools);
+}
+
+/**
+ * dmb_open_pool - let the pool of a block have free pages
+ * @dmb: the block, which is in the table
+ *
+ * Context: Boot, or dmb_change_lock held.
+ */
+void dmb_open_pool(struct dmb *dmb)
+{
+	struct dmb_pool *pool = dmb->pool;
+	struct dmb *other = NULL;
+
+	pool->start_pfn = dmb->start_pfn;
+	guard(spinlock_irqsave)(&pool->node->lock);
+	/* Another one of the range may have been the first to be opened. */
+	while (list_empty(&pool->siblings) && (other = dmb_next(other))) {
+		if (other == dmb || other->range != dmb->range ||
+		    other->pool->node != pool->node)
+			continue;
+		list_add_tail(&pool->siblings, &other->pool->siblings);
+	}
+}
+
+/**
+ * dmb_close_pool - take a pool that has no page any more out of its range
+ * @pool: the pool
+ *
+ * Context: dmb_change_lock held.
+ */
+void dmb_close_pool(struct dmb_pool *pool)
+{
+	guard(spinlock_irqsave)(&pool->zone->lock);
+	dmb_pool_emptied(pool);
+	spin_lock(&pool->node->lock);
+	list_del_init(&pool->siblings);
+	spin_unlock(&pool->node->lock);
+}
+
+/*
+ * Folios in blocks are counted in ZONE_MOVABLE, populated or not. Give it counters of its
+ * own if the node has had no block, and nothing else in that zone.
+ */
+static int dmb_count_folios_of(pg_data_t *pgdat)
+{
+	struct zone *movable = &pgdat->node_zones[ZONE_MOVABLE];
+	struct per_cpu_zonestat __percpu *stats;
+
+	/* The size may be 0 without SMP. */
+	if (populated_zone(movable) || !sizeof(*stats))
+		return 0;
+	stats = alloc_percpu(struct per_cpu_zonestat);
+	if (!stats)
+		return -ENOMEM;
+	movable->per_cpu_zonestats = stats;
+	return 0;
+}
+
+/**
+ * dmb_new_pool - allocate a pool after boot
+ * @zone: the zone that its pages are in
+ *
+ * Context: dmb_change_lock held. May sleep.
+ * Return: the pool, which is never freed, or NULL.
+ */
+struct dmb_pool *dmb_new_pool(struct zone *zone)
+{
+	pg_data_t *pgdat = zone->zone_pgdat;
+	struct dmb_node *node = pgdat->dmb;
+	struct dmb_pool *pool;
+
+	pool = kzalloc_node(sizeof(*pool), GFP_KERNEL, zone_to_nid(zone));
+	if (!pool)
+		return NULL;
+	pool->zone = zone;
+	if (dmb_alloc_pageset(pool))
+		goto fail;
+	if (!node) {
+		node = kzalloc_node(sizeof(*node), GFP_KERNEL, zone_to_nid(zone));
+		if (!node || dmb_count_folios_of(pgdat))
+			goto fail_node;
+		dmb_init_node(node, pool);
+	}
+	dmb_init_pool(pool, node);
+	/* Those who walk the list, or come to the node, see all of this. */
+	smp_wmb();
+	list_add_tail_rcu(&pool->list, &node->pools);
+	WRITE_ONCE(pgdat->dmb, node);
+	return pool;
+
+fail_node:
+	kfree(node);
+	free_percpu(pool->pageset);
+fail:
+	kfree(pool);
+	return NULL;
+}
+
+/**
+ * dmb_set_pool - designate page frames, or end that
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ * @pool: their pool, or NULL
+ *
+ * Context: Boot, or dmb_change_lock held, and the pages are the caller's.
+ */
+void dmb_set_pool(unsigned long start_pfn, unsigned long end_pfn,
+		  struct dmb_pool *pool)
+{
+	unsigned long pfn;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages)
+		WRITE_ONCE(dmb_map_pools[pfn >> pageblock_order], pool);
+}
+
+static void dmb_use_map(struct dmb_pool **pools)
+{
+	unsigned int i;
+
+	for (i = 1; i <= DMB_SEQUENCES; i++)
+		dmb_set_sequence(&dmb_sequences[i], i);
+	dmb_map_pools = pools - dmb_map.first;
+	dmb_map.pool = dmb_map_pools;
+}
+
+/**
+ * dmb_setup_map - get ready for blocks after boot
+ *
+ * Others read dmb_map without a lock, so that it cannot grow later.
+ *
+ * Context: dmb_change_lock held. May sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int dmb_setup_map(void)
+{
+	struct dmb_pool **pools;
+	struct zone *zone;
+
+	if (dmb_map_pools)
+		return 0;
+	/* If entries for all memory are too many, then those for what is the first. */
+	for_each_populated_zone(zone)
+		break;
+	dmb_span_map(zone->zone_start_pfn, zone_end_pfn(zone));
+	pools = kvcalloc(dmb_map.nr, sizeof(*pools), GFP_KERNEL);
+	if (!pools)
+		return -ENOMEM;
+	dmb_use_map(pools);
+	return 0;
 }
 
 /**
@@ -243,26 +430,26 @@ static void __init dmb_init_pool(struct dmb *dmb)
  */
 void __init dmb_init_pools(void)
 {
-	unsigned long pfn, last = dmb_blocks.block[dmb_blocks.nr - 1]->end_pfn;
-	struct dmb_pool **pools;
 	struct dmb *dmb = NULL;
-	unsigned int i;
 
-	for (i = 1; i <= DMB_SEQUENCES; i++)
-		dmb_set_sequence(&dmb_sequences[i], i);
-
-	dmb_map.first = dmb_blocks.block[0]->start_pfn >> pageblock_order;
-	dmb_map.nr = (last >> pageblock_order) - dmb_map.first;
-	pools = dmb_alloc_early(dmb_map.nr * sizeof(*pools));
-	pools -= dmb_map.first;
-	dmb_map.pool = pools;
-
+	dmb_use_map(dmb_alloc_early(dmb_map.nr * sizeof(*dmb_map_pools)));
 	while ((dmb = dmb_next(dmb))) {
-		dmb_init_pool(dmb);
-		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn;
-		     pfn += pageblock_nr_pages)
-			pools[pfn >> pageblock_order] = dmb->pool;
+		struct dmb_pool *pool = dmb->pool;
+		pg_data_t *pgdat = pool->zone->zone_pgdat;
+
+		if (!pgdat->dmb) {
+			pgdat->dmb = dmb_alloc_early(sizeof(*pgdat->dmb));
+			dmb_init_node(pgdat->dmb, pool);
+		}
+		dmb_init_pool(pool, pgdat->dmb);
+		pool->pages = dmb_nr_pages(dmb);
+		/* Boot pagesets keep no page, so that pools can share them. */
+		pool->pageset = pool->zone->per_cpu_pageset;
+		list_add_tail(&pool->list, &pgdat->dmb->pools);
+		dmb_set_pool(dmb->start_pfn, dmb->end_pfn, pool);
 	}
+	while ((dmb = dmb_next(dmb)))
+		dmb_open_pool(dmb);
 }
 
 /* Do ranges take turns, or are they used in the order of addresses? */

@@ -11,12 +11,15 @@
 
 #include "../dmb.h"
 
+#define DMB_MAX_BLOCKS	256
+
 /**
  * struct dmb_pool - where the page allocator keeps designated pages
  * @zone: the zone, whose lock protects @free_area
  * @pageset: per-cpu lists, which have nothing but pages of this pool
  * @node: the pools that take turns with this one
- * @list: in @node, by address
+ * @list: in @node; it stays there, as walks of this list take no lock
+ * @start_pfn: first page frame of the block
  * @siblings: ring of the pools of @node that were asked for as one range, and
  *	      share its turns
  * @pages: online pages
@@ -31,6 +34,7 @@ struct dmb_pool {
 	struct per_cpu_pages __percpu *pageset;
 	struct dmb_node *node;
 	struct list_head list;
+	unsigned long start_pfn;
 	struct list_head siblings;
 	unsigned long pages;
 	unsigned long cached;
@@ -81,9 +85,9 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
 /**
  * struct dmb_node - the designated memory of a node
  * @nr_turns: how much of @turn is in use; 0 if no pool has free pages
- * @turn: whose turn it is, again and again
  * @cached: bit of dmb_cached that stands for this node
- * @pools: all pools, by address
+ * @pools: all pools, those of blocks that were dissolved included
+ * @turn: whose turn it is, again and again
  * @lock: protects the turns, @nr_avail and @avail; taken inside of zone->lock
  * @nr_avail: how many ranges have free pages
  * @avail: a pool with free pages of each of these ranges
@@ -97,13 +101,13 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
  */
 struct dmb_node {
 	unsigned int nr_turns;
-	struct dmb_pool **turn;
 	unsigned long cached;
 	struct list_head pools;
+	struct dmb_pool *turn[DMB_MAX_BLOCKS];
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	unsigned int nr_avail;
-	struct dmb_pool **avail;
+	struct dmb_pool *avail[DMB_MAX_BLOCKS];
 	struct dmb_deferral compaction[MAX_NR_ZONES];
 	struct dmb_deferral relief[MAX_NR_ZONES];
 	unsigned long hopeless;
@@ -123,6 +127,7 @@ void __dmb_pool_filled(struct dmb_pool *pool);
 void dmb_pool_emptied(struct dmb_pool *pool);
 void dmb_drain_node(pg_data_t *pgdat);
 struct folio *dmb_alloc_folio(struct zone *zone, unsigned int order);
+int dmb_alloc_pageset(struct dmb_pool *pool);
 
 static __always_inline bool dmb_may_have_cached(unsigned long cached)
 {

@@ -104,8 +104,7 @@ int dmb_protect(unsigned long start_pfn, unsigned long end_pfn)
 
 static int __init dmb_protect_init(void)
 {
-	if (dmb_blocks.nr)
-		pm_notifier(dmb_pm_event, 0);
+	pm_notifier(dmb_pm_event, 0);
 	return 0;
 }
 subsys_initcall(dmb_protect_init);

@@ -432,6 +432,15 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 			break;
 	}
 
+	/* There is nothing to move. If the administrator wants it, blocks get smaller. */
+	if (!done && last_resort && relief.may_defer)
+		for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
+						ac->highest_zoneidx, ac->nodemask)
+			if (cpuset_zone_allowed(zone, gfp_mask) && dmb_yield(zone)) {
+				done = true;
+				break;
+			}
+
 	memalloc_noreclaim_restore(noreclaim_flag);
 	fs_reclaim_release(gfp_mask);
 	psi_memstall_leave(&pflags);

@@ -24,26 +24,26 @@ struct dmb_table dmb_requests __initdata_memblock;
 static struct dmb dmb_request_memory[DMB_MAX_BLOCKS] __initdata;
 
 /* dmb_check_request() writes refusals that have figures in them here. */
-static char dmb_why[96 + DMB_NAME_LEN] __initdata;
+static char dmb_why[96 + DMB_NAME_LEN];
 
-/* Name whoever has made a request, for messages: a node or the command line. */
-static const char * __init dmb_source(const struct dmb *request)
+/* Name a block, or whoever has requested one: a node or the command line. */
+static const char *dmb_source(const struct dmb *request)
 {
 	return request->name[0] ? request->name : "movablecore=";
 }
 
 /**
  * dmb_check_request - may a range be requested as a block?
- * @requests: the requests noted already
+ * @requests: the requests noted already, or the blocks
  * @base: physical address of the first byte of the range
  * @size: size of the range in bytes
  *
  * This looks at the numbers alone: memblock may not know the memory yet.
  *
- * Context: Boot.  The text returned is valid until the next call.
+ * Context: Boot, or dmb_change_lock held. The text returned is valid until the next call.
  * Return: NULL, or the reason why not.
  */
-const char * __init dmb_check_request(struct dmb_table *requests, u64 base,
+const char *dmb_check_request(struct dmb_table *requests, u64 base,
 				      u64 size)
 {
 	const u64 align = DMB_MIN_ALIGNMENT_BYTES;

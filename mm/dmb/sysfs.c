@@ -11,6 +11,7 @@
 #include <linux/mm.h>
 #include <linux/sysfs.h>
 
+#include "boot.h"
 #include "internal.h"
 
 static inline struct dmb *to_dmb(struct kobject *kobj)
@@ -82,9 +83,9 @@ static struct attribute *dmb_attrs[] = {
 };
 ATTRIBUTE_GROUPS(dmb);
 
-/* Blocks live in a static table and never go away. */
 static void dmb_kobj_release(struct kobject *kobj)
 {
+	complete(&to_dmb(kobj)->kobj_gone);
 }
 
 static const struct kobj_type dmb_ktype = {
@@ -113,28 +114,140 @@ static ssize_t spread_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute spread_attr = __ATTR_RW(spread);
 
-static int __init dmb_sysfs_init(void)
+/* size or size@base, and maybe " exact" */
+static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
+			 const char *buf, size_t count)
 {
-	struct kobject *root;
-	struct dmb *dmb = NULL;
+	size_t len = strcspn(buf, "\n ");
+	const char *why;
+	u64 base, size;
+	bool exact;
 	int err;
 
-	root = kobject_create_and_add("dmb", mm_kobj);
-	if (!root)
-		return -ENOMEM;
-
-	if (dmb_enabled() && sysfs_create_file(root, &spread_attr.attr))
-		pr_warn("dmb: no switch for the spread in sysfs\n");
-
-	while ((dmb = dmb_next(dmb))) {
-		err = kobject_init_and_add(&dmb->kobj, &dmb_ktype, root, "%s",
-					   dmb->name);
-		if (err) {
-			pr_warn("dmb: %s: no directory in sysfs: %d\n",
-				dmb->name, err);
-			kobject_put(&dmb->kobj);
-		}
+	exact = sysfs_streq(buf + len, " exact");
+	if (!exact && !sysfs_streq(buf + len, ""))
+		return -EINVAL;
+	if (!memchr(buf, '@', len)) {
+		err = dmb_parse_bytes(buf, len, &size);
+		return err ?: dmb_make_anywhere(size, exact) ?: count;
 	}
+	why = dmb_parse_block(buf, len, &base, &size);
+	if (why)
+		return -EINVAL;
+	return dmb_make(base, size, exact) ?: count;
+}
+
+static struct kobj_attribute add_attr = __ATTR_WO(add);
+
+/* The name of a block, and maybe how much of it */
+static ssize_t remove_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
+{
+	size_t len = strcspn(buf, "\n "), size_len;
+	char name[DMB_NAME_LEN];
+	u64 size = 0;
+	int err;
+
+	if (!len || len >= sizeof(name))
+		return -EINVAL;
+	strscpy(name, buf, len + 1);
+	buf += len;
+	if (*buf == ' ') {
+		size_len = strcspn(++buf, "\n");
+		err = dmb_parse_bytes(buf, size_len, &size);
+		if (err || !size)
+			return -EINVAL;
+		buf += size_len;
+	}
+	if (!sysfs_streq(buf, ""))
+		return -EINVAL;
+	err = dmb_dissolve(name, size);
+	return err ?: count;
+}
+
+static struct kobj_attribute remove_attr = __ATTR_WO(remove);
+
+static ssize_t yield_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
+{
+	return sysfs_emit(buf, "%d\n", dmb_yield_enabled());
+}
+
+static ssize_t yield_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	bool yield;
+	int err = kstrtobool(buf, &yield);
+
+	if (err)
+		return err;
+	dmb_set_yield(yield);
+	return count;
+}
+
+static struct kobj_attribute yield_attr = __ATTR_RW(yield);
+
+static ssize_t yielded_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	return sysfs_emit(buf, "%llu\n", (u64)PFN_PHYS(dmb_yielded_pages()));
+}
+
+static struct kobj_attribute yielded_attr = __ATTR_RO(yielded);
+
+static const struct attribute *dmb_root_attrs[] = {
+	&spread_attr.attr,
+	&add_attr.attr,
+	&remove_attr.attr,
+	&yield_attr.attr,
+	&yielded_attr.attr,
+	NULL,
+};
+
+static struct kobject *dmb_root;
+
+/**
+ * dmb_show_block - make the directory of a block
+ * @dmb: the block
+ *
+ * Context: Boot, or dmb_change_lock held. May sleep.
+ */
+void dmb_show_block(struct dmb *dmb)
+{
+	int err;
+
+	init_completion(&dmb->kobj_gone);
+	memset(&dmb->kobj, 0, sizeof(dmb->kobj));
+	err = kobject_init_and_add(&dmb->kobj, &dmb_ktype, dmb_root, "%s",
+				   dmb->name);
+	if (err)
+		pr_warn("dmb: %s: no directory in sysfs: %d\n", dmb->name, err);
+}
+
+/**
+ * dmb_hide_block - remove the directory of a block
+ * @dmb: the block
+ *
+ * Context: dmb_change_lock held. Waits for those who have a file there open.
+ */
+void dmb_hide_block(struct dmb *dmb)
+{
+	kobject_del(&dmb->kobj);
+	kobject_put(&dmb->kobj);
+	wait_for_completion(&dmb->kobj_gone);
+}
+
+static int __init dmb_sysfs_init(void)
+{
+	struct dmb *dmb = NULL;
+
+	dmb_root = kobject_create_and_add("dmb", mm_kobj);
+	if (!dmb_root)
+		return -ENOMEM;
+	if (sysfs_create_files(dmb_root, dmb_root_attrs))
+		pr_warn("dmb: no files for all blocks in sysfs\n");
+	while ((dmb = dmb_next(dmb)))
+		dmb_show_block(dmb);
 	return 0;
 }
 subsys_initcall(dmb_sysfs_init);

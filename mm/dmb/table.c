@@ -3,13 +3,17 @@
  * The table of designated movable blocks: adding a range, finding the one that
  * holds a page frame, comparing a range with all of them.
  *
- * The table is written during boot only, by one CPU, before anything reads it.
- * From then on it is constant and needs no lock.
+ * At boot, one CPU writes the table, before anything reads it. Later blocks are
+ * made and dissolved under dmb_change_lock. Those who read the table have no lock,
+ * and read it again if it has changed meanwhile. An entry that they have found
+ * stays valid memory: it is used again, but never freed.
  */
 
 #include <linux/dmb.h>
 #include <linux/export.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/seqlock.h>
 #include <linux/string.h>
 
 #include "internal.h"
@@ -19,26 +23,15 @@ EXPORT_SYMBOL_GPL(dmb_present);
 
 struct dmb_table dmb_blocks;
 
-/**
- * dmb_next - walk the blocks of this machine
- * @dmb: a block, or NULL
- *
- * Return: the block behind @dmb, the first one if that is NULL; NULL at the end.
- */
-struct dmb *dmb_next(struct dmb *dmb)
-{
-	unsigned int i = 0;
+static DEFINE_SEQLOCK(dmb_blocks_lock);
 
-	if (dmb)
-		while (dmb_blocks.block[i++] != dmb)
-			;
-	return i < dmb_blocks.nr ? dmb_blocks.block[i] : NULL;
-}
+/* Held by those who make or dissolve blocks, and by those for whom they must stay */
+DEFINE_MUTEX(dmb_change_lock);
 
 /**
  * dmb_table_add - add a range to a table
  * @table: the table, which stays sorted by address
- * @dmb: memory for the entry, which this initializes
+ * @dmb: memory for the entry, of which this sets range and name
  * @start_pfn: first page frame of the range
  * @end_pfn: one past its last page frame
  * @name: the range's name, cut to DMB_NAME_LEN - 1 characters; may be NULL
@@ -62,11 +55,9 @@ bool dmb_table_add(struct dmb_table *table, struct dmb *dmb,
 	table->block[i] = dmb;
 	table->nr++;
 
-	memset(dmb, 0, sizeof(*dmb));
 	dmb->start_pfn = start_pfn;
 	dmb->end_pfn = end_pfn;
-	if (name)
-		strscpy(dmb->name, name);
+	strscpy(dmb->name, name ?: "");
 	return true;
 }
 
@@ -163,16 +154,111 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 }
 
 /**
+ * dmb_first_block - find the first block that has pages in a range
+ * @start_pfn: first page frame of the range
+ * @end_pfn: one past its last page frame
+ *
+ * Context: Any but NMI.
+ * Return: the block with the lowest address that shares at least one page with
+ * the range, or NULL.
+ */
+struct dmb *dmb_first_block(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned int seq;
+	struct dmb *dmb;
+
+	do {
+		seq = read_seqbegin(&dmb_blocks_lock);
+		dmb = dmb_table_first(&dmb_blocks, start_pfn, end_pfn);
+	} while (read_seqretry(&dmb_blocks_lock, seq));
+	return dmb;
+}
+
+/**
+ * dmb_next - walk the blocks of this machine
+ * @dmb: a block, or NULL
+ *
+ * A block that is made or dissolved meanwhile may be seen or not.
+ *
+ * Context: Any but NMI.
+ * Return: the block behind @dmb, the first one if that is NULL; NULL at the end.
+ */
+struct dmb *dmb_next(struct dmb *dmb)
+{
+	return dmb_first_block(dmb ? dmb->end_pfn : 0, ULONG_MAX);
+}
+
+/**
+ * dmb_block_holding - find the block that has all of a range
+ * @start_pfn: first page frame of the range
+ * @end_pfn: one past its last page frame
+ *
+ * Context: Any but NMI.
+ * Return: the block, or NULL if the range is not within a single one.
+ */
+struct dmb *dmb_block_holding(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned int seq;
+	struct dmb *dmb;
+
+	do {
+		seq = read_seqbegin(&dmb_blocks_lock);
+		dmb = dmb_table_holding(&dmb_blocks, start_pfn, end_pfn);
+	} while (read_seqretry(&dmb_blocks_lock, seq));
+	return dmb;
+}
+
+/**
+ * dmb_insert_block - add a block to those of this machine
+ * @dmb: memory for it, with everything but range and name
+ * @start_pfn: first page frame of the range
+ * @end_pfn: one past its last page frame
+ *
+ * Context: dmb_change_lock held. The table is not full.
+ */
+void dmb_insert_block(struct dmb *dmb, unsigned long start_pfn,
+		      unsigned long end_pfn)
+{
+	write_seqlock_irq(&dmb_blocks_lock);
+	dmb_table_add(&dmb_blocks, dmb, start_pfn, end_pfn, NULL);
+	write_sequnlock_irq(&dmb_blocks_lock);
+}
+
+/**
+ * dmb_trim_block - let a block end earlier
+ * @dmb: the block
+ * @end_pfn: one past the last page frame that it keeps; it is no block any more if
+ *	     that is its first one
+ *
+ * Context: dmb_change_lock held.
+ */
+void dmb_trim_block(struct dmb *dmb, unsigned long end_pfn)
+{
+	write_seqlock_irq(&dmb_blocks_lock);
+	WRITE_ONCE(dmb->end_pfn, end_pfn);
+	if (dmb->start_pfn == end_pfn)
+		dmb_table_remove(&dmb_blocks, dmb);
+	write_sequnlock_irq(&dmb_blocks_lock);
+}
+
+/**
  * dmb_intersects - compare a range of pages with the designated blocks
  * @start_pfn: first page frame of the range
  * @end_pfn: one past its last page frame
  *
- * Context: Any, from the hand-over of early memory on.
+ * Context: Any but NMI, from the hand-over of early memory on.
  * Return: %DMB_DISJOINT, %DMB_INTERSECTS or %DMB_MIXED.
  */
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 				     unsigned long end_pfn)
 {
-	return dmb_table_intersects(&dmb_blocks, start_pfn, end_pfn);
+	enum dmb_intersection intersection;
+	unsigned int seq;
+
+	do {
+		seq = read_seqbegin(&dmb_blocks_lock);
+		intersection = dmb_table_intersects(&dmb_blocks, start_pfn, end_pfn);
+	} while (read_seqretry(&dmb_blocks_lock, seq));
+	return intersection;
 }
 EXPORT_SYMBOL_GPL(dmb_intersects);

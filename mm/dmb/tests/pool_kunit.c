@@ -19,10 +19,6 @@ static struct dmb_pool *dmb_test_pools(struct kunit *test, unsigned int nr)
 
 	KUNIT_ASSERT_NOT_NULL(test, node);
 	KUNIT_ASSERT_NOT_NULL(test, pools);
-	node->avail = kunit_kcalloc(test, nr, sizeof(*node->avail), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, node->avail);
-	node->turn = kunit_kcalloc(test, max(nr, 64), sizeof(*node->turn), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, node->turn);
 	spin_lock_init(&node->lock);
 	INIT_LIST_HEAD(&node->pools);
 	for (i = 0; i < nr; i++) {

@@ -72,31 +72,6 @@ static void write_number(char *text, size_t room, u64 bytes)
 	}
 }
 
-static u64 take_size(void)
-{
-	switch (take(8)) {
-	case 0:	return 0;
-	case 1:	return take(1ULL << 40);
-	case 2:	return ~0ULL >> take(64);
-	case 3:	return 1ULL << take(64);
-	case 4:
-	case 5:	return memory_end() / 16 * take(17) / PAGEBLOCK * PAGEBLOCK;
-	}
-	return take_mib() * MIB;
-}
-
-static u64 take_base(void)
-{
-	switch (take(8)) {
-	case 0:	return take(1ULL << 40);
-	case 1:	return ~0ULL - take(1ULL << 24);
-	case 2:	return 1ULL << take(64);
-	case 3:	return 4096 * MIB - take_mib() * MIB;
-	case 4: return nr_requests ? request[nr_requests - 1].end : 0;
-	}
-	return take(memory_end() / MIB / 2 + 2) * 2 * MIB;
-}
-
 static void write_item(char *text, size_t room)
 {
 	size_t i, len;
@@ -116,7 +91,7 @@ static void write_item(char *text, size_t room)
 		return;
 	len = strlen(text);
 	text[len++] = '@';
-	write_number(text + len, room - len, take_base());
+	write_number(text + len, room - len, take_address());
 }
 
 /* The value of digits with a suffix; or -EINVAL, or -ERANGE if it is 2^64 or more */

@@ -193,27 +193,6 @@ static u64 end_of(const struct reg *reg)
 	return reg->start + reg->size < reg->start ? U64_MAX : reg->start + reg->size;
 }
 
-static u64 take_address(void)
-{
-	switch (take(8)) {
-	case 0:	return take(1ULL << 40);
-	case 1:	return ~0ULL - take(1ULL << 24);
-	case 2:	return take(PHYS_PFN(memory_end())) * PAGE_SIZE;
-	}
-	return take(memory_end() / MIB / 2 + 2) * 2 * MIB;
-}
-
-static u64 take_bytes(void)
-{
-	switch (take(8)) {
-	case 0:	return 0;
-	case 1:	return take(1ULL << 34);
-	case 2:	return (1 + take(64)) * PAGE_SIZE;
-	case 3:	return ~0ULL >> take(64);
-	}
-	return take_mib() * MIB;
-}
-
 /* Writes a number, of which few cells may have room for a part only. */
 static int add_cells(__be32 *cell, int cells, u64 *value)
 {
@@ -239,7 +218,7 @@ static bool add_ranges(const char *name, unsigned int n, struct reg *reg)
 	int len = 0;
 
 	for (; n--; reg++) {
-		*reg = (struct reg) { take_address(), take_bytes() };
+		*reg = (struct reg) { take_address(), take_size() };
 		len += add_cells(cells + len, dt_root_addr_cells, &reg->start);
 		len += add_cells(cells + len, dt_root_size_cells, &reg->size);
 	}
@@ -302,7 +281,7 @@ static void add_node(unsigned int i)
 		new->bad_reg = !add_ranges("reg", new->nr_reg, new->reg);
 	} else {
 		new->has_size = true;
-		new->size = take_bytes();
+		new->size = take_size();
 		new->bad_size = !add_number("size", take(16) ? dt_root_size_cells : take(4),
 					    dt_root_size_cells, &new->size);
 		if (!take(4)) {

@@ -28,6 +28,7 @@
 #define __MM_INTERNAL_H
 #define _MM_DMB_H
 #define _MM_DMB_POOL_H
+#define DMB_MAX_BLOCKS			256	/* as in pool.h */
 #define _LINUX_MMZONE_H
 #define _TOOLS_MMZONE_H
 #define _TOOLS_LINUX_MM_H
@@ -175,6 +176,7 @@ int early_pfn_to_nid(unsigned long pfn);
 struct folio;
 struct cma;
 struct kobject { int unused; };
+struct completion { int unused; };
 struct resource { phys_addr_t start, end; };
 #define resource_size(r)	((r)->end - (r)->start + 1)
 struct range { u64 start, end; };
@@ -220,6 +222,14 @@ static inline bool check_shl_overflow(u64 value, unsigned int shift, u64 *result
 /* In mm/dmb.h. The fuzzers include the rest before who calls it. */
 void dmb_designate(void);
 
+/* One CPU, on which nothing changes while it reads */
+#define DEFINE_MUTEX(name)		int name##_unused
+#define DEFINE_SEQLOCK(name)		int name
+#define read_seqbegin(lock)		((void)(lock), 0U)
+#define read_seqretry(lock, seq)	((void)(lock), (void)(seq), false)
+#define write_seqlock_irq(lock)		((void)(lock))
+#define write_sequnlock_irq(lock)	((void)(lock))
+
 /* What memblock.c has of mm/internal.h, and others */
 extern bool mirrored_kernelcore, movable_node_enabled;
 void memblock_free_pages(struct page *page, unsigned long pfn, unsigned int order);
@@ -228,6 +238,7 @@ void memblock_free_pages(struct page *page, unsigned long pfn, unsigned int orde
 #define accept_memory(start, size)	do { } while (0)
 #define kmemleak_alloc_phys(...)	do { } while (0)
 #define kmemleak_free_part_phys(...)	do { } while (0)
+#define free_reserved_area(...)		do { } while (0)
 #define reserve_bootmem_region(...)	do { } while (0)
 #define totalram_pages_add(pages)	do { } while (0)
 #define totalram_pages_inc()		do { } while (0)

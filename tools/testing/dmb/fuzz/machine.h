@@ -114,16 +114,30 @@ int get_pageblock_migratetype(struct page *page)
 	return MIGRATE_DMB;
 }
 
+/* How large the real ones are about */
+#define POOL_SIZE	1216
+
+size_t dmb_pools_size(unsigned int nr, unsigned long start_pfn, unsigned long end_pfn)
+{
+	return nr * POOL_SIZE + ALIGN((end_pfn - start_pfn) / pageblock_nr_pages *
+				      sizeof(void *), SMP_CACHE_BYTES);
+}
+
 struct dmb_pool *dmb_alloc_pool(struct zone *zone)
 {
 	struct dmb_pool *pool = &pools[zone->node][zone->type];
 
+	dmb_alloc_early(POOL_SIZE);
 	pool->zone = zone;
 	return pool;
 }
 
 void dmb_init_pools(void)
 {
+	unsigned long start = dmb_blocks.block[0]->start_pfn;
+	unsigned long end = dmb_blocks.block[dmb_blocks.nr - 1]->end_pfn;
+
+	dmb_alloc_early((end - start) / pageblock_nr_pages * sizeof(void *));
 }
 
 void dmb_settle_nodes(void)
@@ -248,6 +262,38 @@ static void make_memory(void)
 	min_low_pfn = PHYS_PFN(piece[0].start);
 	max_pfn = max_low_pfn = PHYS_PFN(memory_end());
 	memblock_allow_resize();
+}
+
+/* Sizes and addresses of requests, possible ones and others */
+
+static u64 take_size(void)
+{
+	switch (take(16)) {
+	case 0:	return 0;
+	case 1:	return take(1ULL << 40);
+	case 2:	return take(1ULL << 34);
+	case 3:	return ~0ULL >> take(64);
+	case 4:	return 1ULL << take(64);
+	case 5:	return (1 + take(64)) * PAGE_SIZE;
+	case 6:
+	case 7:
+	case 8:	return memory_end() / 16 * take(17) / PAGEBLOCK * PAGEBLOCK;
+	}
+	return take_mib() * MIB;
+}
+
+static u64 take_address(void)
+{
+	switch (take(16)) {
+	case 0:	return take(1ULL << 40);
+	case 1:	return ~0ULL - take(1ULL << 24);
+	case 2:	return 1ULL << take(64);
+	case 3:	return 4096 * MIB - take_mib() * MIB;
+	case 4:	return take(PHYS_PFN(memory_end())) * PAGE_SIZE;
+	case 5:
+	case 6:	return nr_requests ? request[nr_requests - 1].end : 0;
+	}
+	return take(memory_end() / MIB / 2 + 2) * 2 * MIB;
 }
 
 /* Each zone from the first to the last of its memory */

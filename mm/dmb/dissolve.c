@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Blocks that become ordinary memory again, all of one or a part of it: when somebody
+ * asks for that, or when the kernel has no other memory left.
+ */
+
+#define pr_fmt(fmt) "dmb: " fmt
+
+#include <linux/dmb_claim.h>
+#include <linux/export.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/nodemask.h>
+#include <linux/workqueue.h>
+
+#include "internal.h"
+
+/* Pageblocks that leave a block together, if nothing is in the way */
+#define DMB_DISSOLVE_STEP	16
+
+/* To move pages for so long is better than to kill somebody. */
+#define DMB_YIELD_MS		1000
+
+/* Does the kernel get pages of blocks before anybody is killed for want of memory? */
+static bool dmb_yielding;
+
+/* How many it has got */
+static unsigned long dmb_yielded;
+
+/* Take pages, which are claimed, from the end of a block. */
+static void dmb_shorten(struct dmb *dmb, unsigned long nr_pages)
+{
+	unsigned long end_pfn = dmb->end_pfn;
+	unsigned long start_pfn = end_pfn - nr_pages;
+
+	dmb_adjust_pages(dmb, -(long)nr_pages);
+	dmb_trim_block(dmb, start_pfn);
+	dmb_change_pageblocks(start_pfn, end_pfn, NULL);
+}
+
+/* Give so many pages at the end of a block back, all or none. */
+static int dmb_dissolve_end(struct dmb *dmb, unsigned long nr_pages, unsigned int flags)
+{
+	struct dmb_request request = {
+		.start = PFN_PHYS(dmb->end_pfn - nr_pages),
+		.end = PFN_PHYS(dmb->end_pfn),
+		.size = PFN_PHYS(nr_pages),
+		.owner = "to be dissolved",
+		.flags = flags | DMB_CLAIM_UNZEROED,
+		.timeout_ms = flags & DMB_CLAIM_QUICK ? DMB_YIELD_MS : 0,
+	};
+	struct dmb_claim *claim = dmb_claim(&request);
+
+	if (IS_ERR(claim))
+		return PTR_ERR(claim);
+	dmb_shorten(dmb, nr_pages);
+	dmb_release(claim);
+	dmb_show_resource(dmb);
+	return 0;
+}
+
+/* Give pages at the end of a block back, as many as can be had. */
+static int dmb_dissolve_pages(struct dmb *dmb, unsigned long nr_pages)
+{
+	unsigned long step = DMB_DISSOLVE_STEP * pageblock_nr_pages;
+	int err;
+
+	while (nr_pages) {
+		step = min(step, nr_pages);
+		err = dmb_dissolve_end(dmb, step, 0);
+		if (!err) {
+			nr_pages -= step;
+			continue;
+		}
+		if (!dmb_try_elsewhere(err) || step == pageblock_nr_pages)
+			return err;
+		step = pageblock_nr_pages;
+	}
+	return 0;
+}
+
+static struct dmb *dmb_named(const char *name)
+{
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb)) && strcmp(dmb->name, name))
+		;
+	return dmb;
+}
+
+/* What makes a block, or the end of it, impossible to dissolve */
+static int dmb_keep_block(const struct dmb *dmb, unsigned long start_pfn)
+{
+	struct zone *zone = dmb->pool->zone;
+	const char *why = NULL;
+
+	if (dmb_area_exists(start_pfn, dmb->end_pfn))
+		why = "a CMA area is in it";
+	else if (!node_state(zone_to_nid(zone), N_NORMAL_MEMORY) &&
+		 zone_idx(zone) <= ZONE_NORMAL)
+		why = "its node has no ordinary memory, and is not prepared for any";
+	if (!why)
+		return 0;
+	pr_warn("%s stays: %s\n", dmb->name, why);
+	return -EOPNOTSUPP;
+}
+
+static int dmb_dissolve_locked(const char *name, u64 size)
+{
+	struct dmb *dmb = dmb_named(name);
+	unsigned long start_pfn, end_pfn;
+	int err;
+
+	if (!dmb)
+		return -ENOENT;
+	if (!IS_ALIGNED(size, DMB_MIN_ALIGNMENT_BYTES) ||
+	    size > PFN_PHYS(dmb_nr_pages(dmb)))
+		return -EINVAL;
+	end_pfn = dmb->end_pfn;
+	start_pfn = size ? end_pfn - PHYS_PFN(size) : dmb->start_pfn;
+	err = dmb_keep_block(dmb, start_pfn);
+	if (err)
+		return err;
+
+	err = dmb_dissolve_pages(dmb, end_pfn - start_pfn);
+	if (err)
+		pr_warn("%s: " DMB_RANGE_FMT " stays a block: error %d\n", name,
+			dmb_first_byte(start_pfn), dmb_last_byte(dmb->end_pfn), err);
+	if (dmb->end_pfn == end_pfn)
+		return err;
+
+	pr_info("%s: " DMB_RANGE_FMT " is ordinary memory again\n", name,
+		dmb_first_byte(dmb->end_pfn), dmb_last_byte(end_pfn));
+	if (!dmb_nr_pages(dmb)) {
+		dmb_hide_block(dmb);
+		dmb_close_pool(dmb->pool);
+		dmb_spare_block(dmb);
+	}
+	init_per_zone_wmark_min();
+	return err;
+}
+
+/**
+ * dmb_dissolve - make a block, or the end of it, ordinary memory
+ * @name: the block's name, as in sysfs
+ * @size: how much, in bytes; 0 for all
+ *
+ * What is there is moved away, or reclaimed if there is no room elsewhere; free pages
+ * are not touched. The end of the block goes first, some pageblocks at a time. If that
+ * does not succeed, what has been given back by then stays ordinary memory.
+ *
+ * Context: Process context, may sleep and do I/O.
+ * Return: 0; -ENOENT if there is no such block; -EINVAL if it is smaller, or @size not a
+ * multiple of DMB_MIN_ALIGNMENT_BYTES; -EOPNOTSUPP if a CMA area is in it or its node has
+ * no ordinary memory; else an error of dmb_claim().
+ */
+int dmb_dissolve(const char *name, u64 size)
+{
+	int err;
+
+	if (mutex_lock_killable(&dmb_change_lock))
+		return -EINTR;
+	err = dmb_dissolve_locked(name, size);
+	mutex_unlock(&dmb_change_lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(dmb_dissolve);
+
+static void dmb_set_watermarks(struct work_struct *work)
+{
+	init_per_zone_wmark_min();
+}
+
+static DECLARE_WORK(dmb_watermark_work, dmb_set_watermarks);
+
+/* The block of a zone that has the most free pages; a pageblock of it has to stay. */
+static struct dmb *dmb_yielding_block(const struct zone *zone)
+{
+	unsigned long most = pageblock_nr_pages - 1;
+	struct dmb *dmb = NULL, *best = NULL;
+
+	while ((dmb = dmb_next(dmb))) {
+		unsigned long free = dmb_pool_free(dmb->pool);
+
+		if (dmb->pool->zone != zone || free <= most ||
+		    dmb_nr_pages(dmb) == pageblock_nr_pages ||
+		    dmb_area_exists(dmb->end_pfn - pageblock_nr_pages, dmb->end_pfn))
+			continue;
+		most = free;
+		best = dmb;
+	}
+	return best;
+}
+
+/**
+ * dmb_yield - give the kernel some pages of a block, before somebody is killed
+ * @zone: a zone that the request may use
+ *
+ * Only if the administrator wants it, and only what is free, or can be moved to what is
+ * free, without waiting.
+ *
+ * Context: Direct reclaim.
+ * Return: true if the zone has got ordinary memory.
+ */
+bool dmb_yield(struct zone *zone)
+{
+	unsigned long step, end_pfn;
+	bool yielded = false;
+	struct dmb *dmb;
+
+	if (!READ_ONCE(dmb_yielding) || !mutex_trylock(&dmb_change_lock))
+		return false;
+	dmb = dmb_yielding_block(zone);
+	if (dmb) {
+		end_pfn = dmb->end_pfn;
+		step = min(DMB_DISSOLVE_STEP * pageblock_nr_pages,
+			   dmb_nr_pages(dmb) - pageblock_nr_pages);
+		yielded = (!dmb_area_exists(end_pfn - step, end_pfn) &&
+			   !dmb_dissolve_end(dmb, step, DMB_CLAIM_QUICK)) ||
+			  !dmb_dissolve_end(dmb, pageblock_nr_pages, DMB_CLAIM_QUICK);
+	}
+	if (yielded) {
+		WRITE_ONCE(dmb_yielded, dmb_yielded + end_pfn - dmb->end_pfn);
+		pr_info("%s: " DMB_RANGE_FMT " becomes ordinary memory, as nothing else is left\n",
+			dmb->name, dmb_first_byte(dmb->end_pfn), dmb_last_byte(end_pfn));
+		/* This may sleep on locks that the task has. */
+		schedule_work(&dmb_watermark_work);
+	}
+	mutex_unlock(&dmb_change_lock);
+	return yielded;
+}
+
+bool dmb_yield_enabled(void)
+{
+	return READ_ONCE(dmb_yielding);
+}
+
+void dmb_set_yield(bool yield)
+{
+	WRITE_ONCE(dmb_yielding, yield);
+}
+
+unsigned long dmb_yielded_pages(void)
+{
+	return READ_ONCE(dmb_yielded);
+}

@@ -1,0 +1,569 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Blocks that are made after boot. dissolve.c is the way back.
+ *
+ * Both change what pageblocks are while they are empty, and nobody else can have
+ * their pages: alloc_contig_range() has moved away what was in ordinary memory, or
+ * a claim has what was in a block. The pages are then freed to where they belong.
+ * So no page is ever in use on the wrong side, or counted there.
+ */
+
+#define pr_fmt(fmt) "dmb: " fmt
+
+#include <linux/dmb.h>
+#include <linux/export.h>
+#include <linux/gfp.h>
+#include <linux/jiffies.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/mmzone.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/vmstat.h>
+
+#include "boot.h"
+#include "internal.h"
+
+/* Pages that are in use for a moment are waited for no longer, all together. */
+#define DMB_MAKE_PATIENCE	HZ
+
+/* So many ranges that cannot be a block are named in the log. */
+#define DMB_MAKE_NAMED		8
+
+/* What is not a block any more, to be used again */
+static struct dmb *dmb_spares;
+
+/**
+ * struct dmb_making - a range that is about to become one block or several
+ * @exact: all of it, or nothing
+ * @deadline: when to stop waiting for pages that are in use
+ * @left_out: pages that cannot be in a block
+ * @nr_left_out: ranges of these
+ * @nr: number of runs
+ * @run: what will be a block each; the pages are allocated
+ * @dmb: memory for these blocks
+ */
+struct dmb_making {
+	bool exact;
+	unsigned long deadline;
+	unsigned long left_out;
+	unsigned int nr_left_out;
+	unsigned int nr;
+	struct dmb_run run[DMB_MAX_BLOCKS];
+	struct dmb *dmb[DMB_MAX_BLOCKS];
+};
+
+/*
+ * What the kernel has in a zone, or could have: what is free, or of user space.
+ * Folios in blocks are counted elsewhere.
+ */
+static unsigned long dmb_usable_by_kernel(struct zone *zone)
+{
+	return zone_page_state(zone, NR_FREE_PAGES) +
+	       zone_page_state(zone, NR_ZONE_INACTIVE_ANON) +
+	       zone_page_state(zone, NR_ZONE_ACTIVE_ANON) +
+	       zone_page_state(zone, NR_ZONE_INACTIVE_FILE) +
+	       zone_page_state(zone, NR_ZONE_ACTIVE_FILE);
+}
+
+/* The same for all zones up to a type, and all pages that are not in blocks */
+static unsigned long dmb_usable_up_to(enum zone_type type, unsigned long *ordinary)
+{
+	unsigned long pages = 0;
+	struct zone *zone;
+
+	*ordinary = 0;
+	for_each_populated_zone(zone) {
+		if (zone_idx(zone) > type || is_highmem(zone) ||
+		    zone_idx(zone) == ZONE_MOVABLE)
+			continue;
+		pages += dmb_usable_by_kernel(zone);
+		*ordinary += zone_ordinary_pages(zone);
+	}
+	return pages;
+}
+
+/* Would the kernel have too little without so many pages of a zone? See boot.c. */
+static bool dmb_kernel_needs(struct zone *zone, unsigned long nr_pages)
+{
+	unsigned long usable, left, ordinary;
+	enum zone_type type;
+
+	if (is_highmem(zone) || zone_idx(zone) == ZONE_MOVABLE)
+		return false;
+	/* A node of nothing but blocks is made at boot. */
+	if (nr_pages >= zone_ordinary_pages(zone))
+		return true;
+
+	usable = dmb_usable_up_to(ZONE_MOVABLE, &ordinary);
+	left = usable - min(usable, nr_pages);
+	if (left < max(PHYS_PFN(DMB_KERNEL_MIN_BYTES),
+		       ordinary / DMB_KERNEL_MIN_SHARE))
+		return true;
+	for (type = zone_idx(zone); type < ZONE_NORMAL; type++) {
+		usable = dmb_usable_up_to(type, &ordinary);
+		if (usable < nr_pages + dmb_zone_need(left, usable))
+			return true;
+	}
+	return false;
+}
+
+/* The zone of a pageblock that is online, NULL if it is not all in one */
+static struct zone *dmb_zone_of_pageblock(unsigned long pfn)
+{
+	struct page *page = pfn_to_online_page(pfn);
+	struct zone *zone;
+
+	if (!page)
+		return NULL;
+	zone = page_zone(page);
+	if (!pageblock_pfn_to_page(pfn, pfn + pageblock_nr_pages, zone))
+		return NULL;
+	return is_zone_device_page(page) ? NULL : zone;
+}
+
+static void dmb_leave_out(struct dmb_making *making, unsigned long start_pfn,
+			  unsigned long end_pfn, const char *why)
+{
+	making->left_out += end_pfn - start_pfn;
+	if (making->nr_left_out++ < DMB_MAKE_NAMED)
+		pr_info(DMB_RANGE_FMT " is left out: %s\n",
+			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), why);
+}
+
+static void dmb_free_runs(const struct dmb_making *making)
+{
+	unsigned int i;
+
+	for (i = 0; i < making->nr; i++)
+		free_contig_range(making->run[i].start_pfn,
+				  making->run[i].end_pfn - making->run[i].start_pfn);
+}
+
+/* Note a run whose pages are allocated, or say why they are not. */
+static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
+{
+	if (run->why) {
+		dmb_leave_out(making, run->start_pfn, run->end_pfn, run->why);
+		return making->exact ? -EBUSY : 0;
+	}
+	if (run->start_pfn == run->end_pfn)
+		return 0;
+	if (dmb_blocks.nr + making->nr == DMB_MAX_BLOCKS) {
+		free_contig_range(run->start_pfn, run->end_pfn - run->start_pfn);
+		return -ENOSPC;
+	}
+	making->run[making->nr++] = *run;
+	return 0;
+}
+
+/* Allocate pageblocks of ordinary memory, moving away what is there. */
+static int dmb_empty_pageblocks(struct dmb_making *making,
+				unsigned long start_pfn, unsigned long end_pfn)
+{
+	int err;
+
+	for (;;) {
+		err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE,
+					 GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+		if (err != -EBUSY || end_pfn - start_pfn > pageblock_nr_pages ||
+		    time_after(jiffies, making->deadline) ||
+		    fatal_signal_pending(current))
+			return fatal_signal_pending(current) && err ? -EINTR : err;
+		/* Maybe somebody has a page for a moment. */
+		schedule_timeout_killable(msecs_to_jiffies(20));
+	}
+}
+
+/*
+ * Allocate what can be had of a range in one zone. All of it is tried at once, so that
+ * nothing is moved to the rest of it, then halves of that, down to single pageblocks.
+ */
+static int dmb_take_zone(struct dmb_making *making, unsigned long start_pfn,
+			 unsigned long end_pfn, struct zone *zone)
+{
+	static const char no_room[] = "its pages have no room elsewhere";
+	static const char stays[] = "it holds pages that do not move";
+	unsigned long nr = end_pfn - start_pfn;
+	struct dmb_run run = { }, next = { .end_pfn = start_pfn };
+	int err = 0, last;
+
+	while (next.end_pfn < end_pfn && !next.why && !err) {
+		nr = min(nr, end_pfn - next.end_pfn);
+		next.start_pfn = next.end_pfn;
+		err = dmb_empty_pageblocks(making, next.start_pfn, next.start_pfn + nr);
+		if (err == -EINTR)
+			break;
+		if (err && nr > pageblock_nr_pages) {
+			nr = ALIGN(nr / 2, pageblock_nr_pages);
+			err = 0;
+			continue;
+		}
+		next.end_pfn = next.start_pfn + nr;
+		next.zone = err ? NULL : zone;
+		next.why = !err ? NULL : err == -ENOMEM ? no_room : stays;
+		err = 0;
+		if (!dmb_extend_run(&run, &next)) {
+			err = dmb_settle_run(making, &run);
+			run = next;
+		}
+		if (!making->exact)
+			next.why = NULL;
+		nr *= 2;
+	}
+	last = dmb_settle_run(making, &run);
+	return err ?: last;
+}
+
+/* Leave out what dmb_map has no entries for, however much that is. */
+static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
+			   unsigned long *end_pfn)
+{
+	unsigned long first_pfn = dmb_map.first << pageblock_order;
+	unsigned long last_pfn = first_pfn + (dmb_map.nr << pageblock_order);
+
+	first_pfn = clamp(first_pfn, *start_pfn, *end_pfn);
+	last_pfn = clamp(last_pfn, *start_pfn, *end_pfn);
+	if (*start_pfn < first_pfn)
+		dmb_leave_out(making, *start_pfn, first_pfn, "it is not RAM");
+	if (last_pfn < *end_pfn)
+		dmb_leave_out(making, last_pfn, *end_pfn, "it is not RAM");
+	*start_pfn = first_pfn;
+	*end_pfn = last_pfn;
+	return making->exact && making->left_out ? -EBUSY : 0;
+}
+
+/* Allocate what can be had of a range, zone by zone. */
+static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
+			  unsigned long end_pfn)
+{
+	unsigned long pfn, next;
+	int err;
+
+	err = dmb_clip_to_map(making, &start_pfn, &end_pfn);
+	if (err)
+		return err;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn = next) {
+		struct zone *zone = dmb_zone_of_pageblock(pfn);
+
+		next = pfn;
+		do {
+			next += pageblock_nr_pages;
+		} while (next < end_pfn && dmb_zone_of_pageblock(next) == zone);
+
+		if (!zone) {
+			dmb_leave_out(making, pfn, next, "it is not RAM of one zone");
+			err = making->exact ? -EBUSY : 0;
+		} else if (dmb_kernel_needs(zone, next - pfn)) {
+			dmb_leave_out(making, pfn, next, "the kernel needs that memory");
+			err = making->exact ? -EBUSY : 0;
+		} else {
+			err = dmb_take_zone(making, pfn, next, zone);
+		}
+		if (err)
+			return err;
+	}
+	return making->nr ? 0 : -EBUSY;
+}
+
+/* Memory for a block of a zone, and its pool; not in the table yet */
+static struct dmb *dmb_new_block(struct zone *zone)
+{
+	struct dmb **link, *dmb;
+
+	for (link = &dmb_spares; (dmb = *link); link = &dmb->spare) {
+		if (dmb->pool->zone != zone)
+			continue;
+		*link = dmb->spare;
+		return dmb;
+	}
+	dmb = kzalloc(sizeof(*dmb), GFP_KERNEL);
+	if (!dmb)
+		return NULL;
+	dmb->pool = dmb_new_pool(zone);
+	if (!dmb->pool) {
+		kfree(dmb);
+		return NULL;
+	}
+	return dmb;
+}
+
+/**
+ * dmb_spare_block - keep what is not a block for the next one of its zone
+ * @dmb: it, and its pool, which has no page
+ *
+ * Others may still look at it, so it is not freed.
+ *
+ * Context: dmb_change_lock held.
+ */
+void dmb_spare_block(struct dmb *dmb)
+{
+	dmb->spare = dmb_spares;
+	dmb_spares = dmb;
+}
+
+/* Memory for all blocks, so that they become blocks without fail */
+static int dmb_new_blocks(struct dmb_making *making)
+{
+	unsigned int i;
+
+	for (i = 0; i < making->nr; i++) {
+		making->dmb[i] = dmb_new_block(making->run[i].zone);
+		if (making->dmb[i])
+			continue;
+		while (i--)
+			dmb_spare_block(making->dmb[i]);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static unsigned int dmb_new_range(void)
+{
+	struct dmb *dmb = NULL;
+	unsigned int range = 0;
+
+	while ((dmb = dmb_next(dmb)))
+		range = max(range, dmb->range + 1);
+	return range;
+}
+
+/**
+ * dmb_change_pageblocks - say what pageblocks are from now on
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ * @pool: the pool of their block, or NULL for ordinary memory
+ *
+ * Context: dmb_change_lock held. All pages are allocated, and the caller's.
+ */
+void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
+			   struct dmb_pool *pool)
+{
+	unsigned long pfn;
+
+	dmb_set_pool(start_pfn, end_pfn, pool);
+	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages)
+		set_pageblock_migratetype(pfn_to_page(pfn), pool ? MIGRATE_DMB :
+							    MIGRATE_MOVABLE);
+}
+
+/* Make a block of a run. Its pages stay allocated. */
+static void dmb_make_block(struct dmb *dmb, const struct dmb_run *run,
+			   unsigned int range)
+{
+	dmb->range = range;
+	dmb->claimed = 0;
+	dmb->peak = 0;
+	dmb_insert_block(dmb, run->start_pfn, run->end_pfn);
+	dmb_open_pool(dmb);
+	if (!dmb_enabled())
+		static_branch_enable(&dmb_present);
+	dmb_change_pageblocks(run->start_pfn, run->end_pfn, dmb->pool);
+	dmb_adjust_pages(dmb, dmb_nr_pages(dmb));
+
+	dmb_name_block(dmb, dmb_blocks.nr);
+	dmb_announce_block(dmb);
+	dmb_show_resource(dmb);
+	dmb_show_block(dmb);
+}
+
+static const char *dmb_explain(int err, bool exact)
+{
+	switch (err) {
+	case -EINTR:
+		return "interrupted";
+	case -ENOMEM:
+		return "no memory";
+	case -ENOSPC:
+		return "it would be too many blocks";
+	}
+	return exact ? "not all of it can be one" : "none of it can be one";
+}
+
+static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
+			   unsigned long end_pfn)
+{
+	unsigned int i, range = dmb_new_range();
+	int err;
+
+	/* Until the pages are allocated, they might go offline. */
+	get_online_mems();
+	err = dmb_take_range(making, start_pfn, end_pfn);
+	put_online_mems();
+
+	if (making->nr_left_out > DMB_MAKE_NAMED)
+		pr_info("%u more ranges are left out\n",
+			making->nr_left_out - DMB_MAKE_NAMED);
+	err = err ?: dmb_new_blocks(making);
+	for (i = 0; i < making->nr && !err; i++)
+		dmb_make_block(making->dmb[i], &making->run[i], range);
+	dmb_free_runs(making);
+	if (err)
+		pr_info(DMB_RANGE_FMT " does not become a block: %s\n",
+			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
+			dmb_explain(err, making->exact));
+	else
+		init_per_zone_wmark_min();
+	return err;
+}
+
+/* What makes a pageblock of ordinary memory worse than any without it */
+#define DMB_COST_KERNEL		(8 * pageblock_nr_pages)
+
+/*
+ * How many pages are in the way in a pageblock. Nobody holds them, so this is an
+ * estimate. More than can be if it is not in this zone, or a block already.
+ */
+static u32 dmb_pageblock_cost(unsigned long start_pfn, struct zone *zone)
+{
+	unsigned long pfn = start_pfn, end_pfn = pfn + pageblock_nr_pages, free;
+	u32 cost = 0;
+
+	if (dmb_contains_pfn(pfn) || dmb_zone_of_pageblock(pfn) != zone)
+		return U32_MAX;
+	for (; pfn < end_pfn; pfn += free ?: 1) {
+		struct page *page = pfn_to_page(pfn);
+		struct page *head = compound_head(page);
+
+		free = dmb_buddy_pages(page);
+		if (free || !page_ref_count(head))
+			continue;
+		if (PageReserved(page) ||
+		    !(PageLRU(head) || PageHuge(head) || __PageMovable(head)))
+			return DMB_COST_KERNEL;
+		cost++;
+	}
+	return cost;
+}
+
+/*
+ * Find so many pageblocks in a row, of one zone, that have the least in the way. Return
+ * the number of the first one, or ULONG_MAX.
+ */
+static unsigned long dmb_find_place(unsigned long nr, struct zone *zone, u64 *best)
+{
+	unsigned long first = DIV_ROUND_UP(zone->zone_start_pfn, pageblock_nr_pages);
+	unsigned long all = (zone_end_pfn(zone) >> pageblock_order) - first;
+	unsigned long i, in_a_row = 0, place = ULONG_MAX;
+	u64 sum = 0;
+	u32 *cost;
+
+	if (all < nr || dmb_kernel_needs(zone, nr << pageblock_order))
+		return place;
+	cost = kvmalloc_array(all, sizeof(*cost), GFP_KERNEL);
+	if (!cost)
+		return place;
+	for (i = 0; i < all; i++) {
+		cost[i] = dmb_pageblock_cost((first + i) << pageblock_order, zone);
+		cond_resched();
+		if (cost[i] == U32_MAX) {
+			in_a_row = 0;
+			sum = 0;
+			continue;
+		}
+		sum += cost[i];
+		if (in_a_row++ >= nr)
+			sum -= cost[i - nr];
+		if (in_a_row >= nr && sum < *best) {
+			*best = sum;
+			place = first + i + 1 - nr;
+		}
+	}
+	kvfree(cost);
+	return place;
+}
+
+static struct dmb_making *dmb_begin_making(bool exact)
+{
+	struct dmb_making *making = kvzalloc(sizeof(*making), GFP_KERNEL);
+
+	if (!making || dmb_setup_map()) {
+		kvfree(making);
+		return NULL;
+	}
+	making->exact = exact;
+	making->deadline = jiffies + DMB_MAKE_PATIENCE;
+	return making;
+}
+
+/**
+ * dmb_make - designate ordinary memory
+ * @base: physical address of the first byte of the range
+ * @size: size of the range in bytes
+ * @exact: all of it, or nothing
+ *
+ * What is there is moved away, or reclaimed if there is no room elsewhere. Pageblocks
+ * with pages that do not move are left out, and named in the log, unless @exact. So the
+ * range may become several blocks.
+ *
+ * Context: Process context, may sleep and do I/O.
+ * Return: 0; -EINVAL if the range makes no sense; -EBUSY if none of it can be in a block,
+ * or not all of it with @exact; -ENOSPC if it would be more blocks than there can be;
+ * -ENOMEM; -EINTR after a fatal signal. After an error everything is as before. The log
+ * says more.
+ */
+int dmb_make(u64 base, u64 size, bool exact)
+{
+	struct dmb_making *making;
+	const char *why;
+	int err = -ENOMEM;
+
+	if (mutex_lock_killable(&dmb_change_lock))
+		return -EINTR;
+	why = dmb_check_request(&dmb_blocks, base, size);
+	if (why) {
+		pr_warn("%llu@%#llx refused: %s\n", size, base, why);
+		err = -EINVAL;
+		goto unlock;
+	}
+	making = dmb_begin_making(exact);
+	if (making)
+		err = dmb_make_locked(making, PHYS_PFN(base), PHYS_PFN(base + size));
+	kvfree(making);
+unlock:
+	mutex_unlock(&dmb_change_lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(dmb_make);
+
+/**
+ * dmb_make_anywhere - designate the ordinary memory that has the least in the way
+ * @size: its size in bytes
+ * @exact: all of it, or nothing
+ *
+ * Context: As for dmb_make().
+ * Return: As of dmb_make(). -EBUSY if no zone has such a range that the kernel can do
+ * without.
+ */
+int dmb_make_anywhere(u64 size, bool exact)
+{
+	unsigned long place = ULONG_MAX;
+	struct dmb_making *making;
+	u64 best = U64_MAX;
+	struct zone *zone;
+	int err = -ENOMEM;
+
+	if (!size || !IS_ALIGNED(size, DMB_MIN_ALIGNMENT_BYTES))
+		return -EINVAL;
+	if (mutex_lock_killable(&dmb_change_lock))
+		return -EINTR;
+	making = dmb_begin_making(exact);
+	if (making) {
+		get_online_mems();
+		for_each_populated_zone(zone) {
+			unsigned long found;
+
+			found = dmb_find_place(size / DMB_MIN_ALIGNMENT_BYTES, zone, &best);
+			if (found != ULONG_MAX)
+				place = found << pageblock_order;
+		}
+		put_online_mems();
+		err = place == ULONG_MAX ? -EBUSY :
+		      dmb_make_locked(making, place, place + PHYS_PFN(size));
+	}
+	kvfree(making);
+	mutex_unlock(&dmb_change_lock);
+	return err;
+}

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Blocks that are made and dissolved while the system runs. The last test does so in
+ * random order, under load, for as many rounds as the first argument says.
+ */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "load.h"
+
+#define SYSFS_DMB	"/sys/kernel/mm/dmb"
+#define NR_LOADS	4
+#define DEFAULT_ROUNDS	40
+
+static int rounds;
+
+/* The blocks that other tests need */
+static struct dmb_block boot_blocks[DMB_MAX_BLOCKS];
+static int nr_boot_blocks;
+
+/* The largest piece of RAM, in bytes */
+struct ram {
+	uint64_t base;
+	uint64_t size;
+};
+
+static struct ram find_ram(void)
+{
+	FILE *iomem = fopen("/proc/iomem", "r");
+	struct ram ram = { 0, 0 };
+	uint64_t start, end;
+	char line[256];
+
+	while (iomem && fgets(line, sizeof(line), iomem)) {
+		if (*line == ' ' || !strstr(line, ": System RAM") ||
+		    sscanf(line, "%lx-%lx", &start, &end) != 2 ||
+		    end + 1 - start <= ram.size)
+			continue;
+		ram.base = start;
+		ram.size = end + 1 - start;
+	}
+	if (iomem)
+		fclose(iomem);
+	return ram;
+}
+
+/* A part of the RAM, from this many eighths on, whole pageblocks */
+static struct ram part(unsigned int eighth, unsigned int eighths)
+{
+	struct ram ram = find_ram(), result;
+	uint64_t unit = dmb_pageblock_size();
+
+	result.base = (ram.base + ram.size / 8 * eighth + unit - 1) / unit * unit;
+	result.size = ram.size / 8 * eighths / unit * unit;
+	return result;
+}
+
+static int make_block(struct ram range, const char *how)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%lu@%#lx%s", range.size, range.base, how);
+	return dmb_write(SYSFS_DMB "/add", text);
+}
+
+static int dissolve(const char *name, uint64_t size)
+{
+	char text[64];
+
+	if (size)
+		snprintf(text, sizeof(text), "%.31s %lu", name, size);
+	else
+		snprintf(text, sizeof(text), "%.31s", name);
+	return dmb_write(SYSFS_DMB "/remove", text);
+}
+
+static bool within(const struct dmb_block *block, struct ram range)
+{
+	return block->base >= range.base &&
+	       block->base + block->size <= range.base + range.size;
+}
+
+static bool of_boot(const struct dmb_block *block)
+{
+	int i;
+
+	for (i = 0; i < nr_boot_blocks; i++)
+		if (boot_blocks[i].base == block->base)
+			return true;
+	return false;
+}
+
+/* The blocks in a range that were made here; returns the bytes that they have */
+static uint64_t blocks_in(struct ram range, struct dmb_block *found, int *nr)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, all = dmb_read_blocks(blocks);
+	uint64_t bytes = 0;
+
+	*nr = 0;
+	for (i = 0; i < all; i++) {
+		if (!within(&blocks[i], range) || of_boot(&blocks[i]))
+			continue;
+		found[(*nr)++] = blocks[i];
+		bytes += blocks[i].size;
+	}
+	return bytes;
+}
+
+/* Dissolves the blocks in a range that were made here. Returns the last error. */
+static int dissolve_all(struct ram range)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, nr, err = 0;
+
+	blocks_in(range, blocks, &nr);
+	for (i = 0; i < nr; i++)
+		err = dissolve(blocks[i].name, 0) ?: err;
+	return err;
+}
+
+FIXTURE(runtime)
+{
+	unsigned long long designated;
+	unsigned long long total;
+	struct ram range;
+};
+
+FIXTURE_SETUP(runtime)
+{
+	load_begin();
+	self->range = part(4, 1);
+	ASSERT_EQ(0, dissolve_all(part(0, 8)));
+	self->designated = dmb_meminfo("DmbTotal");
+	self->total = dmb_meminfo("MemTotal");
+}
+
+FIXTURE_TEARDOWN(runtime)
+{
+	EXPECT_EQ(0, dissolve_all(part(0, 8)));
+	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
+	load_end();
+}
+
+#define EXPECT_NO_VIOLATION() do {					\
+	struct dmb_audit audit = dmb_audit();				\
+									\
+	EXPECT_EQ(0, audit.violations)					\
+		TH_LOG("pfn %#lx: %s", audit.pfn, audit.reason);	\
+} while (0)
+
+/* What is in the way moves, and keeps its content. */
+TEST_F(runtime, make_and_dissolve)
+{
+	size_t size = (self->total - self->designated) / 2;
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	uint64_t bytes, used;
+	void *memory;
+	int nr, i, cache;
+
+	cache = dmb_read_device(64 * MB);
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+
+	ASSERT_EQ(0, make_block(self->range, ""));
+	bytes = blocks_in(self->range, blocks, &nr);
+	TH_LOG("%d blocks with %lu of %lu MiB", nr, bytes / MB, self->range.size / MB);
+	EXPECT_GT(bytes, self->range.size / 2);
+	EXPECT_EQ(self->designated + bytes, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	EXPECT_NO_VIOLATION();
+
+	/* It is used first, and an owner can have it. */
+	munmap(memory, size);
+	memory = load_write_pattern(bytes / 2);
+	EXPECT_GT(dmb_bytes_in_blocks(memory, bytes / 2), bytes / 4);
+	EXPECT_GT(dmb_bytes_in(blocks, nr, memory, bytes / 2),
+		  bytes / 4 / (nr_boot_blocks + 1));
+	for (i = 0; i < nr; i++) {
+		EXPECT_EQ(0, dmb_claim(blocks[i].base, blocks[i].size));
+		EXPECT_EQ(-EBUSY, dissolve(blocks[i].name, 0));
+		EXPECT_EQ(0, dmb_release(blocks[i].base, blocks[i].size));
+	}
+	EXPECT_EQ(0, load_check_pattern(memory, bytes / 2));
+
+	/* Dissolved with pages in it */
+	munmap(memory, bytes / 2);
+	used = bytes / 2;
+	memory = load_write_pattern(used);
+	for (i = 0; i < nr; i++) {
+		uint64_t some = dmb_pageblock_size();
+
+		if (blocks[i].size > some) {
+			EXPECT_EQ(0, dissolve(blocks[i].name, some));
+			bytes -= some;
+			EXPECT_EQ(self->designated + bytes, dmb_meminfo("DmbTotal"));
+		}
+	}
+	EXPECT_NO_VIOLATION();
+	EXPECT_EQ(0, dissolve_all(self->range));
+	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+	bytes = blocks_in(self->range, blocks, &nr);
+	EXPECT_EQ(0, nr);
+	EXPECT_EQ(0, load_check_pattern(memory, used));
+	munmap(memory, used);
+	if (cache >= 0)
+		dmb_close_device(cache);
+}
+
+/* Pageblocks of the kernel are left out, or keep all of the range from being a block. */
+TEST_F(runtime, kernel_in_the_way)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	struct ram range = part(0, 2);
+	uint64_t bytes;
+	int nr;
+
+	EXPECT_EQ(-EBUSY, make_block(range, " exact"));
+	EXPECT_EQ(0, blocks_in(range, blocks, &nr));
+	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+
+	EXPECT_EQ(0, make_block(range, ""));
+	bytes = blocks_in(range, blocks, &nr);
+	TH_LOG("%d blocks with %lu of %lu MiB", nr, bytes / MB, range.size / MB);
+	EXPECT_GT(bytes, 0);
+	EXPECT_LT(bytes, range.size);
+	EXPECT_EQ(self->designated + bytes, dmb_meminfo("DmbTotal"));
+	EXPECT_NO_VIOLATION();
+}
+
+/* Without an address, the kernel chooses where little is in the way. */
+TEST_F(runtime, anywhere)
+{
+	size_t size = (self->total - self->designated) / 4;
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks);
+	unsigned long moved;
+	void *memory;
+
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+	moved = dmb_read_value("/proc/vmstat", "pgmigrate_success");
+	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/add", "128M exact"));
+	moved = dmb_read_value("/proc/vmstat", "pgmigrate_success") - moved;
+	TH_LOG("%lu pages moved", moved);
+	/* Half of memory is free. */
+	EXPECT_LT(moved, 1024);
+	EXPECT_EQ(nr + 1, dmb_read_blocks(blocks));
+	EXPECT_EQ(self->designated + 128 * MB, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(-EBUSY, dmb_write(SYSFS_DMB "/add", "1024G"));
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+}
+
+TEST_F(runtime, refused)
+{
+	struct ram range = self->range, other = range;
+
+	ASSERT_EQ(0, make_block(range, ""));
+	EXPECT_EQ(-EINVAL, make_block(range, ""));
+	other.base += dmb_pageblock_size() / 2;
+	EXPECT_EQ(-EINVAL, make_block(other, ""));
+	EXPECT_EQ(-EINVAL, make_block((struct ram) { range.base, 0 }, ""));
+	EXPECT_EQ(-EINVAL, make_block((struct ram) { range.base, -range.base }, ""));
+	EXPECT_EQ(-EINVAL, make_block(part(6, 1), " exactly"));
+	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/add", "16"));
+	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/add", "16M@"));
+	/* No memory there, however large */
+	other.base = 1ULL << 45;
+	EXPECT_EQ(-EBUSY, make_block(other, ""));
+	other.size = 1ULL << 60;
+	EXPECT_EQ(-EBUSY, make_block(other, ""));
+	/* All that is left */
+	EXPECT_GT(0, make_block(part(5, 3), " exact"));
+
+	EXPECT_EQ(-ENOENT, dissolve("no-block", 0));
+	EXPECT_EQ(-ENOENT, dmb_write(SYSFS_DMB "/remove", "spread"));
+	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/remove", "\n"));
+	EXPECT_EQ(-EINVAL, dissolve("dmb0", 4096));
+}
+
+/* Blocks give the kernel what they have free before anybody is killed, if asked to. */
+TEST_F_TIMEOUT(runtime, yield, 300)
+{
+	unsigned long yielded = dmb_read_number(SYSFS_DMB "/yielded");
+	struct load_oom without, with;
+	unsigned long long left;
+
+	if (nr_boot_blocks)
+		SKIP(return, "blocks of the command line would yield, too");
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	ASSERT_EQ(0, make_block(self->range, ""));
+	EXPECT_EQ(0, dmb_read_number(SYSFS_DMB "/yield"));
+	without = load_until_oom(0);
+	ASSERT_EQ(yielded, dmb_read_number(SYSFS_DMB "/yielded"));
+
+	left = dmb_meminfo("DmbTotal");
+	ASSERT_EQ(0, dmb_write(SYSFS_DMB "/yield", "1"));
+	with = load_until_oom(0);
+	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/yield", "0"));
+	yielded = dmb_read_number(SYSFS_DMB "/yielded") - yielded;
+	TH_LOG("the kernel got %zu MiB, then %zu MiB, with %lu MiB of blocks",
+	       without.got / MB, with.got / MB, yielded / MB);
+	EXPECT_GT(yielded, self->range.size / 2);
+	EXPECT_EQ(left - yielded, dmb_meminfo("DmbTotal"));
+	EXPECT_GT(with.got, without.got + yielded / 10 * 9);
+	EXPECT_NO_VIOLATION();
+}
+
+/* A task that is killed leaves the blocks as they were, or has made one. */
+TEST_F(runtime, killed)
+{
+	size_t size = (self->total - self->designated) / 2;
+	void *memory = load_write_pattern(size);
+	int i, status;
+	pid_t pid;
+
+	for (i = 0; i < 10; i++) {
+		pid = fork();
+		if (!pid) {
+			make_block(self->range, "");
+			_exit(0);
+		}
+		usleep(2000 << i % 6);
+		kill(pid, SIGKILL);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_NO_VIOLATION();
+		EXPECT_EQ(0, dissolve_all(self->range));
+		EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+	}
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+}
+
+/* Writes, checks, forks and frees, until it is killed or finds wrong content. */
+static void load_memory(size_t size)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		void *memory = load_write_pattern(size);
+		pid_t pid;
+
+		if (!memory)
+			_exit(2);
+		pid = fork();
+		if (!pid)
+			_exit(load_check_pattern(memory, size) ? 1 : 0);
+		if (pid > 0) {
+			int status;
+
+			waitpid(pid, &status, 0);
+			if (status)
+				_exit(1);
+		}
+		munmap(memory, size);
+	}
+}
+
+TEST_F_TIMEOUT(runtime, random_under_load, 3600)
+{
+	pid_t pid[NR_LOADS], churn = load_start_churn(0);
+	int i, nr, round, status, made = 0, dissolved = 0;
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+
+	srand(1);
+	for (i = 0; i < NR_LOADS; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			load_memory((self->total - self->designated) / 16);
+	}
+
+	for (round = 0; round < rounds; round++) {
+		struct ram range = part(rand() % 8, 1);
+		unsigned long unit = dmb_pageblock_size();
+		int err;
+
+		/* Most are small. Some are an eighth of memory. */
+		if (rand() % 16) {
+			range.base += rand() % (range.size / unit) * unit;
+			range.size = (1 + rand() % 16) * unit;
+		}
+		blocks_in(part(0, 8), blocks, &nr);
+		if (nr && rand() % 2) {
+			i = rand() % nr;
+			err = dissolve(blocks[i].name,
+				       rand() % 2 ? unit : 0);
+			dissolved += !err;
+			EXPECT_TRUE(!err || err == -EBUSY || err == -ENOMEM)
+				TH_LOG("%s", strerror(-err));
+		} else {
+			err = make_block(range, rand() % 4 ? "" : " exact");
+			made += !err;
+			EXPECT_TRUE(!err || err == -EINVAL || err == -EBUSY || err == -ENOMEM)
+				TH_LOG("%s", strerror(-err));
+		}
+		if (round % 8 == 0)
+			EXPECT_NO_VIOLATION();
+	}
+	for (i = 0; i < NR_LOADS; i++) {
+		EXPECT_EQ(0, waitpid(pid[i], &status, WNOHANG));
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], &status, 0);
+	}
+	load_stop_churn(churn);
+	TH_LOG("%d made, %d dissolved", made, dissolved);
+	EXPECT_GT(made, rounds / 8);
+	EXPECT_GT(dissolved, rounds / 8);
+	EXPECT_NO_VIOLATION();
+}
+
+int main(int argc, char **argv)
+{
+	rounds = dmb_number_argument(&argc, &argv, DEFAULT_ROUNDS);
+	if (access(SYSFS_DMB "/add", W_OK))
+		ksft_exit_skip("this kernel makes no blocks at run time\n");
+	nr_boot_blocks = dmb_read_blocks(boot_blocks);
+	return test_harness_run(argc, argv);
+}
