@@ -71,8 +71,8 @@ int dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
  *
  * Return: NULL, or what is wrong with the text.
  */
-const char * dmb_parse_block(const char *text, size_t len, u64 *base,
-				    u64 *size)
+const char *dmb_parse_block(const char *text, size_t len, u64 *base,
+			    u64 *size)
 {
 	size_t size_len = strcspn(text, "@");
 	int err;

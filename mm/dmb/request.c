@@ -43,8 +43,7 @@ static const char *dmb_source(const struct dmb *request)
  * Context: Boot, or dmb_change_lock held. The text returned is valid until the next call.
  * Return: NULL, or the reason why not.
  */
-const char *dmb_check_request(struct dmb_table *requests, u64 base,
-				      u64 size)
+const char *dmb_check_request(struct dmb_table *requests, u64 base, u64 size)
 {
 	const u64 align = DMB_MIN_ALIGNMENT_BYTES;
 	struct dmb *dmb;
