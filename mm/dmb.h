@@ -185,13 +185,14 @@ static inline void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
 /*
  * The flags for pages that alloc_contig_range() migrates to. For a range in a
  * block, it reclaims what is in the range instead of anything elsewhere, except
- * where that is not allowed, since it may write.
+ * where that is not allowed, since it may write. Reserves are for others.
  */
 static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 {
 	if (!dmb_contains_pfn(pfn) || !gfp_has_io_fs(gfp))
 		return gfp;
-	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) | __GFP_NOWARN;
+	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) | __GFP_NOWARN |
+	       __GFP_NOMEMALLOC;
 }
 
 /*

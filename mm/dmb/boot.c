@@ -363,7 +363,6 @@ static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
  * @run: the run; any pageblocks share the fate of one that has none yet
  * @next: the pageblocks behind the run
  *
- * Context: Boot.
  * Return: true if the run has the pageblocks now, false if it ends here.
  */
 bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next)
@@ -522,14 +521,14 @@ bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn)
 }
 
 /*
- * Does none of the first @nr blocks but @dmb itself have its name, nor the switch
- * beside their directories in sysfs?
+ * Does none of the first @nr blocks but @dmb itself have its name, nor a file beside their
+ * directories in sysfs?
  */
 static bool dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
 {
 	unsigned int i;
 
-	if (!strcmp(dmb->name, "spread"))
+	if (dmb_name_reserved(dmb->name))
 		return false;
 	for (i = 0; i < nr; i++)
 		if (dmb_blocks.block[i] != dmb &&

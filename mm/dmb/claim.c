@@ -157,7 +157,7 @@ static int dmb_begin_claim(struct dmb_claim *claim)
 
 	guard(spinlock_irqsave)(&dmb_claims_lock);
 	/* Whoever dissolves the block has a claim while it becomes shorter. */
-	if (start_pfn < claim->dmb->start_pfn || end_pfn > claim->dmb->end_pfn)
+	if (dmb_block_holding(start_pfn, end_pfn) != claim->dmb)
 		return -EBUSY;
 	if (dmb_find_claim(start_pfn, end_pfn))
 		return -EBUSY;
@@ -190,6 +190,17 @@ static void dmb_name_resource(struct resource *resource, const char *name,
 	resource->end = dmb_last_byte(end_pfn);
 	/* As for a crash kernel: a part of System RAM, but not that itself. */
 	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
+}
+
+/* The memory that a block is in. The block may be all of it. */
+static struct resource *dmb_ram_around(const struct resource *block)
+{
+	struct resource *ram;
+
+	for (ram = iomem_resource.child; ram; ram = ram->sibling)
+		if (resource_contains(ram, block))
+			return ram;
+	return &iomem_resource;
 }
 
 /* How to get the memory that a claim itself needs */
@@ -279,7 +290,8 @@ static int dmb_finish_claim(struct dmb_claim *claim)
 	}
 	dmb_name_resource(&claim->resource, claim->owner, dmb_claim_start(claim),
 			  dmb_claim_end(claim));
-	if (insert_resource(&claim->dmb->resource, &claim->resource))
+	/* It ends up below the block, if that has a line. */
+	if (insert_resource(dmb_ram_around(&claim->resource), &claim->resource))
 		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
 			dmb_first_byte(dmb_claim_start(claim)),
 			dmb_last_byte(dmb_claim_end(claim)), claim->owner);
@@ -506,7 +518,7 @@ static bool dmb_request_exact(const struct dmb_request *request)
  *   PAGE_SIZE; @align is neither 0 nor a power of two that is; the range is
  *   smaller than @size; a range of just that size does not begin aligned, or no
  *   valid request for a block has had any of it; unknown flags.
- * * -ENXIO - No block has such a range, and none will have. A block may be
+ * * -ENXIO - No block has such a range, unless somebody makes one. A block may be
  *   smaller than what was asked for, or in several pieces, as the kernel log
  *   says. The memory belongs to others.
  * * -EHWPOISON - A page of this range is broken. dmb_claim_several() can have
@@ -743,6 +755,47 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
 	dmb_count_claimed(dmb_first_block(pfn, pfn + 1), nr_pages);
 }
 
+/**
+ * dmb_show_resource - have /proc/iomem show a block as it is now
+ * @dmb: the block, which may be new, shorter or empty
+ *
+ * Memory that is offline may be removed, and with it the line that this one is below. So
+ * the block has none as long as a part of it is offline.
+ *
+ * Context: Boot; or dmb_change_lock, or the memory hotplug lock for writing held. May sleep.
+ */
+void dmb_show_resource(struct dmb *dmb)
+{
+	static DEFINE_MUTEX(lock);
+	struct resource *resource = &dmb->resource;
+
+	guard(mutex)(&lock);
+	if (!dmb_nr_pages(dmb) || !dmb_online(dmb->start_pfn, dmb->end_pfn)) {
+		if (resource->parent)
+			remove_resource(resource);
+		return;
+	}
+	if (resource->parent) {
+		adjust_resource(resource, resource->start,
+				PFN_PHYS(dmb_nr_pages(dmb)));
+		return;
+	}
+	dmb_name_resource(resource, "Designated Movable Block", dmb->start_pfn,
+			  dmb->end_pfn);
+	if (insert_resource(dmb_ram_around(resource), resource))
+		pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
+}
+
+/* Those of blocks in a range that has come online, or has gone */
+static void dmb_show_resources(unsigned long start_pfn, unsigned long end_pfn)
+{
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb)))
+		if (start_pfn < dmb->end_pfn && dmb->start_pfn < end_pfn)
+			dmb_show_resource(dmb);
+}
+
 /*
  * An owner's memory does not go offline, however long one tries, and nobody
  * becomes the owner of memory that is about to.
@@ -756,6 +809,8 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 	char owner[DMB_OWNER_LEN];
 	struct dmb_claim *claim;
 
+	if (action == MEM_ONLINE || action == MEM_OFFLINE)
+		dmb_show_resources(start_pfn, end_pfn);
 	if (action != MEM_GOING_OFFLINE && action != MEM_OFFLINE &&
 	    action != MEM_CANCEL_OFFLINE)
 		return NOTIFY_DONE;
@@ -780,43 +835,6 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 	pr_info("dmb: " DMB_RANGE_FMT " stays online: %s has claimed it\n",
 		dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), owner);
 	return notifier_from_errno(-EBUSY);
-}
-
-/* The memory that a block is in. The block may be all of it. */
-static struct resource *dmb_ram_around(const struct resource *block)
-{
-	struct resource *ram;
-
-	for (ram = iomem_resource.child; ram; ram = ram->sibling)
-		if (resource_contains(ram, block))
-			return ram;
-	return &iomem_resource;
-}
-
-/**
- * dmb_show_resource - have /proc/iomem show a block as it is now
- * @dmb: the block, which may be new, shorter or empty
- *
- * Context: Boot, or dmb_change_lock held. May sleep.
- */
-void dmb_show_resource(struct dmb *dmb)
-{
-	struct resource *resource = &dmb->resource;
-
-	if (!dmb_nr_pages(dmb)) {
-		if (resource->parent)
-			remove_resource(resource);
-		return;
-	}
-	if (resource->parent) {
-		adjust_resource(resource, resource->start,
-				PFN_PHYS(dmb_nr_pages(dmb)));
-		return;
-	}
-	dmb_name_resource(resource, "Designated Movable Block", dmb->start_pfn,
-			  dmb->end_pfn);
-	if (insert_resource(dmb_ram_around(resource), resource))
-		pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
 }
 
 static int __init dmb_claim_init(void)

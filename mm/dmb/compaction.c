@@ -14,7 +14,7 @@
 
 /**
  * dmb_zone_span - the range that holds all blocks of a zone
- * @zone: the zone, which has blocks
+ * @zone: the zone, which has blocks, or has just had some
  * @start_pfn: set to the first page frame of the first block
  * @end_pfn: set to one past the last page frame of the last block
  *
@@ -25,14 +25,18 @@ void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 {
 	struct dmb *dmb = NULL;
 
+	*start_pfn = zone->zone_start_pfn;
 	*end_pfn = 0;
 	while ((dmb = dmb_next(dmb))) {
 		if (dmb->pool->zone != zone)
 			continue;
 		if (!*end_pfn)
 			*start_pfn = dmb->start_pfn;
-		*end_pfn = dmb->end_pfn;
+		*end_pfn = max(*end_pfn, dmb->end_pfn);
 	}
+	/* They have just been dissolved. The scanners meet where they begin. */
+	if (!*end_pfn)
+		*end_pfn = pageblock_start_pfn(*start_pfn) + pageblock_nr_pages;
 	*start_pfn = max(*start_pfn, zone->zone_start_pfn);
 	*end_pfn = min(*end_pfn, zone_end_pfn(zone));
 }

@@ -57,7 +57,7 @@ static DEFINE_SPINLOCK(dmb_attempts_lock);
 static DECLARE_WAIT_QUEUE_HEAD(dmb_attempts_wait);
 
 /* The attempt that this task makes; NULL if it is in alloc_contig_range() otherwise. */
-static struct dmb_attempt *dmb_current_attempt(void)
+struct dmb_attempt *dmb_current_attempt(void)
 {
 	struct dmb_attempt *attempt;
 

@@ -43,13 +43,14 @@
 #define DMB_AUDIT_SECONDS	15
 
 struct dmb_report {
+	unsigned int nr;
+	struct dmb *dmb[DMB_MAX_BLOCKS];
 	struct dmb_audit audit[DMB_MAX_BLOCKS];
 	struct dmb_suspects suspects;
 };
 
 static int dmb_make_report(struct dmb_report *report)
 {
-	struct dmb_audit *audit = report->audit;
 	struct dmb *dmb = NULL;
 	int err;
 
@@ -57,8 +58,10 @@ static int dmb_make_report(struct dmb_report *report)
 	lru_add_drain_all();
 
 	report->suspects.jiffies_left = DMB_AUDIT_SECONDS * HZ;
-	while ((dmb = dmb_next(dmb))) {
-		err = dmb_audit_block(dmb, audit++, &report->suspects);
+	while (report->nr < DMB_MAX_BLOCKS && (dmb = dmb_next(dmb))) {
+		report->dmb[report->nr] = dmb;
+		err = dmb_audit_block(dmb, &report->audit[report->nr++],
+				      &report->suspects);
 		if (err)
 			return err;
 	}
@@ -69,13 +72,14 @@ static void dmb_show_report(struct seq_file *m, const struct dmb_report *report)
 {
 	const struct dmb_suspect *violation = report->suspects.suspect;
 	const struct dmb_suspect *end = violation + report->suspects.nr;
-	const struct dmb_audit *audit = report->audit;
-	struct dmb *dmb = NULL;
-	unsigned int i, nr;
+	unsigned int b, i, nr;
 
-	for (; (dmb = dmb_next(dmb)); audit++, violation += nr) {
+	for (b = 0; b < report->nr; b++, violation += nr) {
+		const struct dmb_audit *audit = &report->audit[b];
+		const struct dmb *dmb = report->dmb[b];
+
 		for (nr = 0; violation + nr < end; nr++)
-			if (violation[nr].pfn >= dmb->end_pfn)
+			if (violation[nr].pfn >= dmb->end_pfn && b + 1 < report->nr)
 				break;
 		seq_printf(m, "%s free %lu used %lu pcp %lu violations %u poisoned %lu",
 			   dmb->name, audit->free, audit->used, audit->pcp, nr,
@@ -97,14 +101,9 @@ static int dmb_audit_show(struct seq_file *m, void *unused)
 
 	if (!report)
 		return -ENOMEM;
-	/* The blocks stay the same until they are shown. */
-	err = mutex_lock_killable(&dmb_change_lock);
-	if (!err) {
-		err = dmb_make_report(report);
-		if (!err)
-			dmb_show_report(m, report);
-		mutex_unlock(&dmb_change_lock);
-	}
+	err = dmb_make_report(report);
+	if (!err)
+		dmb_show_report(m, report);
 	kvfree(report);
 	return err;
 }

@@ -8,6 +8,7 @@
 
 #include <linux/dmb_claim.h>
 #include <linux/export.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
@@ -67,7 +68,10 @@ static int dmb_dissolve_pages(struct dmb *dmb, unsigned long nr_pages)
 
 	while (nr_pages) {
 		step = min(step, nr_pages);
+		/* The zone may get its first ordinary memory. */
+		get_online_mems();
 		err = dmb_dissolve_end(dmb, step, 0);
+		put_online_mems();
 		if (!err) {
 			nr_pages -= step;
 			continue;
@@ -145,9 +149,9 @@ static int dmb_dissolve_locked(const char *name, u64 size)
  * @name: the block's name, as in sysfs
  * @size: how much, in bytes; 0 for all
  *
- * What is there is moved away, or reclaimed if there is no room elsewhere; free pages
- * are not touched. The end of the block goes first, some pageblocks at a time. If that
- * does not succeed, what has been given back by then stays ordinary memory.
+ * What is there is moved away, or reclaimed if there is no room elsewhere. The end of the
+ * block goes first, some pageblocks at a time. If that does not succeed, what has been
+ * given back by then stays ordinary memory. A page that is broken stays in its block.
  *
  * Context: Process context, may sleep and do I/O.
  * Return: 0; -ENOENT if there is no such block; -EINVAL if it is smaller, or @size not a
@@ -173,23 +177,41 @@ static void dmb_set_watermarks(struct work_struct *work)
 
 static DECLARE_WORK(dmb_watermark_work, dmb_set_watermarks);
 
-/* The block of a zone that has the most free pages; a pageblock of it has to stay. */
-static struct dmb *dmb_yielding_block(const struct zone *zone)
+/* The block of a zone that has the most free pages, but fewer than @most */
+static struct dmb *dmb_yielding_block(const struct zone *zone, unsigned long most)
 {
-	unsigned long most = pageblock_nr_pages - 1;
+	unsigned long best_free = 0;
 	struct dmb *dmb = NULL, *best = NULL;
 
 	while ((dmb = dmb_next(dmb))) {
 		unsigned long free = dmb_pool_free(dmb->pool);
 
-		if (dmb->pool->zone != zone || free <= most ||
-		    dmb_nr_pages(dmb) == pageblock_nr_pages ||
-		    dmb_area_exists(dmb->end_pfn - pageblock_nr_pages, dmb->end_pfn))
+		if (dmb->pool->zone != zone || free >= most || free <= best_free)
 			continue;
-		most = free;
+		best_free = free;
 		best = dmb;
 	}
 	return best;
+}
+
+/* Have a block give what it can give at once. A pageblock of it has to stay. */
+static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
+{
+	unsigned long end_pfn = dmb->end_pfn, step;
+
+	step = min3(DMB_DISSOLVE_STEP * pageblock_nr_pages,
+		    ALIGN_DOWN(free, pageblock_nr_pages),
+		    dmb_nr_pages(dmb) - pageblock_nr_pages);
+	if (!step || dmb_area_exists(end_pfn - step, end_pfn))
+		return false;
+	if (dmb_dissolve_end(dmb, step, DMB_CLAIM_QUICK) &&
+	    dmb_dissolve_end(dmb, pageblock_nr_pages, DMB_CLAIM_QUICK))
+		return false;
+
+	WRITE_ONCE(dmb_yielded, dmb_yielded + end_pfn - dmb->end_pfn);
+	pr_info("%s: " DMB_RANGE_FMT " becomes ordinary memory, as nothing else is left\n",
+		dmb->name, dmb_first_byte(dmb->end_pfn), dmb_last_byte(end_pfn));
+	return true;
 }
 
 /**
@@ -197,35 +219,28 @@ static struct dmb *dmb_yielding_block(const struct zone *zone)
  * @zone: a zone that the request may use
  *
  * Only if the administrator wants it, and only what is free, or can be moved to what is
- * free, without waiting.
+ * free, without waiting for anybody who has a page.
  *
- * Context: Direct reclaim.
- * Return: true if the zone has got ordinary memory.
+ * Context: Direct reclaim. The zone has ordinary memory.
+ * Return: true if it has got some more.
  */
 bool dmb_yield(struct zone *zone)
 {
-	unsigned long step, end_pfn;
+	unsigned long free = ULONG_MAX;
 	bool yielded = false;
 	struct dmb *dmb;
 
-	if (!READ_ONCE(dmb_yielding) || !mutex_trylock(&dmb_change_lock))
+	/* Whoever empties a range himself does not do so for another one meanwhile. */
+	if (!READ_ONCE(dmb_yielding) || dmb_current_attempt() ||
+	    !mutex_trylock(&dmb_change_lock))
 		return false;
-	dmb = dmb_yielding_block(zone);
-	if (dmb) {
-		end_pfn = dmb->end_pfn;
-		step = min(DMB_DISSOLVE_STEP * pageblock_nr_pages,
-			   dmb_nr_pages(dmb) - pageblock_nr_pages);
-		yielded = (!dmb_area_exists(end_pfn - step, end_pfn) &&
-			   !dmb_dissolve_end(dmb, step, DMB_CLAIM_QUICK)) ||
-			  !dmb_dissolve_end(dmb, pageblock_nr_pages, DMB_CLAIM_QUICK);
+	while (!yielded && (dmb = dmb_yielding_block(zone, free))) {
+		free = dmb_pool_free(dmb->pool);
+		yielded = dmb_yield_end(dmb, free);
 	}
-	if (yielded) {
-		WRITE_ONCE(dmb_yielded, dmb_yielded + end_pfn - dmb->end_pfn);
-		pr_info("%s: " DMB_RANGE_FMT " becomes ordinary memory, as nothing else is left\n",
-			dmb->name, dmb_first_byte(dmb->end_pfn), dmb_last_byte(end_pfn));
-		/* This may sleep on locks that the task has. */
+	/* It sleeps on locks that the task may have. */
+	if (yielded)
 		schedule_work(&dmb_watermark_work);
-	}
 	mutex_unlock(&dmb_change_lock);
 	return yielded;
 }

@@ -16,7 +16,8 @@ static DEFINE_SPINLOCK(dmb_count_lock);
  * @dmb: the block
  * @nr_pages: how many; negative if they have gone
  *
- * Context: Process context.
+ * Context: Process context. The memory hotplug lock is held, for reading or writing, unless
+ * the zone has and keeps ordinary memory.
  */
 void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 {
@@ -24,6 +25,7 @@ void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 
 	guard(spinlock)(&dmb_count_lock);
 	dmb->pool->pages += nr_pages;
+	WRITE_ONCE(dmb->pool->node->pages, dmb->pool->node->pages + nr_pages);
 	zone->dmb_pages += nr_pages;
 	/* Maybe the last ordinary memory has gone, or the first has come. */
 	dmb_index_zone(zone, zone_dmb_pages(zone));
@@ -51,6 +53,7 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 			continue;
 		dmb_adjust_pages(dmb, change * (long)(end - start));
 	}
+	guard(spinlock)(&dmb_count_lock);
 	if (__dmb_next_pool(zone, NULL))
 		dmb_index_zone(zone, zone_dmb_pages(zone));
 }

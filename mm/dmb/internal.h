@@ -75,6 +75,7 @@ bool dmb_yield_enabled(void);
 void dmb_set_yield(bool yield);
 unsigned long dmb_yielded_pages(void);
 
+bool dmb_name_reserved(const char *name);
 void dmb_name_block(struct dmb *dmb, unsigned int index);
 void dmb_announce_block(const struct dmb *dmb);
 void dmb_show_resource(struct dmb *dmb);
@@ -193,6 +194,7 @@ static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 #define DMB_MAX_QUICK_FAILURES	16
 
 int dmb_take(struct dmb_attempt *attempt);
+struct dmb_attempt *dmb_current_attempt(void);
 void dmb_wake_attempts(void);
 void dmb_show_obstacles(struct seq_file *seq);
 

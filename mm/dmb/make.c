@@ -20,6 +20,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/vmstat.h>
 
 #include "boot.h"
@@ -27,6 +28,9 @@
 
 /* Pages that are in use for a moment are waited for no longer, all together. */
 #define DMB_MAKE_PATIENCE	HZ
+
+/* In pages: not so many that the page allocator would be busy with them for seconds */
+#define DMB_MAKE_AT_ONCE	max(PHYS_PFN(SZ_1G), pageblock_nr_pages)
 
 /* So many ranges that cannot be a block are named in the log. */
 #define DMB_MAKE_NAMED		8
@@ -56,15 +60,17 @@ struct dmb_making {
 
 /*
  * What the kernel has in a zone, or could have: what is free, or of user space.
- * Folios in blocks are counted elsewhere.
+ * Folios in blocks are counted elsewhere. CMA areas are of no use to the kernel.
  */
 static unsigned long dmb_usable_by_kernel(struct zone *zone)
 {
-	return zone_page_state(zone, NR_FREE_PAGES) +
-	       zone_page_state(zone, NR_ZONE_INACTIVE_ANON) +
-	       zone_page_state(zone, NR_ZONE_ACTIVE_ANON) +
-	       zone_page_state(zone, NR_ZONE_INACTIVE_FILE) +
-	       zone_page_state(zone, NR_ZONE_ACTIVE_FILE);
+	unsigned long pages = zone_page_state(zone, NR_FREE_PAGES) +
+			      zone_page_state(zone, NR_ZONE_INACTIVE_ANON) +
+			      zone_page_state(zone, NR_ZONE_ACTIVE_ANON) +
+			      zone_page_state(zone, NR_ZONE_INACTIVE_FILE) +
+			      zone_page_state(zone, NR_ZONE_ACTIVE_FILE);
+
+	return pages - min(pages, zone_cma_pages(zone));
 }
 
 /* The same for all zones up to a type, and all pages that are not in blocks */
@@ -84,7 +90,7 @@ static unsigned long dmb_usable_up_to(enum zone_type type, unsigned long *ordina
 	return pages;
 }
 
-/* Would the kernel have too little without so many pages of a zone? See boot.c. */
+/* Does the kernel need some of so many pages of a zone? As at boot, see boot.c. */
 static bool dmb_kernel_needs(struct zone *zone, unsigned long nr_pages)
 {
 	unsigned long usable, left, ordinary;
@@ -118,9 +124,59 @@ static struct zone *dmb_zone_of_pageblock(unsigned long pfn)
 	if (!page)
 		return NULL;
 	zone = page_zone(page);
-	if (!pageblock_pfn_to_page(pfn, pfn + pageblock_nr_pages, zone))
-		return NULL;
-	return is_zone_device_page(page) ? NULL : zone;
+	return pageblock_pfn_to_page(pfn, pfn + pageblock_nr_pages, zone) ? zone : NULL;
+}
+
+/* What dmb_pages_to_move() counts if some of them do not move */
+#define DMB_PAGES_STAY	U32_MAX
+
+/*
+ * Count the pages of a pageblock of ordinary memory that have to move for it to be empty.
+ * Nobody holds the pages, so this is an estimate.
+ */
+static u32 dmb_pages_to_move(unsigned long start_pfn)
+{
+	int migratetype = get_pageblock_migratetype(pfn_to_page(start_pfn));
+	unsigned long pfn = start_pfn, end_pfn = pfn + pageblock_nr_pages, free;
+	u32 pages = 0;
+
+	if (is_migrate_cma(migratetype) || is_migrate_isolate(migratetype))
+		return DMB_PAGES_STAY;
+	for (; pfn < end_pfn; pfn += free ?: 1) {
+		struct page *page = pfn_to_page(pfn);
+		struct page *head = compound_head(page);
+
+		free = dmb_buddy_pages(page);
+		if (free || (!page_ref_count(head) && !PageHuge(head)))
+			continue;
+		if (PageReserved(page) ||
+		    !(PageLRU(head) || PageHuge(head) || __PageMovable(head)))
+			return DMB_PAGES_STAY;
+		pages++;
+	}
+	return pages;
+}
+
+/*
+ * Have pages in a range room elsewhere, or can they be reclaimed? Otherwise others would
+ * find no memory, as long as those who have it were looking for room in vain.
+ */
+static bool dmb_room_elsewhere(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long pfn, free = 0, to_move = 0;
+	long room;
+	u32 pages;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
+		pages = dmb_pages_to_move(pfn);
+		cond_resched();
+		if (pages == DMB_PAGES_STAY)
+			continue;
+		to_move += pages;
+		free += pageblock_nr_pages - pages;
+	}
+	room = si_mem_available() + get_nr_swap_pages() - free;
+	return room > 0 && to_move <= room;
 }
 
 static void dmb_leave_out(struct dmb_making *making, unsigned long start_pfn,
@@ -132,16 +188,17 @@ static void dmb_leave_out(struct dmb_making *making, unsigned long start_pfn,
 			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), why);
 }
 
-static void dmb_free_runs(const struct dmb_making *making)
+static void dmb_free_run(const struct dmb_run *run)
 {
-	unsigned int i;
+	unsigned long pfn;
 
-	for (i = 0; i < making->nr; i++)
-		free_contig_range(making->run[i].start_pfn,
-				  making->run[i].end_pfn - making->run[i].start_pfn);
+	for (pfn = run->start_pfn; pfn < run->end_pfn; pfn += pageblock_nr_pages) {
+		free_contig_range(pfn, pageblock_nr_pages);
+		cond_resched();
+	}
 }
 
-/* Note a run whose pages are allocated, or say why they are not. */
+/* Note a run whose pages are allocated, or log why it is left out. */
 static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 {
 	if (run->why) {
@@ -151,7 +208,7 @@ static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 	if (run->start_pfn == run->end_pfn)
 		return 0;
 	if (dmb_blocks.nr + making->nr == DMB_MAX_BLOCKS) {
-		free_contig_range(run->start_pfn, run->end_pfn - run->start_pfn);
+		dmb_free_run(run);
 		return -ENOSPC;
 	}
 	making->run[making->nr++] = *run;
@@ -177,8 +234,8 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 }
 
 /*
- * Allocate what can be had of a range in one zone. All of it is tried at once, so that
- * nothing is moved to the rest of it, then halves of that, down to single pageblocks.
+ * Allocate what can be had of a range in one zone. As much as possible is tried at once,
+ * so that nothing is moved to the rest of it, then halves, down to single pageblocks.
  */
 static int dmb_take_zone(struct dmb_making *making, unsigned long start_pfn,
 			 unsigned long end_pfn, struct zone *zone)
@@ -190,7 +247,7 @@ static int dmb_take_zone(struct dmb_making *making, unsigned long start_pfn,
 	int err = 0, last;
 
 	while (next.end_pfn < end_pfn && !next.why && !err) {
-		nr = min(nr, end_pfn - next.end_pfn);
+		nr = min3(nr, end_pfn - next.end_pfn, DMB_MAKE_AT_ONCE);
 		next.start_pfn = next.end_pfn;
 		err = dmb_empty_pageblocks(making, next.start_pfn, next.start_pfn + nr);
 		if (err == -EINTR)
@@ -226,9 +283,9 @@ static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
 	first_pfn = clamp(first_pfn, *start_pfn, *end_pfn);
 	last_pfn = clamp(last_pfn, *start_pfn, *end_pfn);
 	if (*start_pfn < first_pfn)
-		dmb_leave_out(making, *start_pfn, first_pfn, "it is not RAM");
+		dmb_leave_out(making, *start_pfn, first_pfn, "blocks cannot be there");
 	if (last_pfn < *end_pfn)
-		dmb_leave_out(making, last_pfn, *end_pfn, "it is not RAM");
+		dmb_leave_out(making, last_pfn, *end_pfn, "blocks cannot be there");
 	*start_pfn = first_pfn;
 	*end_pfn = last_pfn;
 	return making->exact && making->left_out ? -EBUSY : 0;
@@ -258,6 +315,9 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 			err = making->exact ? -EBUSY : 0;
 		} else if (dmb_kernel_needs(zone, next - pfn)) {
 			dmb_leave_out(making, pfn, next, "the kernel needs that memory");
+			err = making->exact ? -EBUSY : 0;
+		} else if (!dmb_room_elsewhere(pfn, next)) {
+			dmb_leave_out(making, pfn, next, "its pages have no room elsewhere");
 			err = making->exact ? -EBUSY : 0;
 		} else {
 			err = dmb_take_zone(making, pfn, next, zone);
@@ -336,17 +396,26 @@ static unsigned int dmb_new_range(void)
  * @end_pfn: one past the last page frame
  * @pool: the pool of their block, or NULL for ordinary memory
  *
+ * Somebody may have isolated them, to take them offline. Then the pages are freed as
+ * isolated ones, and whoever ends that finds the right type by dmb_map.
+ *
  * Context: dmb_change_lock held. All pages are allocated, and the caller's.
  */
 void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
 			   struct dmb_pool *pool)
 {
+	struct zone *zone = page_zone(pfn_to_page(start_pfn));
 	unsigned long pfn;
 
-	dmb_set_pool(start_pfn, end_pfn, pool);
-	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages)
-		set_pageblock_migratetype(pfn_to_page(pfn), pool ? MIGRATE_DMB :
-							    MIGRATE_MOVABLE);
+	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
+		struct page *page = pfn_to_page(pfn);
+
+		guard(spinlock_irqsave)(&zone->lock);
+		dmb_set_pool(pfn, pfn + pageblock_nr_pages, pool);
+		if (!is_migrate_isolate_page(page))
+			set_pageblock_migratetype(page, pool ? MIGRATE_DMB :
+							       MIGRATE_MOVABLE);
+	}
 }
 
 /* Make a block of a run. Its pages stay allocated. */
@@ -358,8 +427,6 @@ static void dmb_make_block(struct dmb *dmb, const struct dmb_run *run,
 	dmb->peak = 0;
 	dmb_insert_block(dmb, run->start_pfn, run->end_pfn);
 	dmb_open_pool(dmb);
-	if (!dmb_enabled())
-		static_branch_enable(&dmb_present);
 	dmb_change_pageblocks(run->start_pfn, run->end_pfn, dmb->pool);
 	dmb_adjust_pages(dmb, dmb_nr_pages(dmb));
 
@@ -388,87 +455,69 @@ static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
 	unsigned int i, range = dmb_new_range();
 	int err;
 
-	/* Until the pages are allocated, they might go offline. */
+	/* Zones and zonelists stay as they are meanwhile. */
 	get_online_mems();
-	err = dmb_take_range(making, start_pfn, end_pfn);
+	err = dmb_take_range(making, start_pfn, end_pfn) ?: dmb_new_blocks(making);
+	for (i = 0; i < making->nr && !err; i++)
+		dmb_make_block(making->dmb[i], &making->run[i], range);
 	put_online_mems();
 
 	if (making->nr_left_out > DMB_MAKE_NAMED)
 		pr_info("%u more ranges are left out\n",
 			making->nr_left_out - DMB_MAKE_NAMED);
-	err = err ?: dmb_new_blocks(making);
-	for (i = 0; i < making->nr && !err; i++)
-		dmb_make_block(making->dmb[i], &making->run[i], range);
-	dmb_free_runs(making);
 	if (err)
 		pr_info(DMB_RANGE_FMT " does not become a block: %s\n",
 			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
 			dmb_explain(err, making->exact));
 	else
 		init_per_zone_wmark_min();
+	for (i = 0; i < making->nr; i++)
+		dmb_free_run(&making->run[i]);
 	return err;
 }
 
-/* What makes a pageblock of ordinary memory worse than any without it */
-#define DMB_COST_KERNEL		(8 * pageblock_nr_pages)
-
 /*
- * How many pages are in the way in a pageblock. Nobody holds them, so this is an
- * estimate. More than can be if it is not in this zone, or a block already.
+ * Find so many pageblocks in a row, of one zone, that have the fewest pages to move, and
+ * first of all the fewest pageblocks with pages that do not move. If @exact, there must be
+ * none of these. Return the number of the first pageblock, or ULONG_MAX.
  */
-static u32 dmb_pageblock_cost(unsigned long start_pfn, struct zone *zone)
+static unsigned long dmb_find_place(unsigned long nr, struct zone *zone, bool exact,
+				    u64 *best)
 {
-	unsigned long pfn = start_pfn, end_pfn = pfn + pageblock_nr_pages, free;
-	u32 cost = 0;
-
-	if (dmb_contains_pfn(pfn) || dmb_zone_of_pageblock(pfn) != zone)
-		return U32_MAX;
-	for (; pfn < end_pfn; pfn += free ?: 1) {
-		struct page *page = pfn_to_page(pfn);
-		struct page *head = compound_head(page);
-
-		free = dmb_buddy_pages(page);
-		if (free || !page_ref_count(head))
-			continue;
-		if (PageReserved(page) ||
-		    !(PageLRU(head) || PageHuge(head) || __PageMovable(head)))
-			return DMB_COST_KERNEL;
-		cost++;
-	}
-	return cost;
-}
-
-/*
- * Find so many pageblocks in a row, of one zone, that have the least in the way. Return
- * the number of the first one, or ULONG_MAX.
- */
-static unsigned long dmb_find_place(unsigned long nr, struct zone *zone, u64 *best)
-{
-	unsigned long first = DIV_ROUND_UP(zone->zone_start_pfn, pageblock_nr_pages);
-	unsigned long all = (zone_end_pfn(zone) >> pageblock_order) - first;
+	unsigned long first = max(DIV_ROUND_UP(zone->zone_start_pfn, pageblock_nr_pages),
+				  dmb_map.first);
+	unsigned long end = min(zone_end_pfn(zone) >> pageblock_order,
+				dmb_map.first + dmb_map.nr);
 	unsigned long i, in_a_row = 0, place = ULONG_MAX;
-	u64 sum = 0;
-	u32 *cost;
+	const u64 stays = (u64)nr << pageblock_order;
+	u64 *cost, sum = 0;
 
-	if (all < nr || dmb_kernel_needs(zone, nr << pageblock_order))
+	if (end < first + nr || dmb_kernel_needs(zone, nr << pageblock_order))
 		return place;
-	cost = kvmalloc_array(all, sizeof(*cost), GFP_KERNEL);
+	/* Those of the pageblocks that are summed up */
+	cost = kvmalloc_array(nr, sizeof(*cost), GFP_KERNEL);
 	if (!cost)
 		return place;
-	for (i = 0; i < all; i++) {
-		cost[i] = dmb_pageblock_cost((first + i) << pageblock_order, zone);
+	for (i = first; i < end; i++) {
+		unsigned long pfn = i << pageblock_order;
+		u32 pages = DMB_PAGES_STAY;
+		bool usable = !dmb_contains_pfn(pfn) && dmb_zone_of_pageblock(pfn) == zone;
+
+		if (usable)
+			pages = dmb_pages_to_move(pfn);
 		cond_resched();
-		if (cost[i] == U32_MAX) {
+		if (!usable || (exact && pages == DMB_PAGES_STAY)) {
 			in_a_row = 0;
 			sum = 0;
 			continue;
 		}
-		sum += cost[i];
-		if (in_a_row++ >= nr)
-			sum -= cost[i - nr];
-		if (in_a_row >= nr && sum < *best) {
+		if (in_a_row >= nr)
+			sum -= cost[i % nr];
+		cost[i % nr] = pages == DMB_PAGES_STAY ? stays : pages;
+		sum += cost[i % nr];
+		if (++in_a_row >= nr && sum < *best) {
 			*best = sum;
-			place = first + i + 1 - nr;
+			place = i + 1 - nr;
 		}
 	}
 	kvfree(cost);
@@ -545,7 +594,8 @@ int dmb_make_anywhere(u64 size, bool exact)
 	struct zone *zone;
 	int err = -ENOMEM;
 
-	if (!size || !IS_ALIGNED(size, DMB_MIN_ALIGNMENT_BYTES))
+	if (!size || !IS_ALIGNED(size, DMB_MIN_ALIGNMENT_BYTES) ||
+	    size > PFN_PHYS(ULONG_MAX))
 		return -EINVAL;
 	if (mutex_lock_killable(&dmb_change_lock))
 		return -EINTR;
@@ -555,7 +605,8 @@ int dmb_make_anywhere(u64 size, bool exact)
 		for_each_populated_zone(zone) {
 			unsigned long found;
 
-			found = dmb_find_place(size / DMB_MIN_ALIGNMENT_BYTES, zone, &best);
+			found = dmb_find_place(PHYS_PFN(size) >> pageblock_order, zone,
+					       exact, &best);
 			if (found != ULONG_MAX)
 				place = found << pageblock_order;
 		}

@@ -26,7 +26,7 @@
  * Zonelists are only rebuilt when a zone gets its first pages or loses its last
  * ones.  A concurrent zonelist walk sees either index.
  *
- * Context: Boot, or memory hotplug lock held for writing.
+ * Context: Boot, or dmb_count_lock and the memory hotplug lock held.
  */
 void dmb_index_zone(struct zone *zone, unsigned long designated)
 {

@@ -32,6 +32,9 @@ EXPORT_SYMBOL_GPL(dmb_map);
 /* The entries of dmb_map, for those who change them */
 static struct dmb_pool **dmb_map_pools __read_mostly;
 
+/* What dmb_map is to have entries for: the first pageblock, and how many */
+static unsigned long dmb_map_first, dmb_map_nr;
+
 DEFINE_PER_CPU(unsigned long, dmb_cached);
 
 DEFINE_PER_CPU(unsigned int, dmb_turn);
@@ -213,8 +216,8 @@ static void dmb_span_map(unsigned long start_pfn, unsigned long end_pfn)
 		start_pfn = first_pfn;
 		end_pfn = last_pfn;
 	}
-	dmb_map.first = start_pfn >> pageblock_order;
-	dmb_map.nr = DIV_ROUND_UP(end_pfn, pageblock_nr_pages) - dmb_map.first;
+	dmb_map_first = start_pfn >> pageblock_order;
+	dmb_map_nr = DIV_ROUND_UP(end_pfn, pageblock_nr_pages) - dmb_map_first;
 }
 
 /**
@@ -230,7 +233,7 @@ size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
 			     unsigned long end_pfn)
 {
 	dmb_span_map(start_pfn, end_pfn);
-	return ALIGN(dmb_map.nr * sizeof(*dmb_map_pools), SMP_CACHE_BYTES) +
+	return ALIGN(dmb_map_nr * sizeof(*dmb_map_pools), SMP_CACHE_BYTES) +
 	       nr * ALIGN(sizeof(struct dmb_pool), SMP_CACHE_BYTES) +
 	       num_online_nodes() * ALIGN(sizeof(struct dmb_node), SMP_CACHE_BYTES);
 }
@@ -393,8 +396,10 @@ static void dmb_use_map(struct dmb_pool **pools)
 
 	for (i = 1; i <= DMB_SEQUENCES; i++)
 		dmb_set_sequence(&dmb_sequences[i], i);
-	dmb_map_pools = pools - dmb_map.first;
+	dmb_map_pools = pools - dmb_map_first;
 	dmb_map.pool = dmb_map_pools;
+	dmb_map.first = dmb_map_first;
+	dmb_map.nr = dmb_map_nr;
 }
 
 /**
@@ -416,10 +421,11 @@ int dmb_setup_map(void)
 	for_each_populated_zone(zone)
 		break;
 	dmb_span_map(zone->zone_start_pfn, zone_end_pfn(zone));
-	pools = kvcalloc(dmb_map.nr, sizeof(*pools), GFP_KERNEL);
+	pools = kvcalloc(dmb_map_nr, sizeof(*pools), GFP_KERNEL);
 	if (!pools)
 		return -ENOMEM;
 	dmb_use_map(pools);
+	static_branch_enable(&dmb_present);
 	return 0;
 }
 
@@ -432,7 +438,7 @@ void __init dmb_init_pools(void)
 {
 	struct dmb *dmb = NULL;
 
-	dmb_use_map(dmb_alloc_early(dmb_map.nr * sizeof(*dmb_map_pools)));
+	dmb_use_map(dmb_alloc_early(dmb_map_nr * sizeof(*dmb_map_pools)));
 	while ((dmb = dmb_next(dmb))) {
 		struct dmb_pool *pool = dmb->pool;
 		pg_data_t *pgdat = pool->zone->zone_pgdat;
@@ -443,6 +449,7 @@ void __init dmb_init_pools(void)
 		}
 		dmb_init_pool(pool, pgdat->dmb);
 		pool->pages = dmb_nr_pages(dmb);
+		pgdat->dmb->pages += pool->pages;
 		/* Boot pagesets keep no page, so that pools can share them. */
 		pool->pageset = pool->zone->per_cpu_pageset;
 		list_add_tail(&pool->list, &pgdat->dmb->pools);

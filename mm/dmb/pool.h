@@ -85,6 +85,7 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
 /**
  * struct dmb_node - the designated memory of a node
  * @nr_turns: how much of @turn is in use; 0 if no pool has free pages
+ * @pages: online pages of all pools
  * @cached: bit of dmb_cached that stands for this node
  * @pools: all pools, those of blocks that were dissolved included
  * @turn: whose turn it is, again and again
@@ -101,6 +102,7 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
  */
 struct dmb_node {
 	unsigned int nr_turns;
+	unsigned long pages;
 	unsigned long cached;
 	struct list_head pools;
 	struct dmb_pool *turn[DMB_MAX_BLOCKS];
@@ -211,6 +213,12 @@ static __always_inline struct per_cpu_pages __percpu *
 pool_pageset(struct zone *zone, struct dmb_pool *pool)
 {
 	return dmb_enabled() && pool ? pool->pageset : zone->per_cpu_pageset;
+}
+
+/* Has a node blocks just now? */
+static inline bool dmb_node_used(pg_data_t *pgdat)
+{
+	return pgdat->dmb && READ_ONCE(pgdat->dmb->pages);
 }
 
 struct dmb_pool *__dmb_next_pool(struct zone *zone, struct dmb_pool *pool);

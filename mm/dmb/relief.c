@@ -95,7 +95,7 @@ static bool relief_has_room(struct zone *zone)
 	unsigned long free = 0;
 	int i;
 
-	if (!pgdat->dmb || !READ_ONCE(pgdat->dmb->nr_turns))
+	if (!dmb_node_used(pgdat) || !READ_ONCE(pgdat->dmb->nr_turns))
 		return false;
 	if (dmb_node_free_pages(pgdat) >= RELIEF_DRIFT * num_online_cpus())
 		return true;
@@ -376,6 +376,17 @@ static bool relief_preferred(struct relief *relief, pg_data_t *pgdat)
 	return relief->may_drop || nr_blockdev_pages() < cold / 2;
 }
 
+/* Is this a request for which __alloc_pages_may_oom() would kill a process? */
+static bool relief_may_kill(const struct relief *relief)
+{
+	const gfp_t fails = __GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_THISNODE;
+
+	return (relief->gfp_mask & __GFP_FS) && !(relief->gfp_mask & fails) &&
+	       relief->order <= PAGE_ALLOC_COSTLY_ORDER &&
+	       relief->highest_zoneidx >= ZONE_NORMAL &&
+	       !(current->flags & PF_DUMPCORE);
+}
+
 bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 		   const struct alloc_context *ac, bool last_resort)
 {
@@ -408,7 +419,7 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 
 	for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
 					ac->highest_zoneidx, ac->nodemask) {
-		if (!cpuset_zone_allowed(zone, gfp_mask) || !zone->zone_pgdat->dmb)
+		if (!cpuset_zone_allowed(zone, gfp_mask) || !dmb_node_used(zone->zone_pgdat))
 			continue;
 		if (!last_resort &&
 		    dmb_attempt_deferred(relief_deferral(zone), order))
@@ -433,7 +444,7 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 	}
 
 	/* There is nothing to move. If the administrator wants it, blocks get smaller. */
-	if (!done && last_resort && relief.may_defer)
+	if (!done && last_resort && relief_may_kill(&relief))
 		for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
 						ac->highest_zoneidx, ac->nodemask)
 			if (cpuset_zone_allowed(zone, gfp_mask) && dmb_yield(zone)) {
@@ -471,7 +482,7 @@ static unsigned long relief_potential(pg_data_t *pgdat)
  */
 void __dmb_revive_kswapd(pg_data_t *pgdat)
 {
-	if (pgdat->dmb && pgdat->kswapd_failures >= MAX_RECLAIM_RETRIES &&
+	if (dmb_node_used(pgdat) && pgdat->kswapd_failures >= MAX_RECLAIM_RETRIES &&
 	    relief_potential(pgdat) > pgdat->dmb->hopeless + RELIEF_PAGES)
 		pgdat->kswapd_failures = 0;
 }
@@ -495,7 +506,7 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 	bool done = false;
 	int i;
 
-	if (!pgdat->dmb || (!relief_preferred(&relief, pgdat) && !urgent))
+	if (!dmb_node_used(pgdat) || (!relief_preferred(&relief, pgdat) && !urgent))
 		return false;
 	relief.may_drop |= urgent;
 	/* The same limit that reclaim has: compaction works with that. */

@@ -206,6 +206,17 @@ static const struct attribute *dmb_root_attrs[] = {
 
 static struct kobject *dmb_root;
 
+/* Is there a file of this name beside the directories of blocks? */
+bool dmb_name_reserved(const char *name)
+{
+	const struct attribute **attr;
+
+	for (attr = dmb_root_attrs; *attr; attr++)
+		if (!strcmp(name, (*attr)->name))
+			return true;
+	return false;
+}
+
 /**
  * dmb_show_block - make the directory of a block
  * @dmb: the block
@@ -216,6 +227,9 @@ void dmb_show_block(struct dmb *dmb)
 {
 	int err;
 
+	/* dmb_sysfs_init() will do it. */
+	if (!dmb_root)
+		return;
 	init_completion(&dmb->kobj_gone);
 	memset(&dmb->kobj, 0, sizeof(dmb->kobj));
 	err = kobject_init_and_add(&dmb->kobj, &dmb_ktype, dmb_root, "%s",
@@ -228,11 +242,10 @@ void dmb_show_block(struct dmb *dmb)
  * dmb_hide_block - remove the directory of a block
  * @dmb: the block
  *
- * Context: dmb_change_lock held. Waits for those who have a file there open.
+ * Context: dmb_change_lock held. Waits for those who are about to read a file there.
  */
 void dmb_hide_block(struct dmb *dmb)
 {
-	kobject_del(&dmb->kobj);
 	kobject_put(&dmb->kobj);
 	wait_for_completion(&dmb->kobj_gone);
 }

@@ -38,7 +38,7 @@ DEFINE_MUTEX(dmb_change_lock);
  *
  * The caller has made sure that the range overlaps none in the table.
  *
- * Context: Boot, or a table that nobody else uses.
+ * Context: Boot, or a table that nobody else writes.
  * Return: false when the table is full.
  */
 bool dmb_table_add(struct dmb_table *table, struct dmb *dmb,
@@ -66,7 +66,7 @@ bool dmb_table_add(struct dmb_table *table, struct dmb *dmb,
  * @table: the table
  * @dmb: the entry, which is in the table
  *
- * Context: Boot, or a table that nobody else uses.
+ * Context: Boot, or a table that nobody else writes.
  */
 void dmb_table_remove(struct dmb_table *table, struct dmb *dmb)
 {
@@ -94,9 +94,10 @@ struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
 	unsigned int i;
 
 	for (i = 0; i < table->nr; i++) {
-		struct dmb *dmb = table->block[i];
+		struct dmb *dmb = READ_ONCE(table->block[i]);
 
-		if (dmb->start_pfn >= end_pfn)
+		/* NULL if another CPU sees the table grow; it looks again. */
+		if (!dmb || dmb->start_pfn >= end_pfn)
 			break;
 		if (dmb->end_pfn > start_pfn)
 			return dmb;

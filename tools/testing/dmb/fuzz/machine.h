@@ -144,6 +144,11 @@ void dmb_settle_nodes(void)
 {
 }
 
+bool dmb_name_reserved(const char *name)
+{
+	return !strcmp(name, "spread");
+}
+
 int dmb_audit_block(const struct dmb *dmb, struct dmb_audit *audit,
 		    struct dmb_suspects *suspects)
 {

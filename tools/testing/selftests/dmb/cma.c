@@ -20,7 +20,6 @@
 #define AREA		"/sys/kernel/debug/cma/hugetlb0"
 #define OTHER_AREA	"/sys/kernel/debug/cma/reserved"	/* of cma= */
 #define GIGANTIC	"/sys/kernel/mm/hugepages/hugepages-1048576kB"
-#define MEMORY		"/sys/devices/system/memory"
 
 /* Gigantic pages, one after the other */
 static int nr_claims = 15;
@@ -60,15 +59,10 @@ FIXTURE_TEARDOWN(area)
 /* A CMA area stays online even while it is not in use. */
 TEST_F(area, stays_online)
 {
-	uint64_t unit = dmb_memory_block_size();
-	char path[128];
-
-	if (!unit || DMB_STAYS_ONLINE)
+	if (!dmb_memory_block_size() || DMB_STAYS_ONLINE)
 		SKIP(return, "no memory block goes offline");
-	snprintf(path, sizeof(path), MEMORY "/memory%llu/state",
-		 (unsigned long long)(self->base / unit));
-	EXPECT_EQ(-EBUSY, dmb_write(path, "offline"));
-	dmb_write(path, "online");
+	EXPECT_EQ(-EBUSY, dmb_set_memory_state(self->base, "offline"));
+	dmb_set_memory_state(self->base, "online");
 }
 
 TEST_F(area, serves_others_meanwhile)

@@ -23,7 +23,6 @@
 #include "claims.h"
 #include "load.h"
 
-#define MEMORY		"/sys/devices/system/memory"
 
 #define OBSTACLES	DEBUGFS_DMB "/obstacles"
 
@@ -722,19 +721,16 @@ TEST_F(range, driver_takes_its_memory)
 TEST_F(range, claimed_memory_stays_online)
 {
 	uint64_t unit = dmb_memory_block_size(), base;
-	char path[128];
 
 	if (!unit || DMB_STAYS_ONLINE || self->block.size < 2 * unit)
 		SKIP(return, "no memory block inside a designated one goes offline");
 	base = (self->block.base + unit - 1) / unit * unit;
-	snprintf(path, sizeof(path), MEMORY "/memory%llu/state",
-		 (unsigned long long)(base / unit));
 	ASSERT_EQ(0, dmb_claim(base, PAGEBLOCK));
-	EXPECT_EQ(-EBUSY, dmb_write(path, "offline"));
+	EXPECT_EQ(-EBUSY, dmb_set_memory_state(base, "offline"));
 	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
-	EXPECT_EQ(0, dmb_write(path, "offline"));
+	EXPECT_EQ(0, dmb_set_memory_state(base, "offline"));
 	EXPECT_EQ(-ENODEV, dmb_claim(base, PAGEBLOCK));
-	EXPECT_EQ(0, dmb_write(path, "online"));
+	EXPECT_EQ(0, dmb_set_memory_state(base, "online"));
 	EXPECT_EQ(0, dmb_claim(base, PAGEBLOCK));
 	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
 }
@@ -748,13 +744,10 @@ TEST_F_TIMEOUT(range, claims_while_memory_goes_offline, 300)
 	unsigned long unit = dmb_memory_block_size(), claims = 0, busy = 0, gone = 0;
 	uint64_t base = (self->block.base + unit - 1) / unit * unit;
 	int status, went, wrong = 0, i;
-	char path[64];
 	pid_t pid;
 
 	if (!unit || DMB_STAYS_ONLINE || base + unit > self->block.base + self->block.size)
 		SKIP(return, "no part of the block goes offline");
-	snprintf(path, sizeof(path), MEMORY "/memory%llu/state",
-		 (unsigned long long)base / unit);
 	pid = fork();
 	if (!pid) {
 		time_t end = time(NULL) + 20;
@@ -762,8 +755,8 @@ TEST_F_TIMEOUT(range, claims_while_memory_goes_offline, 300)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* Claims keep some attempts from success. */
 		for (went = 0; went < 30 && (!went || time(NULL) < end);) {
-			went += !dmb_write(path, "offline");
-			dmb_write(path, "online");
+			went += !dmb_set_memory_state(base, "offline");
+			dmb_set_memory_state(base, "online");
 		}
 		_exit(went);
 	}
@@ -784,7 +777,7 @@ TEST_F_TIMEOUT(range, claims_while_memory_goes_offline, 300)
 	EXPECT_EQ(0, wrong);
 	EXPECT_LT(0, went);
 	EXPECT_LT(0, claims);
-	dmb_write(path, "online");
+	dmb_set_memory_state(base, "online");
 	EXPECT_EQ(0, dmb_claim(base, unit));
 	EXPECT_EQ(0, dmb_release(base, unit));
 }

@@ -503,6 +503,15 @@ unsigned long dmb_memory_block_size(void)
 	return size;
 }
 
+int dmb_set_memory_state(unsigned long address, const char *state)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%lu/state",
+		 address / dmb_memory_block_size());
+	return dmb_write(path, state);
+}
+
 int dmb_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);

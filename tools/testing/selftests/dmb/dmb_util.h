@@ -126,6 +126,9 @@ const char *dmb_changed(const struct dmb_state *state);
 /* Size of the units that go online and offline; 0 without memory hotplug. */
 unsigned long dmb_memory_block_size(void);
 
+/* "online" or "offline" for the unit at an address, in bytes. Return 0 or -errno. */
+int dmb_set_memory_state(unsigned long address, const char *state);
+
 /* arm64 refuses to take boot memory offline. */
 #ifdef __aarch64__
 #define DMB_STAYS_ONLINE	true

@@ -270,14 +270,6 @@ static bool find_memory(int node, const char *state, unsigned long *number)
 	return found;
 }
 
-static int set_memory_state(unsigned long number, const char *state)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), MEMORY "/memory%lu/state", number);
-	return dmb_write(path, state);
-}
-
 /* Designated memory going offline and online does not change the node states. */
 TEST_F(node, designated_memory_goes_offline_and_online)
 {
@@ -285,10 +277,10 @@ TEST_F(node, designated_memory_goes_offline_and_online)
 
 	if (DMB_STAYS_ONLINE || !find_memory(self->node, "online", &number))
 		SKIP(return, "no memory block can go offline");
-	ASSERT_EQ(0, set_memory_state(number, "offline"));
+	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(), "offline"));
 	EXPECT_TRUE(node_in(NODES "/has_memory", self->node));
 	EXPECT_FALSE(is_ordinary_node(self->node));
-	ASSERT_EQ(0, set_memory_state(number, "online"));
+	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(), "online"));
 	EXPECT_TRUE(node_in(NODES "/has_memory", self->node));
 	EXPECT_FALSE(is_ordinary_node(self->node));
 }
@@ -311,7 +303,7 @@ TEST_F(node, ordinary_memory_comes)
 
 	if (!find_memory(self->node, "offline", &number))
 		SKIP(return, "no memory to be added to the node");
-	ASSERT_EQ(0, set_memory_state(number, "online_kernel"));
+	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(), "online_kernel"));
 	EXPECT_TRUE(is_ordinary_node(self->node));
 
 	snprintf(path, sizeof(path), NODES "/node%d/vmstat", self->node);
@@ -328,7 +320,7 @@ TEST_F(node, ordinary_memory_comes)
 	ASSERT_EQ(0, syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0));
 
 	/* It stays online if the kernel uses some of it. */
-	EXPECT_EQ(!!set_memory_state(number, "offline"),
+	EXPECT_EQ(!!dmb_set_memory_state(number * dmb_memory_block_size(), "offline"),
 		  is_ordinary_node(self->node));
 }
 

@@ -370,6 +370,61 @@ static void load_memory(size_t size)
 	}
 }
 
+static void toggle_memory(unsigned long address)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		dmb_set_memory_state(address, "offline");
+		dmb_set_memory_state(address, "online");
+	}
+}
+
+/* Memory may go offline at any time, and come back as what it is by then. */
+TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
+{
+	unsigned long unit = dmb_memory_block_size();
+	struct ram range = self->range;
+	int i, err, status, tries, made = 0;
+	pid_t pid;
+
+	if (!unit || DMB_STAYS_ONLINE)
+		SKIP(return, "memory does not go offline");
+	range.base = range.base / unit * unit;
+	range.size = unit;
+	pid = fork();
+	if (!pid)
+		toggle_memory(range.base);
+
+	for (i = 0; i < 60; i++) {
+		err = make_block(range, "");
+		made += !err;
+		/* It may be a block still, as that could not be dissolved. */
+		EXPECT_TRUE(!err || err == -EBUSY || err == -ENOMEM || err == -EINVAL)
+			TH_LOG("make: %s", strerror(-err));
+		usleep(rand() % 20000);
+		for (tries = 0, err = 1; err && tries < 50; tries++, usleep(2000))
+			err = dissolve_all(range);
+		EXPECT_TRUE(!err || err == -EBUSY || err == -ENODEV || err == -ENOMEM)
+			TH_LOG("dissolve: %s", strerror(-err));
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	dmb_set_memory_state(range.base, "online");
+	EXPECT_EQ(0, dissolve_all(range));
+	TH_LOG("%d of %d made", made, i);
+	EXPECT_GT(made, 0);
+	EXPECT_NO_VIOLATION();
+
+	/* What is left of it can go offline, and be a block. */
+	EXPECT_EQ(0, dmb_set_memory_state(range.base, "offline"));
+	EXPECT_EQ(-EBUSY, make_block(range, ""));
+	EXPECT_EQ(0, dmb_set_memory_state(range.base, "online"));
+	EXPECT_EQ(0, make_block(range, " exact"));
+	EXPECT_EQ(0, dmb_set_memory_state(range.base, "offline"));
+	EXPECT_EQ(-ENODEV, dissolve_all(range));
+	EXPECT_EQ(0, dmb_set_memory_state(range.base, "online"));
+}
+
 TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 {
 	pid_t pid[NR_LOADS], churn = load_start_churn(0);

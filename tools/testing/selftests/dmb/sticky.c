@@ -12,7 +12,6 @@
 #include "../kselftest_harness.h"
 #include "dmb_util.h"
 
-#define MEMORY	"/sys/devices/system/memory"
 #define SIZE	(64 * MB)
 
 /* Seconds to try a memory block that cannot go offline */
@@ -38,15 +37,6 @@ FIXTURE_SETUP(sticky)
 FIXTURE_TEARDOWN(sticky)
 {
 	EXPECT_UNCHANGED(&self->before);
-}
-
-static int set_memory_state(unsigned long address, const char *state)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), MEMORY "/memory%lu/state",
-		 address / dmb_memory_block_size());
-	return dmb_write(path, state);
 }
 
 /* Free every other page, so that compaction has something to do. */
@@ -100,7 +90,7 @@ TEST_F(sticky, memory_offline_and_online)
 		ASSERT_NE(NULL, memory);
 	}
 
-	ASSERT_EQ(0, set_memory_state(base, "offline"));
+	ASSERT_EQ(0, dmb_set_memory_state(base, "offline"));
 	EXPECT_EQ(self->before.total - unit, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(self->before.total - unit, dmb_audit().used + dmb_audit().unused);
 	/* The pages moved from one place in the blocks to another. */
@@ -112,7 +102,7 @@ TEST_F(sticky, memory_offline_and_online)
 		EXPECT_EQ(0, dmb_write("/proc/sys/vm/compact_memory", "1"));
 	}
 
-	ASSERT_EQ(0, set_memory_state(base, "online"));
+	ASSERT_EQ(0, dmb_set_memory_state(base, "online"));
 	if (memory)
 		munmap(memory, variant->used);
 }
@@ -129,8 +119,8 @@ TEST_F(sticky, memory_offline_and_online_movable)
 	if (variant->used)
 		SKIP(return, "same as with free memory");
 
-	ASSERT_EQ(0, set_memory_state(base, "offline"));
-	ASSERT_EQ(0, set_memory_state(base, "online_movable"));
+	ASSERT_EQ(0, dmb_set_memory_state(base, "offline"));
+	ASSERT_EQ(0, dmb_set_memory_state(base, "online_movable"));
 	/* Ordinary memory comes before free pages in the lists of other CPUs. */
 	ASSERT_EQ(0, dmb_run_on(0));
 	dmb_drain_lists();
@@ -167,7 +157,7 @@ TEST_F(sticky, memory_offline_that_fails)
 	sigaction(SIGALRM, &action, NULL);
 	alarm(PATIENCE);
 	EXPECT_EQ(DMB_STAYS_ONLINE ? -EPERM : -EINTR,
-		  set_memory_state(address, "offline"));
+		  dmb_set_memory_state(address, "offline"));
 	ASSERT_EQ(0, dmb_write(DEBUGFS_DMB "/violate", "none"));
 }
 
