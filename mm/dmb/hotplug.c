@@ -8,7 +8,7 @@
 
 #include "internal.h"
 
-/* Protects the numbers of pages in blocks: memory hotplug, make.c and dissolve.c change them. */
+/* Protects the numbers of pages in blocks, for all who change them. */
 static DEFINE_SPINLOCK(dmb_count_lock);
 
 /**

@@ -59,8 +59,7 @@ static bool dmb_spread __read_mostly = true;
  * digits of 0, 1, 2..., written to the base @nr, have each remainder as often,
  * and so do those of every second number, or every third.
  */
-static void dmb_set_sequence(struct dmb_sequence *sequence,
-				    unsigned int nr)
+static void dmb_set_sequence(struct dmb_sequence *sequence, unsigned int nr)
 {
 	unsigned int i, n, sum;
 
