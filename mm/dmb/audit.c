@@ -91,7 +91,8 @@ static const char *dmb_violation(struct page *page)
 	if (!folio_try_get(folio))
 		return NULL;
 	/* An owner may do with the page whatever it likes. */
-	if (likely(page_folio(page) == folio) && !dmb_claimed(page_to_pfn(page)))
+	if (likely(page_folio(page) == folio) && !dmb_claimed(page_to_pfn(page)) &&
+	    dmb_contains_pfn(page_to_pfn(page)))
 		why = dmb_folio_violation(folio, page);
 	folio_put(folio);
 	return why;
@@ -161,12 +162,16 @@ static unsigned long dmb_audit_page(const struct dmb *dmb, struct page *page,
 				    struct dmb_audit *audit,
 				    struct dmb_suspects *suspects)
 {
+	unsigned long pfn = page_to_pfn(page), end_pfn = READ_ONCE(dmb->end_pfn);
 	unsigned long nr = dmb_buddy_pages(page);
 
+	/* The block has become shorter. */
+	if (pfn >= end_pfn)
+		return 1;
 	if (!nr)
 		nr = PageHead(page) ? compound_nr(page) : 1;
 	/* Free pages and folios may be larger than their block. */
-	nr = clamp(nr, 1UL, dmb->end_pfn - page_to_pfn(page));
+	nr = clamp(nr, 1UL, end_pfn - pfn);
 
 	if (PageBuddy(page)) {
 		audit->free += nr;

@@ -14,6 +14,7 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -54,6 +55,9 @@ struct dmb_claim {
 /* Not a mutex, as cma_release() counts pages, and may be called in any context. */
 static DEFINE_SPINLOCK(dmb_claims_lock);
 static struct rb_root_cached dmb_claims = RB_ROOT_CACHED;
+
+/* Protects the lines of blocks in /proc/iomem, and who has which parent there */
+static DEFINE_MUTEX(dmb_resource_lock);
 
 /* Page frames that are about to go offline, from first to one past the last */
 static unsigned long dmb_leaving_start;
@@ -192,15 +196,13 @@ static void dmb_name_resource(struct resource *resource, const char *name,
 	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
 }
 
-/* The memory that a block is in. The block may be all of it. */
-static struct resource *dmb_ram_around(const struct resource *block)
+/* Insert the line of a claim below that of its block, if this has one. */
+static int dmb_show_claim(struct dmb_claim *claim)
 {
-	struct resource *ram;
-
-	for (ram = iomem_resource.child; ram; ram = ram->sibling)
-		if (resource_contains(ram, block))
-			return ram;
-	return &iomem_resource;
+	guard(mutex)(&dmb_resource_lock);
+	if (!claim->dmb->resource.parent)
+		return -ENODEV;
+	return insert_resource(&claim->dmb->resource, &claim->resource);
 }
 
 /* How to get the memory that a claim itself needs */
@@ -290,8 +292,7 @@ static int dmb_finish_claim(struct dmb_claim *claim)
 	}
 	dmb_name_resource(&claim->resource, claim->owner, dmb_claim_start(claim),
 			  dmb_claim_end(claim));
-	/* It ends up below the block, if that has a line. */
-	if (insert_resource(dmb_ram_around(&claim->resource), &claim->resource))
+	if (dmb_show_claim(claim))
 		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
 			dmb_first_byte(dmb_claim_start(claim)),
 			dmb_last_byte(dmb_claim_end(claim)), claim->owner);
@@ -369,9 +370,12 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 		if (pfn == DMB_NO_PFN)
 			break;
 		*err = dmb_claim_at(request, pfn, attempt, &claims[got]);
-		/* The block has been dissolved since the search began. */
-		if (*err == -ENXIO || *err == -EINVAL)
+		if (*err == -ENXIO || *err == -EINVAL) {
+			/* The block has been dissolved since the search began. */
 			*err = -EBUSY;
+			dmb_search_exclude(search, attempt->start_pfn, attempt->end_pfn);
+			continue;
+		}
 		if (!*err) {
 			end_pfn = attempt->end_pfn;
 			got++;
@@ -755,6 +759,17 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
 	dmb_count_claimed(dmb_first_block(pfn, pfn + 1), nr_pages);
 }
 
+/* The memory that a block is in. The block may be all of it. */
+static struct resource *dmb_ram_around(const struct resource *block)
+{
+	struct resource *ram;
+
+	for (ram = iomem_resource.child; ram; ram = ram->sibling)
+		if (resource_contains(ram, block))
+			return ram;
+	return &iomem_resource;
+}
+
 /**
  * dmb_show_resource - have /proc/iomem show a block as it is now
  * @dmb: the block, which may be new, shorter or empty
@@ -766,10 +781,9 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
  */
 void dmb_show_resource(struct dmb *dmb)
 {
-	static DEFINE_MUTEX(lock);
 	struct resource *resource = &dmb->resource;
 
-	guard(mutex)(&lock);
+	guard(mutex)(&dmb_resource_lock);
 	if (!dmb_nr_pages(dmb) || !dmb_online(dmb->start_pfn, dmb->end_pfn)) {
 		if (resource->parent)
 			remove_resource(resource);

@@ -45,6 +45,7 @@
 struct dmb_report {
 	unsigned int nr;
 	struct dmb *dmb[DMB_MAX_BLOCKS];
+	unsigned long end_pfn[DMB_MAX_BLOCKS];
 	struct dmb_audit audit[DMB_MAX_BLOCKS];
 	struct dmb_suspects suspects;
 };
@@ -60,6 +61,7 @@ static int dmb_make_report(struct dmb_report *report)
 	report->suspects.jiffies_left = DMB_AUDIT_SECONDS * HZ;
 	while (report->nr < DMB_MAX_BLOCKS && (dmb = dmb_next(dmb))) {
 		report->dmb[report->nr] = dmb;
+		report->end_pfn[report->nr] = READ_ONCE(dmb->end_pfn);
 		err = dmb_audit_block(dmb, &report->audit[report->nr++],
 				      &report->suspects);
 		if (err)
@@ -79,7 +81,7 @@ static void dmb_show_report(struct seq_file *m, const struct dmb_report *report)
 		const struct dmb *dmb = report->dmb[b];
 
 		for (nr = 0; violation + nr < end; nr++)
-			if (violation[nr].pfn >= dmb->end_pfn && b + 1 < report->nr)
+			if (violation[nr].pfn >= report->end_pfn[b] && b + 1 < report->nr)
 				break;
 		seq_printf(m, "%s free %lu used %lu pcp %lu violations %u poisoned %lu",
 			   dmb->name, audit->free, audit->used, audit->pcp, nr,

@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/mmzone.h>
 #include <linux/nodemask.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 
 #include "internal.h"
@@ -140,7 +141,7 @@ static int dmb_dissolve_locked(const char *name, u64 size)
 		dmb_close_pool(dmb->pool);
 		dmb_spare_block(dmb);
 	}
-	init_per_zone_wmark_min();
+	dmb_update_zones();
 	return err;
 }
 
@@ -170,48 +171,59 @@ int dmb_dissolve(const char *name, u64 size)
 }
 EXPORT_SYMBOL_GPL(dmb_dissolve);
 
-static void dmb_set_watermarks(struct work_struct *work)
+static void dmb_yield_work(struct work_struct *work)
 {
-	init_per_zone_wmark_min();
+	dmb_update_zones();
 }
 
-static DECLARE_WORK(dmb_watermark_work, dmb_set_watermarks);
+static DECLARE_WORK(dmb_yielded_work, dmb_yield_work);
 
-/* The block of a zone that has the most free pages, but fewer than @most */
-static struct dmb *dmb_yielding_block(const struct zone *zone, unsigned long most)
+/*
+ * The block of a zone that has the most free pages, but not more than @last, of which there
+ * were @free. If it has as many, it is one behind that.
+ */
+static struct dmb *dmb_yielding_block(const struct zone *zone, const struct dmb *last,
+				      unsigned long *free)
 {
-	unsigned long best_free = 0;
+	unsigned long most = *free;
 	struct dmb *dmb = NULL, *best = NULL;
 
+	*free = 0;
 	while ((dmb = dmb_next(dmb))) {
-		unsigned long free = dmb_pool_free(dmb->pool);
+		unsigned long pages = dmb_pool_free(dmb->pool);
 
-		if (dmb->pool->zone != zone || free >= most || free <= best_free)
+		if (dmb->pool->zone != zone || pages > most || pages <= *free)
 			continue;
-		best_free = free;
+		if (last && pages == most && dmb->start_pfn <= last->start_pfn)
+			continue;
+		*free = pages;
 		best = dmb;
 	}
 	return best;
 }
 
-/* Have a block give what it can give at once. A pageblock of it has to stay. */
-static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
+static bool dmb_yield_pages(struct dmb *dmb, unsigned long nr_pages)
 {
-	unsigned long end_pfn = dmb->end_pfn, step;
+	unsigned long end_pfn = dmb->end_pfn;
 
-	step = min3(DMB_DISSOLVE_STEP * pageblock_nr_pages,
-		    ALIGN_DOWN(free, pageblock_nr_pages),
-		    dmb_nr_pages(dmb) - pageblock_nr_pages);
-	if (!step || dmb_area_exists(end_pfn - step, end_pfn))
+	if (dmb_area_exists(end_pfn - nr_pages, end_pfn) ||
+	    dmb_dissolve_end(dmb, nr_pages, DMB_CLAIM_QUICK))
 		return false;
-	if (dmb_dissolve_end(dmb, step, DMB_CLAIM_QUICK) &&
-	    dmb_dissolve_end(dmb, pageblock_nr_pages, DMB_CLAIM_QUICK))
-		return false;
-
-	WRITE_ONCE(dmb_yielded, dmb_yielded + end_pfn - dmb->end_pfn);
+	WRITE_ONCE(dmb_yielded, dmb_yielded + nr_pages);
 	pr_info("%s: " DMB_RANGE_FMT " becomes ordinary memory, as nothing else is left\n",
 		dmb->name, dmb_first_byte(dmb->end_pfn), dmb_last_byte(end_pfn));
 	return true;
+}
+
+/* Have a block give what it can give at once. A pageblock always stays. */
+static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
+{
+	unsigned long nr_pages = min3(DMB_DISSOLVE_STEP * pageblock_nr_pages,
+				      ALIGN_DOWN(free, pageblock_nr_pages),
+				      dmb_nr_pages(dmb) - pageblock_nr_pages);
+
+	return nr_pages && (dmb_yield_pages(dmb, nr_pages) ||
+			    dmb_yield_pages(dmb, pageblock_nr_pages));
 }
 
 /**
@@ -226,21 +238,27 @@ static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
  */
 bool dmb_yield(struct zone *zone)
 {
+	static bool busy;
 	unsigned long free = ULONG_MAX;
+	struct dmb *dmb = NULL;
 	bool yielded = false;
-	struct dmb *dmb;
 
 	/* Whoever empties a range himself does not do so for another one meanwhile. */
-	if (!READ_ONCE(dmb_yielding) || dmb_current_attempt() ||
-	    !mutex_trylock(&dmb_change_lock))
+	if (!READ_ONCE(dmb_yielding) || dmb_current_attempt())
 		return false;
-	while (!yielded && (dmb = dmb_yielding_block(zone, free))) {
-		free = dmb_pool_free(dmb->pool);
-		yielded = dmb_yield_end(dmb, free);
+	if (!mutex_trylock(&dmb_change_lock)) {
+		/* Others may have what is given to this one. */
+		if (READ_ONCE(busy))
+			schedule_timeout_uninterruptible(1);
+		return READ_ONCE(busy);
 	}
+	WRITE_ONCE(busy, true);
+	while (!yielded && (dmb = dmb_yielding_block(zone, dmb, &free)))
+		yielded = dmb_yield_end(dmb, free);
 	/* It sleeps on locks that the task may have. */
 	if (yielded)
-		schedule_work(&dmb_watermark_work);
+		schedule_work(&dmb_yielded_work);
+	WRITE_ONCE(busy, false);
 	mutex_unlock(&dmb_change_lock);
 	return yielded;
 }

@@ -69,6 +69,7 @@ struct dmb *dmb_block_holding(unsigned long start_pfn, unsigned long end_pfn);
 void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
 			   struct dmb_pool *pool);
 void dmb_spare_block(struct dmb *dmb);
+void dmb_update_zones(void);
 int dmb_make_anywhere(u64 size, bool exact);
 bool dmb_yield(struct zone *zone);
 bool dmb_yield_enabled(void);

@@ -26,8 +26,9 @@
 #include "boot.h"
 #include "internal.h"
 
-/* Pages that are in use for a moment are waited for no longer, all together. */
-#define DMB_MAKE_PATIENCE	HZ
+/* Pages that are in use for a moment are waited for so many times, all together. */
+#define DMB_MAKE_PAUSES		50
+#define DMB_MAKE_PAUSE_MS	20
 
 /* In pages: not so many that the page allocator would be busy with them for seconds */
 #define DMB_MAKE_AT_ONCE	max(PHYS_PFN(SZ_1G), pageblock_nr_pages)
@@ -41,7 +42,7 @@ static struct dmb *dmb_spares;
 /**
  * struct dmb_making - a range that is about to become one block or several
  * @exact: all of it, or nothing
- * @deadline: when to stop waiting for pages that are in use
+ * @pauses: how often to wait yet for pages that are in use
  * @left_out: pages that cannot be in a block
  * @nr_left_out: ranges of these
  * @nr: number of runs
@@ -50,7 +51,7 @@ static struct dmb *dmb_spares;
  */
 struct dmb_making {
 	bool exact;
-	unsigned long deadline;
+	unsigned int pauses;
 	unsigned long left_out;
 	unsigned int nr_left_out;
 	unsigned int nr;
@@ -98,9 +99,6 @@ static bool dmb_kernel_needs(struct zone *zone, unsigned long nr_pages)
 
 	if (is_highmem(zone) || zone_idx(zone) == ZONE_MOVABLE)
 		return false;
-	/* A node of nothing but blocks is made at boot. */
-	if (nr_pages >= zone_ordinary_pages(zone))
-		return true;
 
 	usable = dmb_usable_up_to(ZONE_MOVABLE, &ordinary);
 	left = usable - min(usable, nr_pages);
@@ -225,11 +223,12 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 		err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE,
 					 GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 		if (err != -EBUSY || end_pfn - start_pfn > pageblock_nr_pages ||
-		    time_after(jiffies, making->deadline) ||
-		    fatal_signal_pending(current))
+		    !making->pauses || fatal_signal_pending(current))
 			return fatal_signal_pending(current) && err ? -EINTR : err;
-		/* Maybe somebody has a page for a moment. */
-		schedule_timeout_killable(msecs_to_jiffies(20));
+		/* Maybe somebody has a page for a moment, or it is in a batch for the LRU. */
+		making->pauses--;
+		schedule_timeout_killable(msecs_to_jiffies(DMB_MAKE_PAUSE_MS));
+		lru_add_drain_all();
 	}
 }
 
@@ -291,6 +290,18 @@ static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
 	return making->exact && making->left_out ? -EBUSY : 0;
 }
 
+/* Would a zone have no ordinary memory left? Only at boot can it be nothing but blocks. */
+static bool dmb_fills_zone(const struct dmb_making *making, struct zone *zone,
+			   unsigned long nr_pages)
+{
+	unsigned int i;
+
+	for (i = 0; i < making->nr; i++)
+		if (making->run[i].zone == zone)
+			nr_pages += making->run[i].end_pfn - making->run[i].start_pfn;
+	return nr_pages >= zone_ordinary_pages(zone);
+}
+
 /* Allocate what can be had of a range, zone by zone. */
 static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 			  unsigned long end_pfn)
@@ -313,7 +324,8 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 		if (!zone) {
 			dmb_leave_out(making, pfn, next, "it is not RAM of one zone");
 			err = making->exact ? -EBUSY : 0;
-		} else if (dmb_kernel_needs(zone, next - pfn)) {
+		} else if (dmb_kernel_needs(zone, next - pfn) ||
+			   dmb_fills_zone(making, zone, next - pfn)) {
 			dmb_leave_out(making, pfn, next, "the kernel needs that memory");
 			err = making->exact ? -EBUSY : 0;
 		} else if (!dmb_room_elsewhere(pfn, next)) {
@@ -449,6 +461,17 @@ static const char *dmb_explain(int err, bool exact)
 	return exact ? "not all of it can be one" : "none of it can be one";
 }
 
+/**
+ * dmb_update_zones - let zones follow what has become of their ordinary memory
+ *
+ * Context: Process context, may sleep.
+ */
+void dmb_update_zones(void)
+{
+	setup_per_zone_wmarks();
+	refresh_zone_stat_thresholds();
+}
+
 static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
 			   unsigned long end_pfn)
 {
@@ -470,7 +493,7 @@ static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
 			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
 			dmb_explain(err, making->exact));
 	else
-		init_per_zone_wmark_min();
+		dmb_update_zones();
 	for (i = 0; i < making->nr; i++)
 		dmb_free_run(&making->run[i]);
 	return err;
@@ -492,7 +515,8 @@ static unsigned long dmb_find_place(unsigned long nr, struct zone *zone, bool ex
 	const u64 stays = (u64)nr << pageblock_order;
 	u64 *cost, sum = 0;
 
-	if (end < first + nr || dmb_kernel_needs(zone, nr << pageblock_order))
+	if (end < first + nr || dmb_kernel_needs(zone, nr << pageblock_order) ||
+	    nr << pageblock_order >= zone_ordinary_pages(zone))
 		return place;
 	/* Those of the pageblocks that are summed up */
 	cost = kvmalloc_array(nr, sizeof(*cost), GFP_KERNEL);
@@ -533,7 +557,9 @@ static struct dmb_making *dmb_begin_making(bool exact)
 		return NULL;
 	}
 	making->exact = exact;
-	making->deadline = jiffies + DMB_MAKE_PATIENCE;
+	making->pauses = DMB_MAKE_PAUSES;
+	/* Pages that are in a batch on their way to the LRU look as if they did not move. */
+	lru_add_drain_all();
 	return making;
 }
 
@@ -562,6 +588,11 @@ int dmb_make(u64 base, u64 size, bool exact)
 	if (mutex_lock_killable(&dmb_change_lock))
 		return -EINTR;
 	why = dmb_check_request(&dmb_blocks, base, size);
+	if (dmb_blocks.nr == DMB_MAX_BLOCKS) {
+		pr_warn("%llu@%#llx refused: %s\n", size, base, why);
+		err = -ENOSPC;
+		goto unlock;
+	}
 	if (why) {
 		pr_warn("%llu@%#llx refused: %s\n", size, base, why);
 		err = -EINVAL;
@@ -613,6 +644,9 @@ int dmb_make_anywhere(u64 size, bool exact)
 		put_online_mems();
 		err = place == ULONG_MAX ? -EBUSY :
 		      dmb_make_locked(making, place, place + PHYS_PFN(size));
+		if (place == ULONG_MAX)
+			pr_info("no block of %llu MiB: the kernel needs the memory, or it is in pieces\n",
+				size / SZ_1M);
 	}
 	kvfree(making);
 	mutex_unlock(&dmb_change_lock);

@@ -122,14 +122,14 @@ static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
 	const char *why;
 	u64 base, size;
 	bool exact;
-	int err;
 
 	exact = sysfs_streq(buf + len, " exact");
 	if (!exact && !sysfs_streq(buf + len, ""))
 		return -EINVAL;
 	if (!memchr(buf, '@', len)) {
-		err = dmb_parse_bytes(buf, len, &size);
-		return err ?: dmb_make_anywhere(size, exact) ?: count;
+		if (dmb_parse_bytes(buf, len, &size))
+			return -EINVAL;
+		return dmb_make_anywhere(size, exact) ?: count;
 	}
 	why = dmb_parse_block(buf, len, &base, &size);
 	if (why)
