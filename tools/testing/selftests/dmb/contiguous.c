@@ -23,7 +23,6 @@
 #include "claims.h"
 #include "load.h"
 
-
 #define OBSTACLES	DEBUGFS_DMB "/obstacles"
 
 #define SMALLEST	(2 * MB)
