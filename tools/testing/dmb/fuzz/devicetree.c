@@ -35,7 +35,6 @@ static struct device_node node_found, *of_chosen = &node_found;
 
 #define MAX_RESERVED_REGIONS		64
 #define CMA_MIN_ALIGNMENT_BYTES		(PAGE_SIZE << pageblock_order)
-#define DEFINE_MUTEX(name)		struct mutex name
 #define mutex_lock(lock)		((void)(lock))
 #define mutex_unlock(lock)		((void)(lock))
 #define dev_info(...)			do { } while (0)
