@@ -25,7 +25,6 @@ struct of_device_id {
 
 struct device_node { const char *full_name; int offset; };
 struct device;
-struct mutex { int unused; };
 
 typedef int (*reservedmem_of_init_fn)(struct reserved_mem *rmem);
 

@@ -177,6 +177,7 @@ struct folio;
 struct cma;
 struct kobject { int unused; };
 struct completion { int unused; };
+struct mutex { int unused; };
 struct resource { phys_addr_t start, end; };
 #define resource_size(r)	((r)->end - (r)->start + 1)
 struct range { u64 start, end; };
@@ -223,7 +224,7 @@ static inline bool check_shl_overflow(u64 value, unsigned int shift, u64 *result
 void dmb_designate(void);
 
 /* One CPU, on which nothing changes while it reads */
-#define DEFINE_MUTEX(name)		int name##_unused
+#define DEFINE_MUTEX(name)		struct mutex name
 #define DEFINE_SEQLOCK(name)		int name
 #define read_seqbegin(lock)		((void)(lock), 0U)
 #define read_seqretry(lock, seq)	((void)(lock), (void)(seq), false)
