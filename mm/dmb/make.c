@@ -43,8 +43,7 @@ static struct dmb *dmb_spares;
  * struct dmb_making - a range that is about to become one block or several
  * @exact: all of it, or nothing
  * @pauses: how often to wait yet for pages that are in use
- * @left_out: pages that cannot be in a block
- * @nr_left_out: ranges of these
+ * @nr_left_out: ranges that cannot be in a block
  * @nr: number of runs
  * @run: what will be a block each; the pages are allocated
  * @dmb: memory for these blocks
@@ -52,7 +51,6 @@ static struct dmb *dmb_spares;
 struct dmb_making {
 	bool exact;
 	unsigned int pauses;
-	unsigned long left_out;
 	unsigned int nr_left_out;
 	unsigned int nr;
 	struct dmb_run run[DMB_MAX_BLOCKS];
@@ -177,13 +175,14 @@ static bool dmb_room_elsewhere(unsigned long start_pfn, unsigned long end_pfn)
 	return room > 0 && to_move <= room;
 }
 
-static void dmb_leave_out(struct dmb_making *making, unsigned long start_pfn,
-			  unsigned long end_pfn, const char *why)
+/* Log what is left out. Return an error if all of the range is wanted. */
+static int dmb_leave_out(struct dmb_making *making, unsigned long start_pfn,
+			 unsigned long end_pfn, const char *why)
 {
-	making->left_out += end_pfn - start_pfn;
 	if (making->nr_left_out++ < DMB_MAKE_NAMED)
 		pr_info(DMB_RANGE_FMT " is left out: %s\n",
 			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), why);
+	return making->exact ? -EBUSY : 0;
 }
 
 static void dmb_free_run(const struct dmb_run *run)
@@ -199,10 +198,8 @@ static void dmb_free_run(const struct dmb_run *run)
 /* Note a run whose pages are allocated, or log why it is left out. */
 static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 {
-	if (run->why) {
-		dmb_leave_out(making, run->start_pfn, run->end_pfn, run->why);
-		return making->exact ? -EBUSY : 0;
-	}
+	if (run->why)
+		return dmb_leave_out(making, run->start_pfn, run->end_pfn, run->why);
 	if (run->start_pfn == run->end_pfn)
 		return 0;
 	if (dmb_blocks.nr + making->nr == DMB_MAX_BLOCKS) {
@@ -278,16 +275,19 @@ static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
 {
 	unsigned long first_pfn = dmb_map.first << pageblock_order;
 	unsigned long last_pfn = first_pfn + (dmb_map.nr << pageblock_order);
+	int err = 0;
 
 	first_pfn = clamp(first_pfn, *start_pfn, *end_pfn);
 	last_pfn = clamp(last_pfn, *start_pfn, *end_pfn);
 	if (*start_pfn < first_pfn)
-		dmb_leave_out(making, *start_pfn, first_pfn, "blocks cannot be there");
+		err = dmb_leave_out(making, *start_pfn, first_pfn,
+				    "blocks cannot be there");
 	if (last_pfn < *end_pfn)
-		dmb_leave_out(making, last_pfn, *end_pfn, "blocks cannot be there");
+		err = dmb_leave_out(making, last_pfn, *end_pfn,
+				    "blocks cannot be there");
 	*start_pfn = first_pfn;
 	*end_pfn = last_pfn;
-	return making->exact && making->left_out ? -EBUSY : 0;
+	return err;
 }
 
 /* Would a zone have no ordinary memory left? Only at boot can it be nothing but blocks. */
@@ -322,15 +322,14 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 		} while (next < end_pfn && dmb_zone_of_pageblock(next) == zone);
 
 		if (!zone) {
-			dmb_leave_out(making, pfn, next, "it is not RAM of one zone");
-			err = making->exact ? -EBUSY : 0;
+			err = dmb_leave_out(making, pfn, next, "it is not RAM of one zone");
 		} else if (dmb_kernel_needs(zone, next - pfn) ||
 			   dmb_fills_zone(making, zone, next - pfn)) {
-			dmb_leave_out(making, pfn, next, "the kernel needs that memory");
-			err = making->exact ? -EBUSY : 0;
+			err = dmb_leave_out(making, pfn, next,
+					    "the kernel needs that memory");
 		} else if (!dmb_room_elsewhere(pfn, next)) {
-			dmb_leave_out(making, pfn, next, "its pages have no room elsewhere");
-			err = making->exact ? -EBUSY : 0;
+			err = dmb_leave_out(making, pfn, next,
+					    "its pages have no room elsewhere");
 		} else {
 			err = dmb_take_zone(making, pfn, next, zone);
 		}
@@ -501,11 +500,11 @@ static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
 
 /*
  * Find so many pageblocks in a row, of one zone, that have the fewest pages to move, and
- * first of all the fewest pageblocks with pages that do not move. If @exact, there must be
- * none of these. Return the number of the first pageblock, or ULONG_MAX.
+ * first of all the fewest pageblocks with pages that do not move. If all of it has to be a
+ * block, there must be none of these. Return the number of the first one, or ULONG_MAX.
  */
-static unsigned long dmb_find_place(unsigned long nr, struct zone *zone, bool exact,
-				    u64 *best)
+static unsigned long dmb_find_place(const struct dmb_making *making, unsigned long nr,
+				    struct zone *zone, u64 *best)
 {
 	unsigned long first = max(DIV_ROUND_UP(zone->zone_start_pfn, pageblock_nr_pages),
 				  dmb_map.first);
@@ -516,7 +515,7 @@ static unsigned long dmb_find_place(unsigned long nr, struct zone *zone, bool ex
 	u64 *cost, sum = 0;
 
 	if (end < first + nr || dmb_kernel_needs(zone, nr << pageblock_order) ||
-	    nr << pageblock_order >= zone_ordinary_pages(zone))
+	    dmb_fills_zone(making, zone, nr << pageblock_order))
 		return place;
 	/* Those of the pageblocks that are summed up */
 	cost = kvmalloc_array(nr, sizeof(*cost), GFP_KERNEL);
@@ -530,7 +529,7 @@ static unsigned long dmb_find_place(unsigned long nr, struct zone *zone, bool ex
 		if (usable)
 			pages = dmb_pages_to_move(pfn);
 		cond_resched();
-		if (!usable || (exact && pages == DMB_PAGES_STAY)) {
+		if (!usable || (making->exact && pages == DMB_PAGES_STAY)) {
 			in_a_row = 0;
 			sum = 0;
 			continue;
@@ -588,14 +587,9 @@ int dmb_make(u64 base, u64 size, bool exact)
 	if (mutex_lock_killable(&dmb_change_lock))
 		return -EINTR;
 	why = dmb_check_request(&dmb_blocks, base, size);
-	if (dmb_blocks.nr == DMB_MAX_BLOCKS) {
-		pr_warn("%llu@%#llx refused: %s\n", size, base, why);
-		err = -ENOSPC;
-		goto unlock;
-	}
 	if (why) {
 		pr_warn("%llu@%#llx refused: %s\n", size, base, why);
-		err = -EINVAL;
+		err = dmb_blocks.nr == DMB_MAX_BLOCKS ? -ENOSPC : -EINVAL;
 		goto unlock;
 	}
 	making = dmb_begin_making(exact);
@@ -636,8 +630,8 @@ int dmb_make_anywhere(u64 size, bool exact)
 		for_each_populated_zone(zone) {
 			unsigned long found;
 
-			found = dmb_find_place(PHYS_PFN(size) >> pageblock_order, zone,
-					       exact, &best);
+			found = dmb_find_place(making, PHYS_PFN(size) >> pageblock_order,
+					       zone, &best);
 			if (found != ULONG_MAX)
 				place = found << pageblock_order;
 		}

@@ -436,15 +436,14 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 
 TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 {
-	pid_t pid[NR_LOADS], churn = load_start_churn(0);
+	pid_t pid[NR_LOADS], churn;
 	int i, nr, round, status, made = 0, dissolved = 0;
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	time_t end = time(NULL) + DEFAULT_SECONDS;
 
-	if (nr_boot_blocks) {
-		load_stop_churn(churn);
+	if (nr_boot_blocks)
 		SKIP(return, BOOT_BLOCKS);
-	}
+	churn = load_start_churn(0);
 	srand(1);
 	for (i = 0; i < NR_LOADS; i++) {
 		pid[i] = fork();
@@ -487,6 +486,11 @@ TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 	load_stop_churn(churn);
 	TH_LOG("%d made, %d dissolved in %d rounds", made, dissolved, round);
 	EXPECT_GT(made + dissolved, round / 10);
+	/* A slow machine has few rounds, and may have made none of one kind. */
+	if (round >= 40) {
+		EXPECT_GT(made, round / 10);
+		EXPECT_GT(dissolved, round / 10);
+	}
 	EXPECT_NO_VIOLATION();
 }
 
