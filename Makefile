@@ -38,6 +38,8 @@ save apply:
 unapply:
 	@scripts/apply off
 
+# Its kernel has no tests.
+run: export EXTRA = small
 run test shell: image
 	@tools/testing/dmb/$@
 

@@ -25,6 +25,12 @@ obj_folder()
 	echo "$out/build/$name-$ARCH-$1${pages:+-$pages}${debug:+-$debug}${EXTRA:+-$EXTRA}"
 }
 
+# config FRAGMENT
+config()
+{
+	cat "$top/tools/testing/dmb/config/$1.config"
+}
+
 # The guest's configuration.
 fragments()
 {
@@ -35,7 +41,7 @@ fragments()
 	x86_64 | arm64) video=video ;;
 	esac
 	for fragment in common "$ARCH" $video $pages $debug $EXTRA; do
-		cat "$top/tools/testing/dmb/config/$fragment.config"
+		config "$fragment"
 	done
 }
 

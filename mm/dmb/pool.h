@@ -215,12 +215,6 @@ pool_pageset(struct zone *zone, struct dmb_pool *pool)
 	return dmb_enabled() && pool ? pool->pageset : zone->per_cpu_pageset;
 }
 
-/* Has a node blocks just now? */
-static inline bool dmb_node_used(pg_data_t *pgdat)
-{
-	return pgdat->dmb && READ_ONCE(pgdat->dmb->pages);
-}
-
 struct dmb_pool *__dmb_next_pool(struct zone *zone, struct dmb_pool *pool);
 
 /* The first pool of a zone, or the one behind @pool; NULL at the end */

@@ -53,6 +53,12 @@
 /* Enough of these in a row in which there was nothing to move, if not urgent */
 #define RELIEF_USELESS	64
 
+/* Has a node blocks just now? */
+static bool dmb_node_used(pg_data_t *pgdat)
+{
+	return pgdat->dmb && READ_ONCE(pgdat->dmb->pages);
+}
+
 /**
  * struct relief - what to make room for, and how hard to try
  * @gfp_mask: the flags of the request
