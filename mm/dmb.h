@@ -416,7 +416,6 @@ static inline unsigned long dmb_dirtyable(unsigned long nr_pages)
 /* memory_hotplug.c */
 
 void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages);
-struct zone *__dmb_online_zone(unsigned long pfn, unsigned long nr_pages);
 void __dmb_node_states_online(struct zone *zone, struct memory_notify *arg);
 void __dmb_node_states_offline(struct zone *zone, struct memory_notify *arg);
 
@@ -443,12 +442,26 @@ static inline void dmb_adjust_present(struct zone *zone, unsigned long pfn,
 		__dmb_adjust_present(zone, pfn, nr_pages);
 }
 
-/* The zone for memory that comes online, NULL if none of it is designated */
+#ifdef CONFIG_DMB
+struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages,
+			     enum mmop *online_type);
+enum mmop dmb_restored_type(unsigned long pfn, unsigned long nr_pages,
+			    enum mmop online_type);
+#else
 static inline struct zone *dmb_online_zone(unsigned long pfn,
-					   unsigned long nr_pages)
+					   unsigned long nr_pages,
+					   enum mmop *online_type)
 {
-	return dmb_enabled() ? __dmb_online_zone(pfn, nr_pages) : NULL;
+	return NULL;
 }
+
+static inline enum mmop dmb_restored_type(unsigned long pfn,
+					  unsigned long nr_pages,
+					  enum mmop online_type)
+{
+	return online_type;
+}
+#endif
 
 /* memblock.c, mm_init.c, cma.c, hugetlb.c: boot, before dmb_enabled() */
 

@@ -492,6 +492,8 @@ static void __init dmb_remember_requests(void)
 {
 	unsigned int i;
 
+	for (i = 0; i < dmb_requests.nr; i++)
+		dmb_requests.block[i]->range = i;
 	dmb_asked = memblock_alloc(dmb_requests.nr * sizeof(*dmb_asked), SMP_CACHE_BYTES);
 	if (!dmb_asked)
 		return;
@@ -518,6 +520,24 @@ bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn)
 		if (dmb_asked[i].start < end_pfn && start_pfn <= dmb_asked[i].end)
 			return true;
 	return false;
+}
+
+/* How many ranges were asked for at boot: their numbers are below that. */
+unsigned int dmb_nr_requested(void)
+{
+	return dmb_nr_asked;
+}
+
+/* The number of the range that all of a pageblock was asked for with, or -1 */
+int dmb_requested_range(unsigned long pfn)
+{
+	unsigned int i;
+
+	for (i = 0; i < dmb_nr_asked; i++)
+		if (dmb_asked[i].start <= pfn &&
+		    pfn + pageblock_nr_pages - 1 <= dmb_asked[i].end)
+			return i;
+	return -1;
 }
 
 /*
@@ -595,10 +615,8 @@ void __init dmb_designate(void)
 		dmb_requests.nr = 0;
 		return;
 	}
-	for (i = 0; i < dmb_requests.nr; i++) {
-		dmb_requests.block[i]->range = i;
+	for (i = 0; i < dmb_requests.nr; i++)
 		dmb_settle_request(dmb_requests.block[i]);
-	}
 	/*
 	 * From here on dmb_avoid_early() keeps early memory out of the blocks
 	 * alone: what has been refused is memory like any other.

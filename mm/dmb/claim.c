@@ -196,13 +196,39 @@ static void dmb_name_resource(struct resource *resource, const char *name,
 	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
 }
 
-/* Insert the line of a claim below that of its block, if this has one. */
+/* Insert the line of a claim below that of its block, when this has one. */
 static int dmb_show_claim(struct dmb_claim *claim)
 {
 	guard(mutex)(&dmb_resource_lock);
-	if (!claim->dmb->resource.parent)
-		return -ENODEV;
+	/* Otherwise dmb_show_claims() has done so, or will. */
+	if (claim->resource.parent || !claim->dmb->resource.parent)
+		return 0;
 	return insert_resource(&claim->dmb->resource, &claim->resource);
+}
+
+static void dmb_hide_claim(struct dmb_claim *claim)
+{
+	guard(mutex)(&dmb_resource_lock);
+	if (claim->resource.parent)
+		remove_resource(&claim->resource);
+}
+
+/* Insert or remove the lines of all claims below that of their block. */
+static void dmb_show_claims(struct resource *block, bool show)
+{
+	unsigned long start_pfn = PHYS_PFN(block->start), last_pfn = PHYS_PFN(block->end);
+	struct interval_tree_node *pfns;
+
+	guard(spinlock_irqsave)(&dmb_claims_lock);
+	for (pfns = interval_tree_iter_first(&dmb_claims, start_pfn, last_pfn); pfns;
+	     pfns = interval_tree_iter_next(pfns, start_pfn, last_pfn)) {
+		struct dmb_claim *claim = container_of(pfns, struct dmb_claim, pfns);
+
+		if (!show && claim->resource.parent)
+			remove_resource(&claim->resource);
+		if (show && claim->taken && claim->resource.name)
+			insert_resource(block, &claim->resource);
+	}
 }
 
 /* How to get the memory that a claim itself needs */
@@ -629,8 +655,7 @@ void dmb_release(struct dmb_claim *claim)
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		claim->taken = false;
 
-	if (claim->resource.parent)
-		remove_resource(&claim->resource);
+	dmb_hide_claim(claim);
 	free_contig_range(dmb_claim_start(claim), nr_pages);
 	/* Reclaim would take pages that are counted nowhere for reclaimable. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
@@ -759,7 +784,7 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
 	dmb_count_claimed(dmb_first_block(pfn, pfn + 1), nr_pages);
 }
 
-/* The memory that a block is in. The block may be all of it. */
+/* The "System RAM" that a block is in. The block may be all of it. */
 static struct resource *dmb_ram_around(const struct resource *block)
 {
 	struct resource *ram;
@@ -774,40 +799,42 @@ static struct resource *dmb_ram_around(const struct resource *block)
  * dmb_show_resource - have /proc/iomem show a block as it is now
  * @dmb: the block, which may be new, shorter or empty
  *
- * Memory that is offline may be removed, and with it the line that this one is below. So
- * the block has none as long as a part of it is offline.
+ * Memory that is offline may be removed. Then the line of its "System RAM" goes, or the
+ * kernel splits it, which it can only do if nothing is below. So the block, and claims in
+ * it, have no line as long as a part of that is offline.
  *
  * Context: Boot; or dmb_change_lock, or the memory hotplug lock for writing held. May sleep.
  */
 void dmb_show_resource(struct dmb *dmb)
 {
-	struct resource *resource = &dmb->resource;
+	struct resource *resource = &dmb->resource, *ram;
 
 	guard(mutex)(&dmb_resource_lock);
-	if (!dmb_nr_pages(dmb) || !dmb_online(dmb->start_pfn, dmb->end_pfn)) {
-		if (resource->parent)
-			remove_resource(resource);
-		return;
-	}
 	if (resource->parent) {
-		adjust_resource(resource, resource->start,
-				PFN_PHYS(dmb_nr_pages(dmb)));
-		return;
+		dmb_show_claims(resource, false);
+		remove_resource(resource);
 	}
+	if (!dmb_nr_pages(dmb))
+		return;
 	dmb_name_resource(resource, "Designated Movable Block", dmb->start_pfn,
 			  dmb->end_pfn);
-	if (insert_resource(dmb_ram_around(resource), resource))
+	ram = dmb_ram_around(resource);
+	if (ram == &iomem_resource ? dmb->transient || !dmb_online(dmb->start_pfn, dmb->end_pfn) :
+				     !dmb_online(PHYS_PFN(ram->start), PHYS_PFN(ram->end + 1)))
+		return;
+	if (insert_resource(ram, resource))
 		pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
+	else
+		dmb_show_claims(resource, true);
 }
 
-/* Those of blocks in a range that has come online, or has gone */
-static void dmb_show_resources(unsigned long start_pfn, unsigned long end_pfn)
+/* Those of all blocks, when memory has come online or gone offline */
+static void dmb_show_resources(void)
 {
 	struct dmb *dmb = NULL;
 
 	while ((dmb = dmb_next(dmb)))
-		if (start_pfn < dmb->end_pfn && dmb->start_pfn < end_pfn)
-			dmb_show_resource(dmb);
+		dmb_show_resource(dmb);
 }
 
 /*
@@ -824,7 +851,7 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 	struct dmb_claim *claim;
 
 	if (action == MEM_ONLINE || action == MEM_OFFLINE)
-		dmb_show_resources(start_pfn, end_pfn);
+		dmb_show_resources();
 	if (action != MEM_GOING_OFFLINE && action != MEM_OFFLINE &&
 	    action != MEM_CANCEL_OFFLINE)
 		return NOTIFY_DONE;
@@ -853,10 +880,7 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 
 static int __init dmb_claim_init(void)
 {
-	struct dmb *dmb = NULL;
-
-	while ((dmb = dmb_next(dmb)))
-		dmb_show_resource(dmb);
+	dmb_show_resources();
 	hotplug_memory_notifier(dmb_memory_event, DEFAULT_CALLBACK_PRI);
 	return 0;
 }

@@ -36,7 +36,7 @@ static void dmb_shorten(struct dmb *dmb, unsigned long nr_pages)
 	unsigned long start_pfn = end_pfn - nr_pages;
 
 	dmb_adjust_pages(dmb, -(long)nr_pages);
-	dmb_trim_block(dmb, start_pfn);
+	dmb_resize_block(dmb, dmb->start_pfn, start_pfn);
 	dmb_change_pageblocks(start_pfn, end_pfn, NULL);
 }
 
@@ -69,10 +69,7 @@ static int dmb_dissolve_pages(struct dmb *dmb, unsigned long nr_pages)
 
 	while (nr_pages) {
 		step = min(step, nr_pages);
-		/* The zone may get its first ordinary memory. */
-		get_online_mems();
 		err = dmb_dissolve_end(dmb, step, 0);
-		put_online_mems();
 		if (!err) {
 			nr_pages -= step;
 			continue;
@@ -136,11 +133,8 @@ static int dmb_dissolve_locked(const char *name, u64 size)
 
 	pr_info("%s: " DMB_RANGE_FMT " is ordinary memory again\n", name,
 		dmb_first_byte(dmb->end_pfn), dmb_last_byte(end_pfn));
-	if (!dmb_nr_pages(dmb)) {
-		dmb_hide_block(dmb);
-		dmb_close_pool(dmb->pool);
-		dmb_spare_block(dmb);
-	}
+	if (!dmb_nr_pages(dmb))
+		dmb_end_block(dmb);
 	dmb_update_zones();
 	return err;
 }
@@ -161,12 +155,12 @@ static int dmb_dissolve_locked(const char *name, u64 size)
  */
 int dmb_dissolve(const char *name, u64 size)
 {
-	int err;
+	int err = dmb_begin_change();
 
-	if (mutex_lock_killable(&dmb_change_lock))
-		return -EINTR;
+	if (err)
+		return err;
 	err = dmb_dissolve_locked(name, size);
-	mutex_unlock(&dmb_change_lock);
+	dmb_end_change();
 	return err;
 }
 EXPORT_SYMBOL_GPL(dmb_dissolve);

@@ -57,22 +57,3 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 	if (__dmb_next_pool(zone, NULL))
 		dmb_index_zone(zone, zone_dmb_pages(zone));
 }
-
-/**
- * __dmb_online_zone - the zone for memory that comes online
- * @pfn: first page frame of the memory
- * @nr_pages: how many pages there are
- *
- * A block is in one zone, whose lock protects its free lists.  So designated
- * memory returns to that zone, which serves those who ask for ZONE_MOVABLE as
- * well.
- *
- * Context: Any.
- * Return: the zone, or NULL if none of the memory is designated.
- */
-struct zone *__dmb_online_zone(unsigned long pfn, unsigned long nr_pages)
-{
-	struct dmb *dmb = dmb_first_block(pfn, pfn + nr_pages);
-
-	return dmb ? dmb->pool->zone : NULL;
-}

@@ -23,6 +23,7 @@ struct dmb_claim;
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  * @range: number of the range that was asked for, of which this is a part
+ * @transient: made when memory came online; what goes offline at its ends leaves it
  * @claimed: pages that owners have taken, or CMA
  * @peak: the most that @claimed has been
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
@@ -36,6 +37,7 @@ struct dmb {
 	unsigned long start_pfn;
 	unsigned long end_pfn;
 	unsigned int range;
+	bool transient;
 	unsigned long claimed;
 	unsigned long peak;
 	char name[DMB_NAME_LEN];
@@ -68,7 +70,13 @@ struct dmb *dmb_block_holding(unsigned long start_pfn, unsigned long end_pfn);
 /* make.c, dissolve.c: after boot */
 void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
 			   struct dmb_pool *pool);
-void dmb_spare_block(struct dmb *dmb);
+int dmb_begin_change(void);
+void dmb_end_change(void);
+unsigned int dmb_new_range(void);
+struct dmb *dmb_new_block(struct zone *zone);
+void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn,
+		     unsigned int range);
+void dmb_end_block(struct dmb *dmb);
 void dmb_update_zones(void);
 int dmb_make_anywhere(u64 size, bool exact);
 bool dmb_yield(struct zone *zone);
@@ -84,7 +92,7 @@ void dmb_show_block(struct dmb *dmb);
 void dmb_hide_block(struct dmb *dmb);
 void dmb_insert_block(struct dmb *dmb, unsigned long start_pfn,
 		      unsigned long end_pfn);
-void dmb_trim_block(struct dmb *dmb, unsigned long end_pfn);
+void dmb_resize_block(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn);
 
 static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 {
@@ -105,6 +113,7 @@ size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
 struct dmb_pool * __init dmb_alloc_pool(struct zone *zone);
 void __init dmb_init_pools(void);
 int dmb_setup_map(void);
+int dmb_extend_map(unsigned long end_pfn);
 struct dmb_pool *dmb_new_pool(struct zone *zone);
 void dmb_open_pool(struct dmb *dmb);
 void dmb_close_pool(struct dmb_pool *pool);
@@ -261,6 +270,8 @@ bool dmb_keep_online(unsigned long start_pfn, unsigned long end_pfn,
 void dmb_let_offline(unsigned long flags);
 bool dmb_online(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn);
+int dmb_requested_range(unsigned long pfn);
+unsigned int dmb_nr_requested(void);
 bool dmb_owned(unsigned long pfn);
 bool dmb_claimed(unsigned long pfn);
 bool dmb_claim_protected(const struct dmb_claim *claim);

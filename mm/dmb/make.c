@@ -339,8 +339,33 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 	return making->nr ? 0 : -EBUSY;
 }
 
+/**
+ * dmb_begin_change - keep others from making and dissolving blocks
+ *
+ * Zones and zonelists stay as they are as well. Memory hotplug, which changes them, may
+ * take dmb_change_lock inside of its own lock.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or -EINTR after a fatal signal.
+ */
+int dmb_begin_change(void)
+{
+	get_online_mems();
+	if (!mutex_lock_killable(&dmb_change_lock))
+		return 0;
+	put_online_mems();
+	return -EINTR;
+}
+
+/* The end of what dmb_begin_change() has begun */
+void dmb_end_change(void)
+{
+	mutex_unlock(&dmb_change_lock);
+	put_online_mems();
+}
+
 /* Memory for a block of a zone, and its pool; not in the table yet */
-static struct dmb *dmb_new_block(struct zone *zone)
+struct dmb *dmb_new_block(struct zone *zone)
 {
 	struct dmb **link, *dmb;
 
@@ -361,18 +386,27 @@ static struct dmb *dmb_new_block(struct zone *zone)
 	return dmb;
 }
 
-/**
- * dmb_spare_block - keep what is not a block for the next one of its zone
- * @dmb: it, and its pool, which has no page
- *
- * Others may still look at it, so it is not freed.
- *
- * Context: dmb_change_lock held.
- */
-void dmb_spare_block(struct dmb *dmb)
+/* Keep what is not a block for the next one of its zone: others may look at it yet. */
+static void dmb_spare_block(struct dmb *dmb)
 {
 	dmb->spare = dmb_spares;
 	dmb_spares = dmb;
+}
+
+/**
+ * dmb_end_block - clean up behind a block that has no page any more
+ * @dmb: the block, which is not in the table
+ *
+ * Context: dmb_change_lock held. Waits for those who are about to read a file of it.
+ */
+void dmb_end_block(struct dmb *dmb)
+{
+	if (dmb->kobj.state_in_sysfs)
+		dmb_hide_block(dmb);
+	dmb_show_resource(dmb);
+	dmb_close_pool(dmb->pool);
+	dmb->transient = false;
+	dmb_spare_block(dmb);
 }
 
 /* Memory for all blocks, so that they become blocks without fail */
@@ -391,10 +425,11 @@ static int dmb_new_blocks(struct dmb_making *making)
 	return 0;
 }
 
-static unsigned int dmb_new_range(void)
+/* A number for a range that nobody asked for at boot */
+unsigned int dmb_new_range(void)
 {
+	unsigned int range = dmb_nr_requested();
 	struct dmb *dmb = NULL;
-	unsigned int range = 0;
 
 	while ((dmb = dmb_next(dmb)))
 		range = max(range, dmb->range + 1);
@@ -429,19 +464,34 @@ void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
 	}
 }
 
-/* Make a block of a run. Its pages stay allocated. */
-static void dmb_make_block(struct dmb *dmb, const struct dmb_run *run,
-			   unsigned int range)
+/**
+ * dmb_begin_block - add a block that has no pages yet
+ * @dmb: what dmb_new_block() has returned
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ * @range: number of the range that the block is a part of
+ *
+ * Context: dmb_change_lock held. The table is not full.
+ */
+void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn,
+		     unsigned int range)
 {
 	dmb->range = range;
 	dmb->claimed = 0;
 	dmb->peak = 0;
-	dmb_insert_block(dmb, run->start_pfn, run->end_pfn);
+	dmb_insert_block(dmb, start_pfn, end_pfn);
 	dmb_open_pool(dmb);
+	dmb_name_block(dmb, dmb_blocks.nr);
+}
+
+/* Make a block of a run. Its pages stay allocated. */
+static void dmb_make_block(struct dmb *dmb, const struct dmb_run *run,
+			   unsigned int range)
+{
+	dmb_begin_block(dmb, run->start_pfn, run->end_pfn, range);
 	dmb_change_pageblocks(run->start_pfn, run->end_pfn, dmb->pool);
 	dmb_adjust_pages(dmb, dmb_nr_pages(dmb));
 
-	dmb_name_block(dmb, dmb_blocks.nr);
 	dmb_announce_block(dmb);
 	dmb_show_resource(dmb);
 	dmb_show_block(dmb);
@@ -477,12 +527,9 @@ static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
 	unsigned int i, range = dmb_new_range();
 	int err;
 
-	/* Zones and zonelists stay as they are meanwhile. */
-	get_online_mems();
 	err = dmb_take_range(making, start_pfn, end_pfn) ?: dmb_new_blocks(making);
 	for (i = 0; i < making->nr && !err; i++)
 		dmb_make_block(making->dmb[i], &making->run[i], range);
-	put_online_mems();
 
 	if (making->nr_left_out > DMB_MAKE_NAMED)
 		pr_info("%u more ranges are left out\n",
@@ -550,11 +597,15 @@ static unsigned long dmb_find_place(const struct dmb_making *making, unsigned lo
 static struct dmb_making *dmb_begin_making(bool exact)
 {
 	struct dmb_making *making = kvzalloc(sizeof(*making), GFP_KERNEL);
+	struct zone *zone;
 
 	if (!making || dmb_setup_map()) {
 		kvfree(making);
 		return NULL;
 	}
+	/* Where there are no entries for memory that was added, it cannot be a block. */
+	for_each_populated_zone(zone)
+		dmb_extend_map(zone_end_pfn(zone));
 	making->exact = exact;
 	making->pauses = DMB_MAKE_PAUSES;
 	/* Pages that are in a batch on their way to the LRU look as if they did not move. */
@@ -582,10 +633,10 @@ int dmb_make(u64 base, u64 size, bool exact)
 {
 	struct dmb_making *making;
 	const char *why;
-	int err = -ENOMEM;
+	int err = dmb_begin_change();
 
-	if (mutex_lock_killable(&dmb_change_lock))
-		return -EINTR;
+	if (err)
+		return err;
 	why = dmb_check_request(&dmb_blocks, base, size);
 	if (why) {
 		pr_warn("%llu@%#llx refused: %s\n", size, base, why);
@@ -593,11 +644,11 @@ int dmb_make(u64 base, u64 size, bool exact)
 		goto unlock;
 	}
 	making = dmb_begin_making(exact);
-	if (making)
-		err = dmb_make_locked(making, PHYS_PFN(base), PHYS_PFN(base + size));
+	err = making ? dmb_make_locked(making, PHYS_PFN(base), PHYS_PFN(base + size)) :
+		       -ENOMEM;
 	kvfree(making);
 unlock:
-	mutex_unlock(&dmb_change_lock);
+	dmb_end_change();
 	return err;
 }
 EXPORT_SYMBOL_GPL(dmb_make);
@@ -617,16 +668,17 @@ int dmb_make_anywhere(u64 size, bool exact)
 	struct dmb_making *making;
 	u64 best = U64_MAX;
 	struct zone *zone;
-	int err = -ENOMEM;
+	int err;
 
 	if (!size || !IS_ALIGNED(size, DMB_MIN_ALIGNMENT_BYTES) ||
 	    size > PFN_PHYS(ULONG_MAX))
 		return -EINVAL;
-	if (mutex_lock_killable(&dmb_change_lock))
-		return -EINTR;
+	err = dmb_begin_change();
+	if (err)
+		return err;
 	making = dmb_begin_making(exact);
+	err = -ENOMEM;
 	if (making) {
-		get_online_mems();
 		for_each_populated_zone(zone) {
 			unsigned long found;
 
@@ -635,7 +687,6 @@ int dmb_make_anywhere(u64 size, bool exact)
 			if (found != ULONG_MAX)
 				place = found << pageblock_order;
 		}
-		put_online_mems();
 		err = place == ULONG_MAX ? -EBUSY :
 		      dmb_make_locked(making, place, place + PHYS_PFN(size));
 		if (place == ULONG_MAX)
@@ -643,6 +694,6 @@ int dmb_make_anywhere(u64 size, bool exact)
 				size / SZ_1M);
 	}
 	kvfree(making);
-	mutex_unlock(&dmb_change_lock);
+	dmb_end_change();
 	return err;
 }

@@ -404,8 +404,6 @@ static void dmb_use_map(struct dmb_pool **pools)
 /**
  * dmb_setup_map - get ready for blocks after boot
  *
- * Others read dmb_map without a lock, so that it cannot grow later.
- *
  * Context: dmb_change_lock held. May sleep.
  * Return: 0 or -ENOMEM.
  */
@@ -425,6 +423,40 @@ int dmb_setup_map(void)
 		return -ENOMEM;
 	dmb_use_map(pools);
 	static_branch_enable(&dmb_present);
+	return 0;
+}
+
+/**
+ * dmb_extend_map - get ready for blocks behind those that were possible so far
+ * @end_pfn: one past the last page frame of them
+ *
+ * Nobody looks up page frames there before they are online. Others may use the entries
+ * that there are, so what has these stays.
+ *
+ * Context: dmb_change_lock held. May sleep.
+ * Return: 0, -ENOMEM, or -ERANGE if that takes too much memory.
+ */
+int dmb_extend_map(unsigned long end_pfn)
+{
+	unsigned long first = dmb_map.first, nr = dmb_map.nr;
+	unsigned long needed = DIV_ROUND_UP(end_pfn, pageblock_nr_pages) - first;
+	struct dmb_pool **pools;
+
+	if (needed <= nr)
+		return 0;
+	if (!dmb_map_is_cheap(0, needed << pageblock_order))
+		return -ERANGE;
+	/* Not again for each memory block */
+	if (dmb_map_is_cheap(0, (nr * 2) << pageblock_order))
+		needed = max(needed, nr * 2);
+	pools = kvcalloc(needed, sizeof(*pools), GFP_KERNEL);
+	if (!pools)
+		return -ENOMEM;
+	memcpy(pools, dmb_map_pools + first, nr * sizeof(*pools));
+	dmb_map_pools = pools - first;
+	WRITE_ONCE(dmb_map.pool, dmb_map_pools);
+	smp_wmb();
+	WRITE_ONCE(dmb_map.nr, needed);
 	return 0;
 }
 

@@ -226,18 +226,20 @@ void dmb_insert_block(struct dmb *dmb, unsigned long start_pfn,
 }
 
 /**
- * dmb_trim_block - let a block end earlier
+ * dmb_resize_block - let a block begin or end elsewhere
  * @dmb: the block
- * @end_pfn: one past the last page frame that it keeps; it is no block any more if
- *	     that is its first one
+ * @start_pfn: the first page frame that it has from now on
+ * @end_pfn: one past the last one; it is no block any more if both are the same
  *
- * Context: dmb_change_lock held.
+ * Context: dmb_change_lock held. The block does not get what another one has.
  */
-void dmb_trim_block(struct dmb *dmb, unsigned long end_pfn)
+void dmb_resize_block(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn)
 {
 	write_seqlock_irq(&dmb_blocks_lock);
+	WRITE_ONCE(dmb->start_pfn, start_pfn);
 	WRITE_ONCE(dmb->end_pfn, end_pfn);
-	if (dmb->start_pfn == end_pfn)
+	WRITE_ONCE(dmb->pool->start_pfn, start_pfn);
+	if (start_pfn == end_pfn)
 		dmb_table_remove(&dmb_blocks, dmb);
 	write_sequnlock_irq(&dmb_blocks_lock);
 }

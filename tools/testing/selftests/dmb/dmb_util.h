@@ -150,6 +150,14 @@ int dmb_set_memory_state(unsigned long address, const char *state);
 	EXPECT_EQ(NULL, changed) TH_LOG("changed: %s", changed);	\
 } while (0)
 
+/* No page in a block is there that cannot move. */
+#define EXPECT_NO_VIOLATION() do {					\
+	struct dmb_audit audit = dmb_audit();				\
+									\
+	EXPECT_EQ(0, audit.violations)					\
+		TH_LOG("pfn %#lx: %s", audit.pfn, audit.reason);	\
+} while (0)
+
 /* Write text to a file. Return 0 or -errno. */
 int dmb_write(const char *path, const char *text);
 

@@ -786,3 +786,26 @@ struct load_oom load_until_oom(int order)
 	oom.scanned = load_vmstat("pgscan_") - oom.scanned;
 	return oom;
 }
+
+void load_verify_forever(size_t size)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		void *memory = load_write_pattern(size);
+		pid_t pid;
+
+		if (!memory)
+			_exit(2);
+		pid = fork();
+		if (!pid)
+			_exit(load_check_pattern(memory, size) ? 1 : 0);
+		if (pid > 0) {
+			int status;
+
+			waitpid(pid, &status, 0);
+			if (status)
+				_exit(1);
+		}
+		munmap(memory, size);
+	}
+}

@@ -51,6 +51,12 @@ void *load_write_pattern(size_t size);
 /* Return how many pages have other content. Pages that were freed read as zero. */
 size_t load_check_pattern(const void *memory, size_t size);
 
+/*
+ * For a child process: write and check a pattern again and again, and fork meanwhile. It
+ * exits if a page has other content, and dies with its parent.
+ */
+void load_verify_forever(size_t size);
+
 /* Memory, and the page frames that its pages had when they were recorded */
 struct load_memory {
 	char *start;

@@ -156,13 +156,6 @@ FIXTURE_TEARDOWN(runtime)
 	load_end();
 }
 
-#define EXPECT_NO_VIOLATION() do {					\
-	struct dmb_audit audit = dmb_audit();				\
-									\
-	EXPECT_EQ(0, audit.violations)					\
-		TH_LOG("pfn %#lx: %s", audit.pfn, audit.reason);	\
-} while (0)
-
 /* What is in the way moves, and keeps its content. */
 TEST_F(runtime, make_and_dissolve)
 {
@@ -351,30 +344,6 @@ TEST_F(runtime, killed)
 	munmap(memory, size);
 }
 
-/* Writes, checks, forks and frees, until it is killed or finds wrong content. */
-static void load_memory(size_t size)
-{
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (;;) {
-		void *memory = load_write_pattern(size);
-		pid_t pid;
-
-		if (!memory)
-			_exit(2);
-		pid = fork();
-		if (!pid)
-			_exit(load_check_pattern(memory, size) ? 1 : 0);
-		if (pid > 0) {
-			int status;
-
-			waitpid(pid, &status, 0);
-			if (status)
-				_exit(1);
-		}
-		munmap(memory, size);
-	}
-}
-
 static void toggle_memory(unsigned long address)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -448,7 +417,7 @@ TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 	for (i = 0; i < NR_LOADS; i++) {
 		pid[i] = fork();
 		if (!pid[i])
-			load_memory((self->total - self->designated) / 16);
+			load_verify_forever((self->total - self->designated) / 16);
 	}
 
 	for (round = 0; rounds ? round < rounds : round < 8 || time(NULL) < end; round++) {

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that becomes designated as it comes online: because somebody brings it online as
+ * designated, or because a request at boot named addresses at which there was no memory
+ * yet.
+ *
+ * What is adjacent is one block. hotplug.c is for memory that stays designated while it is
+ * offline; here, what goes offline at an end of a block does not belong to it any more, and
+ * may come back as anything.
+ */
+
+#define pr_fmt(fmt) "dmb: " fmt
+
+#include <linux/dmb.h>
+#include <linux/memory.h>
+#include <linux/memory_hotplug.h>
+#include <linux/mm.h>
+#include <linux/notifier.h>
+
+#include "internal.h"
+
+/* What pageblocks that come online are to be, if not a part of a requested range */
+enum {
+	DMB_ORDINARY = -3,
+	DMB_IN_BLOCK = -2,	/* of a block that has been there */
+	DMB_AS_TOLD = -1,	/* designated, as their memory block is brought online so */
+};
+
+/* Memory of boot is what became of it then, whatever was requested. */
+static bool dmb_is_late(unsigned long pfn)
+{
+	return !early_section(__pfn_to_section(pfn));
+}
+
+/* One of the above, or the number of a requested range */
+static int dmb_destination(unsigned long pfn, enum mmop online_type)
+{
+	int range = -1;
+
+	if (dmb_contains_pfn(pfn))
+		return DMB_IN_BLOCK;
+	if (dmb_is_late(pfn))
+		range = dmb_requested_range(pfn);
+	if (range >= 0)
+		return range;
+	return online_type == MMOP_ONLINE_DESIGNATED ? DMB_AS_TOLD : DMB_ORDINARY;
+}
+
+/* The block that adjacent memory extends, NULL if there is none */
+static struct dmb *dmb_adjacent(const struct zone *zone, unsigned long start_pfn,
+				unsigned long end_pfn, int destination)
+{
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb))) {
+		if (!dmb->transient || dmb->pool->zone != zone ||
+		    (dmb->end_pfn != start_pfn && dmb->start_pfn != end_pfn))
+			continue;
+		if (destination == DMB_AS_TOLD ? dmb->range >= dmb_nr_requested() :
+						 dmb->range == destination)
+			return dmb;
+	}
+	return NULL;
+}
+
+/* Designate pageblocks that are about to come online. */
+static int dmb_designate_late(struct zone *zone, unsigned long start_pfn,
+			      unsigned long end_pfn, int destination)
+{
+	struct dmb *dmb;
+	int err;
+
+	err = dmb_setup_map() ?: dmb_extend_map(end_pfn);
+	if (err)
+		return err;
+
+	dmb = dmb_adjacent(zone, start_pfn, end_pfn, destination);
+	if (dmb) {
+		dmb_resize_block(dmb, min(start_pfn, dmb->start_pfn),
+				 max(end_pfn, dmb->end_pfn));
+	} else {
+		if (dmb_blocks.nr == DMB_MAX_BLOCKS)
+			return -ENOSPC;
+		dmb = dmb_new_block(zone);
+		if (!dmb)
+			return -ENOMEM;
+		dmb->transient = true;
+		dmb_begin_block(dmb, start_pfn, end_pfn,
+				destination == DMB_AS_TOLD ? dmb_new_range() : destination);
+	}
+	dmb_set_pool(start_pfn, end_pfn, dmb->pool);
+	return 0;
+}
+
+/* Take what is offline from the ends of a block. */
+static void dmb_trim_offline(struct dmb *dmb)
+{
+	unsigned long first_pfn = dmb->start_pfn, last_pfn = dmb->end_pfn;
+	unsigned long start_pfn = first_pfn, end_pfn = last_pfn;
+
+	while (end_pfn > start_pfn && !pfn_to_online_page(end_pfn - 1))
+		end_pfn -= pageblock_nr_pages;
+	while (start_pfn < end_pfn && !pfn_to_online_page(start_pfn))
+		start_pfn += pageblock_nr_pages;
+	if (start_pfn == first_pfn && end_pfn == last_pfn)
+		return;
+
+	dmb_resize_block(dmb, start_pfn, end_pfn);
+	dmb_set_pool(first_pfn, start_pfn, NULL);
+	dmb_set_pool(end_pfn, last_pfn, NULL);
+	if (start_pfn == end_pfn)
+		dmb_end_block(dmb);
+	else
+		dmb_show_resource(dmb);
+}
+
+/* Memory is offline: it was, or it does not come online after all. */
+static void dmb_forget_offline(unsigned long start_pfn, unsigned long end_pfn)
+{
+	struct dmb *dmb = NULL;
+
+	guard(mutex)(&dmb_change_lock);
+	while ((dmb = dmb_next(dmb)))
+		if (dmb->transient && dmb->start_pfn < end_pfn && start_pfn < dmb->end_pfn)
+			dmb_trim_offline(dmb);
+}
+
+/* Show blocks that have become larger, or are new. */
+static void dmb_show_late(unsigned long start_pfn, unsigned long end_pfn)
+{
+	struct dmb *dmb = NULL;
+
+	guard(mutex)(&dmb_change_lock);
+	while ((dmb = dmb_next(dmb))) {
+		if (!dmb->transient || dmb->start_pfn >= end_pfn || start_pfn >= dmb->end_pfn)
+			continue;
+		if (!dmb->kobj.state_in_sysfs)
+			dmb_show_block(dmb);
+		dmb_announce_block(dmb);
+	}
+}
+
+/*
+ * Only whole memory blocks go to ZONE_MOVABLE. Return an error if somebody wants that for
+ * one of which a part is designated. One that is designated as a whole is movable anyway.
+ */
+static int dmb_check_movable(unsigned long start_pfn, unsigned long end_pfn)
+{
+	bool ordinary = false, designated = false;
+	unsigned long pfn;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
+		if (dmb_destination(pfn, MMOP_ONLINE_MOVABLE) == DMB_ORDINARY)
+			ordinary = true;
+		else
+			designated = true;
+	}
+	if (!ordinary || !designated)
+		return 0;
+	pr_info(DMB_RANGE_FMT " does not come online in ZONE_MOVABLE: a part of it is designated\n",
+		dmb_first_byte(start_pfn), dmb_last_byte(end_pfn));
+	return -EINVAL;
+}
+
+/* Designate what is to be of a memory block that is about to come online. */
+static int dmb_designate_parts(struct zone *zone, unsigned long start_pfn,
+			       unsigned long end_pfn, enum mmop online_type)
+{
+	unsigned long pfn, next;
+	int destination, err;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn = next) {
+		destination = dmb_destination(pfn, online_type);
+		next = pfn;
+		do {
+			next += pageblock_nr_pages;
+		} while (next < end_pfn && dmb_destination(next, online_type) == destination);
+
+		if (destination < DMB_AS_TOLD)
+			continue;
+		err = dmb_designate_late(zone, pfn, next, destination);
+		if (!err)
+			continue;
+		pr_warn(DMB_RANGE_FMT " does not become a block: error %d\n",
+			dmb_first_byte(pfn), dmb_last_byte(next), err);
+		/* What was requested long ago is ordinary memory then. */
+		if (online_type == MMOP_ONLINE_DESIGNATED)
+			return err;
+	}
+	return 0;
+}
+
+static int dmb_prepare_online(const struct memory_notify *memory)
+{
+	unsigned long start_pfn = memory->start_pfn;
+	unsigned long end_pfn = start_pfn + memory->nr_pages;
+	struct memory_block *block = find_memory_block(pfn_to_section_nr(start_pfn));
+	enum mmop online_type;
+	struct zone *zone;
+	int err = 0;
+
+	if (!block)
+		return 0;
+	/* As memory_block_online() has chosen it */
+	online_type = block->online_type;
+	zone = zone_for_pfn_range(online_type, block->nid, block->group,
+				  memory->altmap_start_pfn,
+				  memory->altmap_nr_pages + memory->nr_pages);
+	put_device(&block->dev);
+
+	if (online_type == MMOP_ONLINE_MOVABLE)
+		err = dmb_check_movable(start_pfn, end_pfn);
+	if (!err) {
+		scoped_guard(mutex, &dmb_change_lock)
+			err = dmb_designate_parts(zone, start_pfn, end_pfn, online_type);
+	}
+	if (err)
+		dmb_forget_offline(start_pfn, end_pfn);
+	return err;
+}
+
+static int dmb_late_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	const struct memory_notify *memory = data;
+	unsigned long start_pfn = memory->start_pfn;
+	unsigned long end_pfn = start_pfn + memory->nr_pages;
+
+	switch (action) {
+	case MEM_PREPARE_ONLINE:
+		return notifier_from_errno(dmb_prepare_online(memory));
+	case MEM_ONLINE:
+		dmb_show_late(start_pfn, end_pfn);
+		break;
+	case MEM_FINISH_OFFLINE:
+		dmb_forget_offline(start_pfn, end_pfn);
+		break;
+	}
+	return NOTIFY_OK;
+}
+
+static int __init dmb_late_init(void)
+{
+	hotplug_memory_notifier(dmb_late_event, DEFAULT_CALLBACK_PRI);
+	return 0;
+}
+subsys_initcall(dmb_late_init);
+
+/**
+ * dmb_online_zone - the zone for memory that comes online, if it is designated
+ * @pfn: first page frame of the memory
+ * @nr_pages: how many pages there are
+ * @online_type: how it is brought online; changed if it becomes designated
+ *
+ * Context: Any.
+ * Return: the zone of the block that the memory is in; NULL if there is none.
+ */
+struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages,
+			     enum mmop *online_type)
+{
+	struct dmb *dmb = dmb_first_block(pfn, pfn + nr_pages);
+	unsigned long end_pfn = pfn + nr_pages;
+
+	/*
+	 * A block is in one zone, whose lock protects its free lists. So designated memory
+	 * returns to that zone.
+	 */
+	if (dmb)
+		return dmb->pool->zone;
+	for (; dmb_is_late(pfn) && pfn < end_pfn; pfn += pageblock_nr_pages)
+		if (dmb_requested_range(pfn) >= 0)
+			*online_type = MMOP_ONLINE_DESIGNATED;
+	return NULL;
+}
+
+/**
+ * dmb_restored_type - how to bring memory online again as it is now
+ * @pfn: first page frame of the memory, which is online
+ * @nr_pages: how many pages there are
+ * @online_type: how, if it is not designated
+ *
+ * Context: Any.
+ */
+enum mmop dmb_restored_type(unsigned long pfn, unsigned long nr_pages,
+			    enum mmop online_type)
+{
+	return dmb_intersects(pfn, pfn + nr_pages) == DMB_INTERSECTS ?
+	       MMOP_ONLINE_DESIGNATED : online_type;
+}

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that is added and removed, becomes designated as it comes online, and stops to be
+ * as it goes offline.
+ *
+ * The arguments are where there is RAM that the kernel does not know, how much, and how much
+ * of it movablecore= asks for, in MiB; then the rounds of the last test, which otherwise goes
+ * on for some seconds. The first half of this RAM is for what movablecore= asks for.
+ */
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "load.h"
+
+#define MODULE		"test_modules/dmb_hotplug.ko"
+#define COMMAND		"/sys/kernel/debug/dmb_hotplug"
+#define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
+#define DESIGNATED	"online_designated"
+#define NR_LOADS	2
+#define DEFAULT_SECONDS	20
+
+static unsigned long base, size, requested;	/* in bytes */
+static int rounds;
+
+static int command(const char *word, unsigned long start, unsigned long bytes)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s %#lx %#lx", word, start, bytes);
+	return dmb_write(COMMAND, text);
+}
+
+static bool read_text(unsigned long address, const char *file, char *text, size_t len)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%lu/%s",
+		 address / dmb_memory_block_size(), file);
+	f = fopen(path, "r");
+	*text = '\0';
+	if (!f)
+		return false;
+	if (fgets(text, len, f))
+		text[strcspn(text, "\n")] = '\0';
+	fclose(f);
+	return true;
+}
+
+static bool present(unsigned long address)
+{
+	char text[64];
+
+	return read_text(address, "state", text, sizeof(text));
+}
+
+static bool online(unsigned long address)
+{
+	char text[64];
+
+	return read_text(address, "state", text, sizeof(text)) && !strcmp(text, "online");
+}
+
+/* Remove all of the memory. */
+static int remove_all(void)
+{
+	unsigned long unit = dmb_memory_block_size(), at;
+	int err = 0;
+
+	for (at = base; at < base + size; at += unit)
+		if (present(at))
+			err = command("take", at, unit) ?: err;
+	return err;
+}
+
+/* The blocks in a range, and what of them is free */
+static int blocks_in(unsigned long start, unsigned long end, struct dmb_block *found)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int i, nr = 0, all = dmb_read_blocks(blocks);
+
+	for (i = 0; i < all; i++)
+		if (blocks[i].base < end && start < blocks[i].base + blocks[i].size)
+			found[nr++] = blocks[i];
+	return nr;
+}
+
+/* Does /proc/iomem have a block of exactly this range, within RAM? */
+static bool in_iomem(unsigned long start, unsigned long bytes)
+{
+	FILE *iomem = fopen("/proc/iomem", "r");
+	unsigned long first, last;
+	bool found = false;
+	char line[256];
+
+	while (iomem && !found && fgets(line, sizeof(line), iomem))
+		found = *line == ' ' && strstr(line, ": Designated Movable Block") &&
+			sscanf(line, "%lx-%lx", &first, &last) == 2 &&
+			first == start && last + 1 == start + bytes;
+	if (iomem)
+		fclose(iomem);
+	return found;
+}
+
+FIXTURE(hotplug)
+{
+	unsigned long long designated;
+	unsigned long long total;
+	unsigned long unit;	/* a memory block */
+	unsigned long start;	/* of the half that nobody asked for */
+	unsigned long end;
+};
+
+FIXTURE_SETUP(hotplug)
+{
+	load_begin();
+	self->unit = dmb_memory_block_size();
+	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, "offline"));
+	ASSERT_EQ(0, remove_all());
+	self->designated = dmb_meminfo("DmbTotal");
+	self->total = dmb_meminfo("MemTotal");
+	self->start = base + size / 2;
+	self->end = base + size;
+}
+
+FIXTURE_TEARDOWN(hotplug)
+{
+	EXPECT_EQ(0, dmb_write(AUTO_ONLINE, "offline"));
+	EXPECT_EQ(0, remove_all());
+	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
+	load_end();
+}
+
+static unsigned long long added_blocks(const FIXTURE_DATA(hotplug) *self)
+{
+	return dmb_meminfo("DmbTotal") - self->designated;
+}
+
+static unsigned long long added_memory(const FIXTURE_DATA(hotplug) *self)
+{
+	return dmb_meminfo("MemTotal") - self->total;
+}
+
+/* What comes online so is one block, which is like any other. */
+TEST_F(hotplug, online_designated)
+{
+	unsigned long bytes = self->end - self->start, at;
+	struct dmb_block found[DMB_MAX_BLOCKS];
+	char text[64];
+	void *memory;
+
+	ASSERT_EQ(0, command("add", self->start, bytes));
+	for (at = self->start; at < self->end; at += self->unit) {
+		ASSERT_EQ(0, dmb_set_memory_state(at, DESIGNATED));
+		EXPECT_EQ(at + self->unit - self->start, added_blocks(self));
+		ASSERT_EQ(1, blocks_in(self->start, self->end, found));
+		EXPECT_EQ(self->start, found[0].base);
+		EXPECT_EQ(at + self->unit - self->start, found[0].size);
+		ASSERT_TRUE(read_text(at, "valid_zones", text, sizeof(text)));
+		EXPECT_STREQ(found[0].zone, text);
+	}
+	EXPECT_EQ(bytes, added_memory(self));
+	EXPECT_TRUE(in_iomem(self->start, bytes));
+	EXPECT_NO_VIOLATION();
+
+	memory = dmb_touch(self->designated + bytes / 2, false);
+	ASSERT_NE(NULL, memory);
+	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
+	EXPECT_LT(found[0].free, bytes - bytes / 4);
+	EXPECT_NO_VIOLATION();
+	munmap(memory, self->designated + bytes / 2);
+}
+
+/* Memory is of the kind that it was brought online as, however often that changes. */
+TEST_F(hotplug, other_kinds)
+{
+	static const char * const how[] = {
+		"online_movable", DESIGNATED, "online_movable", DESIGNATED,
+	};
+	struct dmb_block found[DMB_MAX_BLOCKS];
+	size_t i;
+
+	ASSERT_EQ(0, command("add", self->start, self->unit));
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		bool block = !strcmp(how[i], DESIGNATED);
+
+		ASSERT_EQ(0, dmb_set_memory_state(self->start, how[i])) TH_LOG("%s", how[i]);
+		EXPECT_EQ(block, blocks_in(self->start, self->end, found));
+		EXPECT_EQ(block ? self->unit : 0, added_blocks(self));
+		EXPECT_EQ(self->unit, added_memory(self));
+		ASSERT_EQ(0, dmb_set_memory_state(self->start, "offline"));
+		EXPECT_EQ(0, blocks_in(self->start, self->end, found));
+		EXPECT_EQ(0, added_memory(self));
+	}
+}
+
+/* The middle of a block stays designated while it is offline, the ends do not. */
+TEST_F(hotplug, offline_in_any_order)
+{
+	struct dmb_block found[DMB_MAX_BLOCKS];
+	unsigned long at, unit = self->unit;
+
+	if (self->end - self->start < 4 * unit)
+		SKIP(return, "too few memory blocks");
+	ASSERT_EQ(0, command("add", self->start, 4 * unit));
+	for (at = self->start; at < self->start + 4 * unit; at += unit)
+		ASSERT_EQ(0, dmb_set_memory_state(at, DESIGNATED));
+
+	ASSERT_EQ(0, dmb_set_memory_state(self->start + unit, "offline"));
+	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
+	EXPECT_EQ(4 * unit, found[0].size);
+	EXPECT_EQ(3 * unit, added_blocks(self));
+	EXPECT_FALSE(in_iomem(self->start, 4 * unit));
+	ASSERT_EQ(0, dmb_set_memory_state(self->start + unit, "online"));
+	EXPECT_EQ(4 * unit, added_blocks(self));
+	EXPECT_TRUE(in_iomem(self->start, 4 * unit));
+
+	/* Of memory that is removed, there must not be any line. */
+	ASSERT_EQ(0, command("take", self->start + unit, unit));
+	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
+	EXPECT_EQ(4 * unit, found[0].size);
+	ASSERT_EQ(0, dmb_set_memory_state(self->start, "offline"));
+	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
+	EXPECT_EQ(self->start + 2 * unit, found[0].base);
+	EXPECT_EQ(2 * unit, found[0].size);
+	ASSERT_EQ(0, dmb_set_memory_state(self->start, "online_movable"));
+	EXPECT_TRUE(in_iomem(self->start + 2 * unit, 2 * unit));
+	EXPECT_EQ(2 * unit, added_blocks(self));
+	EXPECT_EQ(3 * unit, added_memory(self));
+
+	/* What comes back extends the block at its front. */
+	ASSERT_EQ(0, command("add", self->start + unit, unit));
+	ASSERT_EQ(0, dmb_set_memory_state(self->start + unit, DESIGNATED));
+	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
+	EXPECT_EQ(self->start + unit, found[0].base);
+	EXPECT_EQ(3 * unit, found[0].size);
+	EXPECT_NO_VIOLATION();
+}
+
+TEST_F(hotplug, automatically)
+{
+	char text[64] = "";
+	FILE *file;
+
+	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, DESIGNATED));
+	file = fopen(AUTO_ONLINE, "r");
+	ASSERT_NE(NULL, file);
+	EXPECT_NE(NULL, fgets(text, sizeof(text), file));
+	fclose(file);
+	EXPECT_STREQ(DESIGNATED "\n", text);
+	ASSERT_EQ(0, command("add", self->start, self->end - self->start));
+	EXPECT_EQ(self->end - self->start, added_blocks(self));
+	EXPECT_EQ(0, command("take", self->start, self->end - self->start));
+	EXPECT_EQ(0, added_blocks(self));
+}
+
+/* An attempt to remove memory brings what it has taken offline back as it was. */
+TEST_F(hotplug, failed_removal)
+{
+	unsigned long last = self->end - self->unit;
+	struct dmb_block found[DMB_MAX_BLOCKS];
+
+	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, DESIGNATED));
+	ASSERT_EQ(0, command("add", self->start, self->end - self->start));
+	if (dmb_claim(last, dmb_pageblock_size()))
+		SKIP(return, "needs claims by debugfs");
+	EXPECT_GT(0, command("take", self->start, self->end - self->start));
+	EXPECT_EQ(0, dmb_release(last, dmb_pageblock_size()));
+	EXPECT_EQ(self->end - self->start, added_blocks(self));
+	/* What has come back may be a block of its own. */
+	EXPECT_GE(2, blocks_in(self->start, self->end, found));
+	EXPECT_NO_VIOLATION();
+}
+
+/* The command line named memory that was not there. */
+TEST_F(hotplug, requested_at_boot)
+{
+	unsigned long edge = base + requested / self->unit * self->unit, at;
+	unsigned long part = base + requested - edge;
+	struct dmb_block found[DMB_MAX_BLOCKS];
+	char text[64];
+
+	if (!requested)
+		SKIP(return, "movablecore= asks for none of this memory");
+	/* x86 cannot remove a part of what it has added with one large page. */
+	for (at = base; at < base + size; at += self->unit)
+		ASSERT_EQ(0, command("add", at, self->unit));
+	ASSERT_TRUE(read_text(edge, "valid_zones", text, sizeof(text)));
+	EXPECT_STREQ("Normal", text);
+	if (part) {
+		EXPECT_EQ(-EINVAL, dmb_set_memory_state(edge, "online_movable"));
+		EXPECT_FALSE(online(edge));
+		EXPECT_EQ(0, added_memory(self));
+	}
+	/* All that is designated is so in whatever way it is brought online. */
+	for (at = base; at < edge; at += self->unit)
+		ASSERT_EQ(0, dmb_set_memory_state(at, at == base ? "online_movable" : "online"));
+	EXPECT_EQ(edge - base, added_blocks(self));
+	EXPECT_EQ(edge - base, added_memory(self));
+	ASSERT_EQ(1, blocks_in(base, base + size, found));
+	EXPECT_EQ(base, found[0].base);
+	EXPECT_EQ(edge - base, found[0].size);
+	EXPECT_NO_VIOLATION();
+}
+
+/* Memory of a block that has been there since boot is removed and comes back. */
+TEST_F(hotplug, boot_block)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	unsigned long start, end, at;
+	int nr = dmb_read_blocks(blocks);
+
+	if (!nr || DMB_STAYS_ONLINE)
+		SKIP(return, "there is no block of boot memory that goes offline");
+	start = (blocks[0].base + self->unit - 1) / self->unit * self->unit;
+	end = (blocks[0].base + blocks[0].size) / self->unit * self->unit;
+	ASSERT_LT(start, end);
+	for (at = start; at < end; at += self->unit) {
+		ASSERT_EQ(0, command("take", at, self->unit));
+		EXPECT_EQ(self->designated - self->unit, dmb_meminfo("DmbTotal"));
+		EXPECT_FALSE(present(at));
+		ASSERT_EQ(0, command("add", at, self->unit));
+		ASSERT_EQ(0, dmb_set_memory_state(at, "online"));
+		EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+	}
+	EXPECT_EQ(nr, dmb_read_blocks(blocks));
+	EXPECT_NO_VIOLATION();
+	/* The struct pages of boot memory were in reserved memory, those of added memory are not. */
+	EXPECT_LE(self->total, dmb_meminfo("MemTotal"));
+	self->total = dmb_meminfo("MemTotal");
+}
+
+TEST_F_TIMEOUT(hotplug, random_under_load, 3600)
+{
+	static const char * const how[] = { DESIGNATED, DESIGNATED, "online_movable" };
+	unsigned long nr = (self->end - self->start) / self->unit;
+	time_t end = time(NULL) + DEFAULT_SECONDS;
+	int i, round, status, done = 0;
+	pid_t pid[NR_LOADS], churn;
+	unsigned long at;
+
+	churn = load_start_churn(0);
+	srand(1);
+	for (i = 0; i < NR_LOADS; i++) {
+		pid[i] = fork();
+		if (!pid[i])
+			load_verify_forever(self->total / 8);
+	}
+	for (round = 0; rounds ? round < rounds : round < 8 || time(NULL) < end; round++) {
+		at = self->start + rand() % nr * self->unit;
+		if (!present(at))
+			status = command("add", at, self->unit);
+		else if (online(at))
+			status = rand() % 2 ? command("take", at, self->unit) :
+					      dmb_set_memory_state(at, "offline");
+		else if (rand() % 4)
+			status = dmb_set_memory_state(at, how[rand() % ARRAY_SIZE(how)]);
+		else
+			status = command("remove", at, self->unit);
+		/* What is in use by the kernel does not go. */
+		EXPECT_TRUE(!status || status == -EBUSY)
+			TH_LOG("%#lx: %s", at, strerror(-status));
+		done += !status;
+		if (round % 8 == 0)
+			EXPECT_NO_VIOLATION();
+	}
+	for (i = 0; i < NR_LOADS; i++) {
+		EXPECT_EQ(0, waitpid(pid[i], &status, WNOHANG));
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], &status, 0);
+	}
+	load_stop_churn(churn);
+	TH_LOG("%d of %d changes", done, round);
+	EXPECT_GT(done, round / 2);
+	EXPECT_NO_VIOLATION();
+}
+
+/* The last test: the kernel may keep the half of a memory block that is ordinary memory. */
+FIXTURE(last)
+{
+};
+
+FIXTURE_SETUP(last)
+{
+}
+
+FIXTURE_TEARDOWN(last)
+{
+}
+
+TEST_F(last, requested_in_part)
+{
+	unsigned long unit = dmb_memory_block_size(), edge = base + requested / unit * unit;
+	unsigned long long designated = dmb_meminfo("DmbTotal"), total = dmb_meminfo("MemTotal");
+	struct dmb_block found[DMB_MAX_BLOCKS];
+
+	if (edge == base + requested)
+		SKIP(return, "no memory block is designated in part");
+	ASSERT_EQ(0, command("add", edge, unit));
+	ASSERT_EQ(0, dmb_set_memory_state(edge, "online"));
+	EXPECT_EQ(base + requested - edge, dmb_meminfo("DmbTotal") - designated);
+	EXPECT_EQ(unit, dmb_meminfo("MemTotal") - total);
+	ASSERT_EQ(1, blocks_in(edge, edge + unit, found));
+	EXPECT_EQ(edge, found[0].base);
+	EXPECT_EQ(base + requested - edge, found[0].size);
+	EXPECT_NO_VIOLATION();
+}
+
+int main(int argc, char **argv)
+{
+	base = dmb_number_argument(&argc, &argv, 0) * MB;
+	size = dmb_number_argument(&argc, &argv, 0) * MB;
+	requested = dmb_number_argument(&argc, &argv, 0) * MB;
+	rounds = dmb_number_argument(&argc, &argv, 0);
+	if (!base || !size || !dmb_memory_block_size())
+		ksft_exit_skip("this machine has no memory that could be added\n");
+	if (access(COMMAND, W_OK) && dmb_load_module(MODULE, ""))
+		ksft_exit_skip("needs " MODULE "\n");
+	return test_harness_run(argc, argv);
+}
