@@ -475,6 +475,7 @@ phys_addr_t dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
 phys_addr_t dmb_alloc_between(phys_addr_t size, phys_addr_t align,
 			      phys_addr_t min_addr, phys_addr_t max_addr);
 void dmb_adjust_core(unsigned long *kernelcore, unsigned long *movablecore);
+void dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored);
 void dmb_designate(void);
 bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
 extern bool hugetlb_dmb;
@@ -516,6 +517,10 @@ static inline phys_addr_t dmb_alloc_between(phys_addr_t size, phys_addr_t align,
 
 static inline void dmb_adjust_core(unsigned long *kernelcore,
 				   unsigned long *movablecore)
+{
+}
+
+static inline void dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored)
 {
 }
 

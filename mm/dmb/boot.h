@@ -16,6 +16,9 @@ struct zone;
 int dmb_parse_bytes(const char *text, size_t len, u64 *bytes);
 const char *dmb_parse_block(const char *text, size_t len, u64 *base, u64 *size);
 
+/* cmdline.c: designate memory instead of having it in ZONE_MOVABLE */
+extern bool dmb_instead_of_movable;
+
 /* request.c, for those who ask for blocks, and for boot.c */
 extern struct dmb_table dmb_requests;
 

@@ -5,6 +5,9 @@
  * The option takes a list, divided by commas, of blocks and of at most one
  * plain amount (nn[KMGTPE] or nn%), which keeps the meaning that it has always
  * had.  It may be given more than once.
+ *
+ * The word "designated" has all memory designated that would be in ZONE_MOVABLE.
+ * The word "acpi" means that and movable_node: what firmware says can be removed.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -13,10 +16,17 @@
 #include <linux/ctype.h>
 #include <linux/dmb.h>
 #include <linux/kernel.h>
+#include <linux/memory_hotplug.h>
 #include <linux/overflow.h>
 #include <linux/string.h>
 
 #include "boot.h"
+#include "internal.h"
+
+bool dmb_instead_of_movable __initdata;
+
+/* Is the memory that firmware calls removable to be designated? */
+static bool dmb_by_firmware __initdata;
 
 /* The longest number that makes sense, with suffix: 0xffffffffffffffffE */
 #define DMB_NUMBER_LEN	32
@@ -108,6 +118,43 @@ static bool __init dmb_is_amount(const char *text, size_t len)
 	return err != -ERANGE;
 }
 
+/* Is this one of the words that stand for memory? */
+static bool __init dmb_is_word(const char *text, size_t len)
+{
+	if (len == strlen("designated") && !strncmp(text, "designated", len)) {
+		dmb_instead_of_movable = true;
+		return true;
+	}
+	if (len != strlen("acpi") || strncmp(text, "acpi", len))
+		return false;
+#if defined(CONFIG_ACPI_NUMA) && defined(CONFIG_MEMORY_HOTPLUG)
+	if (dmb_requests.nr) {
+		pr_warn("movablecore: \"acpi\" ignored: there are ranges of addresses\n");
+		return true;
+	}
+	dmb_by_firmware = true;
+	dmb_instead_of_movable = true;
+	movable_node_enabled = true;
+#else
+	pr_warn("movablecore: \"acpi\" ignored: this kernel has no memory hotplug by ACPI\n");
+#endif
+	return true;
+}
+
+/* Request a block. Return NULL, or why there is none. */
+static const char * __init dmb_request_text(const char *text, size_t len)
+{
+	const char *why;
+	u64 base, size;
+
+	why = dmb_parse_block(text, len, &base, &size);
+	if (why)
+		return why;
+	if (dmb_by_firmware)
+		return "there is movablecore=acpi";
+	return dmb_request(base, size, NULL);
+}
+
 /**
  * dmb_only_blocks - take the blocks out of a movablecore= option
  * @movablecore: the option's argument; on return, where in it the last plain
@@ -123,7 +170,6 @@ bool __init dmb_only_blocks(char **movablecore)
 {
 	char *amount = NULL, *arg = *movablecore;
 	const char *why;
-	u64 base, size;
 	size_t len;
 
 	/* "movablecore" alone: let the old parser have its say. */
@@ -134,15 +180,15 @@ bool __init dmb_only_blocks(char **movablecore)
 		len = strcspn(arg, ",");
 
 		if (!memchr(arg, '@', len)) {
-			if (dmb_is_amount(arg, len))
+			if (dmb_is_word(arg, len))
+				;
+			else if (dmb_is_amount(arg, len))
 				amount = arg;
 			else
 				pr_warn("movablecore: \"%.*s\" ignored: not an amount\n",
 					(int)len, arg);
 		} else {
-			why = dmb_parse_block(arg, len, &base, &size);
-			if (!why)
-				why = dmb_request(base, size, NULL);
+			why = dmb_request_text(arg, len);
 			if (why)
 				pr_warn("movablecore: \"%.*s\" refused: %s\n",
 					(int)len, arg, why);

@@ -5,9 +5,12 @@
  * Here is all that boot.c needs of zones and of their pages.
  */
 
+#define pr_fmt(fmt) "dmb: " fmt
+
 #include <linux/dmb.h>
 #include <linux/kernel.h>
 #include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/page-isolation.h>
 #include <linux/sysfs.h>
@@ -77,6 +80,57 @@ void __init dmb_adjust_core(unsigned long *kernelcore,
 		*kernelcore += pages;
 	if (*kernelcore && *kernelcore < all)
 		*kernelcore = all - dmb_movable_pages(all - *kernelcore);
+}
+
+/* Request what is not requested yet of a range of page frames. */
+static void __init dmb_request_rest(unsigned long pfn, unsigned long end_pfn)
+{
+	const unsigned long align = PHYS_PFN(DMB_MIN_ALIGNMENT_BYTES);
+	unsigned long next;
+	struct dmb *dmb;
+	const char *why;
+
+	pfn = ALIGN(pfn, align);
+	end_pfn = ALIGN_DOWN(end_pfn, align);
+	for (; pfn < end_pfn; pfn = dmb ? dmb->end_pfn : end_pfn) {
+		dmb = dmb_table_first(&dmb_requests, pfn, end_pfn);
+		next = dmb ? dmb->start_pfn : end_pfn;
+		if (next <= pfn)
+			continue;
+		why = dmb_request(PFN_PHYS(pfn), PFN_PHYS(next - pfn), NULL);
+		if (why)
+			pr_warn(DMB_RANGE_FMT " refused: %s\n", dmb_first_byte(pfn),
+				dmb_last_byte(next), why);
+	}
+}
+
+/**
+ * dmb_replace_movable - designate the memory that would be in ZONE_MOVABLE
+ * @movable_pfn: where that begins, for each node, or 0; all 0 on return, unless the command
+ *		 line wants the zone
+ * @mirrored: memory that is mirrored is the kernel's, wherever it is; cleared likewise
+ *
+ * Whatever has a part of that memory by now keeps it.
+ *
+ * Context: free_area_init(), before zones have their sizes.
+ */
+void __init dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored)
+{
+	struct memblock_region *r;
+
+	if (!dmb_instead_of_movable)
+		return;
+	for_each_mem_region(r) {
+		unsigned long start_pfn = movable_pfn[memblock_get_region_node(r)];
+
+		if (!start_pfn || (*mirrored && memblock_is_mirror(r)) ||
+		    (movable_node_is_enabled() && !memblock_is_hotpluggable(r)))
+			continue;
+		dmb_request_rest(max(start_pfn, memblock_region_memory_base_pfn(r)),
+				 memblock_region_memory_end_pfn(r));
+	}
+	memset(movable_pfn, 0, MAX_NUMNODES * sizeof(*movable_pfn));
+	*mirrored = false;
 }
 
 /* Have the struct pages of the node from here on been left for later? */

@@ -248,10 +248,52 @@ with_disk()
 		-device virtio-blk-pci,drive=journal,serial=dmb-journal}"
 }
 
+# with_swap FILE "QEMU OPTIONS": prints the options, with a disk in place of
+# "-hibernation-disk", which QEMU does not know. FILE becomes the disk.
+with_swap()
+{
+	if [[ " $2 " != *' -hibernation-disk '* ]]; then
+		echo "$2"
+		return
+	fi
+	rm -f "$1"
+	truncate -s 2G "$1"
+	echo "${2/-hibernation-disk/-drive file=$1,format=raw,if=none,id=swap \
+		-device virtio-blk-pci,drive=swap,serial=dmb-swap}"
+}
+
+# with_removable FILE "QEMU OPTIONS": prints the options, with a table of ACPI in place of
+# "-removable SIZE", which QEMU does not know. It calls the memory from SIZE on, which is
+# below 3 GiB, another node, and hot-pluggable. FILE becomes the table.
+with_removable()
+{
+	if [[ ! $2 =~ -removable\ +([^ ]+) ]]; then
+		echo "$2"
+		return
+	fi
+	python3 - "$1" "$(numfmt --from=iec "${BASH_REMATCH[1]}")" <<-'END'
+		import struct, sys
+		border = int(sys.argv[2])
+		table = struct.pack('<IQ', 1, 0)
+		# The first processor is in node 0.
+		table += struct.pack('<BBBBIB3xI', 0, 16, 0, 0, 1, 0, 0)
+		for node, base, size, flags in ((0, 0, border, 1), (1, border, (3 << 30) - border, 3)):
+		    table += struct.pack('<BBIHQQIIQ', 1, 40, node, 0, base, size, 0, flags, 0)
+		open(sys.argv[1], 'wb').write(table)
+	END
+	echo "${2/"${BASH_REMATCH[0]}"/-acpitable sig=SRAT,rev=3,data=$1}"
+}
+
+# Has the guest of this log hibernated so many times, and not come to its end?
+hibernates()
+{
+	[ "$(grep -c 'PM: Image saving done' "$1")" = "$2" ] && ! grep -q ' dmb-guest: exit ' "$1"
+}
+
 # boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
 #
-# Runs a guest to its end. The options may include "-devicetree NAME" and "-journal-disk",
-# see above.
+# Runs a guest to its end, and on from there if it hibernates. The options may include
+# "-devicetree NAME", "-journal-disk", "-hibernation-disk" and "-removable SIZE", see above.
 # ARCHIVE is empty if the guest's root is a disk. Succeeds if the guest's program
 # succeeded and the kernel printed no complaint other than ALLOWED, a regular
 # expression. Otherwise prints what went wrong, and returns the exit status of the
@@ -260,22 +302,29 @@ with_disk()
 boot()
 {
 	local name=$1 image=$2 archive=$3 options=$4 cmdline=$5 allowed=${6:-}
-	local log status=0 limit=${LIMIT:-120} said complaint
+	local log status=0 limit=${LIMIT:-120} said complaint runs=0
 
 	grep -qx CONFIG_KASAN=y "$(build_dir "$image")/.config" && limit=${LIMIT:-600}
 	log=$(guest_log "$name")
 	rm -f "$log"
+	options=$(with_swap "${log%.log}.swap" "$options")
+	options=$(with_removable "${log%.log}.srat" "$options") || return
 	if ! options=$(with_disk "$options" 2>&1) ||
 	   ! options=$(with_devicetree "${log%.log}.dtb" "$options" 2>&1); then
 		echo "$options"
 		return 1
 	fi
 
-	# The options and the command line are lists of words.
-	# shellcheck disable=SC2086
-	timeout --foreground "$limit" "${qemu[@]}" -monitor none -serial "file:$log" $options \
-		-kernel "$image" ${archive:+-initrd "$archive"} -append "$console $cmdline" \
-		</dev/null >"$log.qemu" 2>&1 || status=$?
+	while [ "$runs" = 0 ] || hibernates "$log" "$runs"; do
+		runs=$((runs + 1))
+		# The options and the command line are lists of words.
+		# shellcheck disable=SC2086
+		timeout --foreground "$limit" "${qemu[@]}" -monitor none \
+			-chardev "file,id=log,path=$log,append=on" -serial chardev:log $options \
+			-kernel "$image" ${archive:+-initrd "$archive"} \
+			-append "$console $cmdline" </dev/null >"$log.qemu" 2>&1 || status=$?
+	done
+	rm -f "${log%.log}".{swap,srat}
 	if [ ! -s "$log" ]; then
 		echo "qemu ended with status $status:"
 		tail -n 5 "$log.qemu"
