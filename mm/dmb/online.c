@@ -63,6 +63,12 @@ static struct dmb *dmb_adjacent(const struct zone *zone, unsigned long start_pfn
 	return NULL;
 }
 
+static void dmb_move_ends(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn)
+{
+	dmb_resize_block(dmb, start_pfn, end_pfn);
+	WRITE_ONCE(dmb->pool->start_pfn, start_pfn);
+}
+
 /* Designate pageblocks that are about to come online. */
 static int dmb_designate_late(struct zone *zone, unsigned long start_pfn,
 			      unsigned long end_pfn, int destination)
@@ -76,8 +82,8 @@ static int dmb_designate_late(struct zone *zone, unsigned long start_pfn,
 
 	dmb = dmb_adjacent(zone, start_pfn, end_pfn, destination);
 	if (dmb) {
-		dmb_resize_block(dmb, min(start_pfn, dmb->start_pfn),
-				 max(end_pfn, dmb->end_pfn));
+		dmb_move_ends(dmb, min(start_pfn, dmb->start_pfn),
+			      max(end_pfn, dmb->end_pfn));
 	} else {
 		if (dmb_blocks.nr == DMB_MAX_BLOCKS)
 			return -ENOSPC;
@@ -105,7 +111,7 @@ static void dmb_trim_offline(struct dmb *dmb)
 	if (start_pfn == first_pfn && end_pfn == last_pfn)
 		return;
 
-	dmb_resize_block(dmb, start_pfn, end_pfn);
+	dmb_move_ends(dmb, start_pfn, end_pfn);
 	dmb_set_pool(first_pfn, start_pfn, NULL);
 	dmb_set_pool(end_pfn, last_pfn, NULL);
 	if (start_pfn == end_pfn)

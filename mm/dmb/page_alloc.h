@@ -237,7 +237,7 @@ static __always_inline struct page *rmqueue_dmb(struct zone *zone,
 		return NULL;
 	*last_node = node;
 
-	if (!READ_ONCE(node->nr_turns) && !dmb_may_have_cached(node->cached))
+	if (!READ_ONCE(node->nr_rows) && !dmb_may_have_cached(node->cached))
 		return NULL;
 	if (order)
 		return rmqueue_node(zonelist_zone(ac->preferred_zoneref), node,
@@ -328,7 +328,7 @@ static bool dmb_drain_remote(gfp_t gfp_mask, unsigned int order,
 		if (zone->zone_pgdat == pgdat || !cpuset_zone_allowed(zone, gfp_mask))
 			continue;
 		pgdat = zone->zone_pgdat;
-		if (pgdat->dmb && !READ_ONCE(pgdat->dmb->nr_turns))
+		if (pgdat->dmb && !READ_ONCE(pgdat->dmb->nr_rows))
 			drained = drain_one_pool(pgdat->dmb);
 		if (drained)
 			break;

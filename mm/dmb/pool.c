@@ -15,14 +15,16 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/prandom.h>
 #include <linux/rculist.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "internal.h"
 
-#define DMB_TURNS	64	/* length of a sequence of turns */
-#define DMB_SEQUENCES	32	/* more ranges than this just rotate */
+#define DMB_ROW_LEN	16	/* turns in a row, at most */
+#define DMB_ROWS	8
+#define DMB_SEQUENCES	DMB_ROW_LEN	/* more ranges than this just rotate */
 
 #define DMB_MAP_SHARE	4096	/* of memory: what dmb_map may take for all memory */
 
@@ -39,35 +41,62 @@ DEFINE_PER_CPU(unsigned long, dmb_cached);
 
 DEFINE_PER_CPU(unsigned int, dmb_turn);
 
+/* The last number that this CPU has drawn to select a row */
+static DEFINE_PER_CPU(u32, dmb_draw);
+
 /**
  * struct dmb_sequence - the turns of some number of ranges
- * @len: how much of @turn is in use, a multiple of that number
+ * @rows: how many rows are in use
+ * @len: how much of each row is in use, a multiple of that number
  * @turn: whose turn it is
  */
 struct dmb_sequence {
+	u8 rows;
 	u8 len;
-	u8 turn[DMB_TURNS];
+	u8 turn[DMB_ROWS][DMB_ROW_LEN];
 };
 
 static struct dmb_sequence dmb_sequences[DMB_SEQUENCES + 1] __read_mostly;
 
 static bool dmb_spread __read_mostly = true;
 
+/* The values 0 to @modulo - 1, again and again, in random order */
+static void dmb_shuffle(struct rnd_state *random, u8 *value,
+			unsigned int nr, unsigned int modulo)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < nr; i++) {
+		k = prandom_u32_state(random) % (i + 1);
+		value[i] = value[k];
+		value[k] = i % modulo;
+	}
+}
+
 /*
- * Plain rotation would fall into step with a program that touches two arrays
- * alternately, and give each of them to a range of its own. The sums of the
- * digits of 0, 1, 2..., written to the base @nr, have each remainder as often,
- * and so do those of every second number, or every third.
+ * A program that goes through several arrays at once should use all ranges, whatever the
+ * distance of its arrays is. With turns that repeat, there are distances at which all
+ * arrays are in the same range all the time. So a row is a part of the sequence that each
+ * CPU repeats or replaces at random, and a range has as many turns in it as any other, and
+ * nearly as many of every second turn. Each row is followed by those in which all ranges
+ * have changed places, as any two rows are to agree in as many turns as those drawn by lot.
  */
 static void dmb_set_sequence(struct dmb_sequence *sequence, unsigned int nr)
 {
-	unsigned int i, n, sum;
+	unsigned int rounds = DMB_ROW_LEN / nr, row, i;
+	u8 first[DMB_ROW_LEN], offset[DMB_ROW_LEN];
+	struct rnd_state random;
 
-	sequence->len = rounddown(DMB_TURNS, nr);
-	for (i = 0; i < sequence->len; i++) {
-		for (n = i, sum = 0; n && nr > 1; n /= nr)
-			sum += n % nr;
-		sequence->turn[i] = sum % nr;
+	prandom_seed_state(&random, nr);
+	sequence->len = rounds * nr;
+	sequence->rows = nr == 1 ? 1 : rounddown(DMB_ROWS, nr) ?: DMB_ROWS;
+	for (row = 0; row < sequence->rows; row++) {
+		if (row % nr == 0) {
+			dmb_shuffle(&random, first, nr, nr);
+			dmb_shuffle(&random, offset, rounds, nr);
+		}
+		for (i = 0; i < sequence->len; i++)
+			sequence->turn[row][i] = (first[i % nr] + offset[i / nr] + row) % nr;
 	}
 }
 
@@ -87,17 +116,54 @@ static struct dmb_pool *dmb_lowest_pool(struct dmb_node *node)
 static void dmb_set_turns(struct dmb_node *node)
 {
 	struct dmb_pool *lowest = dmb_spread ? NULL : dmb_lowest_pool(node);
+	unsigned int rows = 1, len = node->nr_avail, slot = 0, row, i;
 	const struct dmb_sequence *sequence = NULL;
-	unsigned int i, nr = node->nr_avail;
 
-	if (nr && nr <= DMB_SEQUENCES) {
-		sequence = &dmb_sequences[nr];
-		nr = sequence->len;
+	if (len && len <= DMB_SEQUENCES) {
+		sequence = &dmb_sequences[len];
+		rows = sequence->rows;
+		len = sequence->len;
 	}
-	for (i = 0; i < nr; i++)
-		WRITE_ONCE(node->turn[i],
-			   lowest ?: node->avail[sequence ? sequence->turn[i] : i]);
-	WRITE_ONCE(node->nr_turns, nr);
+	for (row = 0; row < rows && len; row++) {
+		for (i = 0; i < len; i++)
+			WRITE_ONCE(node->turn[slot++],
+				   lowest ?: node->avail[sequence ? sequence->turn[row][i] : i]);
+		WRITE_ONCE(node->turn[slot++], NULL);
+	}
+	for (i = slot; i < node->nr_slots; i++)
+		WRITE_ONCE(node->turn[i], NULL);
+	node->nr_slots = slot;
+	WRITE_ONCE(node->row_len, len);
+	WRITE_ONCE(node->nr_rows, len ? rows : 0);
+}
+
+/**
+ * dmb_next_row - take the first turn of a row
+ * @node: the node, whose last row has ended on this CPU
+ *
+ * Context: Any.
+ * Return: a pool; NULL if none of the node seems to have free pages.
+ */
+noinline struct dmb_pool *dmb_next_row(struct dmb_node *node)
+{
+	unsigned int rows = READ_ONCE(node->nr_rows);
+	unsigned int slots = READ_ONCE(node->row_len) + 1;
+	unsigned int row = raw_cpu_read(dmb_turn) / slots, slot;
+	u32 draw;
+
+	if (!rows)
+		return NULL;
+	/* Of a linear congruential generator, the highest bits are random enough. */
+	draw = raw_cpu_read(dmb_draw) * 1664525 + 2 * raw_smp_processor_id() + 1;
+	raw_cpu_write(dmb_draw, draw);
+	if (row >= rows || draw & BIT(31))
+		row = reciprocal_scale(draw << 1, rows);
+	slot = row * slots;
+	/* The two numbers may not belong together. */
+	if (slot >= DMB_TURN_SLOTS - 1)
+		slot = 0;
+	raw_cpu_write(dmb_turn, slot);
+	return READ_ONCE(node->turn[slot]);
 }
 
 static void dmb_set_slot(struct dmb_node *node, int slot, struct dmb_pool *pool)
@@ -251,14 +317,10 @@ struct dmb_pool * __init dmb_alloc_pool(struct zone *zone)
 	return pool;
 }
 
-static void dmb_init_node(struct dmb_node *node, struct dmb_pool *pool)
+static void dmb_init_node(struct dmb_node *node)
 {
 	static unsigned int nr_nodes;
-	unsigned int i;
 
-	/* Requests rely on every entry being a pool. */
-	for (i = 0; i < ARRAY_SIZE(node->turn); i++)
-		node->turn[i] = pool;
 	node->cached = BIT(nr_nodes++ % BITS_PER_LONG);
 	spin_lock_init(&node->lock);
 	INIT_LIST_HEAD(&node->pools);
@@ -355,7 +417,7 @@ struct dmb_pool *dmb_new_pool(struct zone *zone)
 		node = kzalloc_node(sizeof(*node), GFP_KERNEL, zone_to_nid(zone));
 		if (!node || dmb_count_folios_of(pgdat))
 			goto fail_node;
-		dmb_init_node(node, pool);
+		dmb_init_node(node);
 	}
 	dmb_init_pool(pool, node);
 	/* Those who walk the list, or come to the node, see all of this. */
@@ -393,6 +455,7 @@ static void dmb_use_map(struct dmb_pool **pools)
 {
 	unsigned int i;
 
+	BUILD_BUG_ON(DMB_ROWS * (DMB_ROW_LEN + 1) > DMB_TURN_SLOTS);
 	for (i = 1; i <= DMB_SEQUENCES; i++)
 		dmb_set_sequence(&dmb_sequences[i], i);
 	dmb_map_pools = pools - dmb_map_first;
@@ -476,7 +539,7 @@ void __init dmb_init_pools(void)
 
 		if (!pgdat->dmb) {
 			pgdat->dmb = dmb_alloc_early(sizeof(*pgdat->dmb));
-			dmb_init_node(pgdat->dmb, pool);
+			dmb_init_node(pgdat->dmb);
 		}
 		dmb_init_pool(pool, pgdat->dmb);
 		pool->pages = dmb_nr_pages(dmb);

@@ -13,6 +13,9 @@
 
 #define DMB_MAX_BLOCKS	256
 
+/* The most turns of a node, and room for the end of a row: one row of all ranges */
+#define DMB_TURN_SLOTS	(DMB_MAX_BLOCKS + 1)
+
 /**
  * struct dmb_pool - where the page allocator keeps designated pages
  * @zone: the zone, whose lock protects @free_area
@@ -84,12 +87,14 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
 
 /**
  * struct dmb_node - the designated memory of a node
- * @nr_turns: how much of @turn is in use; 0 if no pool has free pages
+ * @nr_rows: rows of turns; 0 if no pool has free pages
+ * @row_len: turns in a row
  * @pages: online pages of all pools
  * @cached: bit of dmb_cached that stands for this node
  * @pools: all pools, those of blocks that were dissolved included
- * @turn: whose turn it is, again and again
+ * @turn: whose turn it is, row by row; NULL at the end of each, and of all
  * @lock: protects the turns, @nr_avail and @avail; taken inside of zone->lock
+ * @nr_slots: how much of @turn is in use
  * @nr_avail: how many ranges have free pages
  * @avail: a pool with free pages of each of these ranges
  * @compaction: for each zone, that of its blocks
@@ -97,17 +102,18 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
  * @hopeless: how many pages relief could have moved when it last gave up
  * @relief_pfn: for each zone, where relief goes on to look for user pages
  *
- * Requests read @nr_turns and @turn without the lock. A pool in @turn may have
- * run out of pages, but every entry is a pool.
+ * Requests read the rows without the lock. A pool in @turn may have run out of pages.
  */
 struct dmb_node {
-	unsigned int nr_turns;
+	unsigned int nr_rows;
+	unsigned int row_len;
 	unsigned long pages;
 	unsigned long cached;
 	struct list_head pools;
-	struct dmb_pool *turn[DMB_MAX_BLOCKS];
+	struct dmb_pool *turn[DMB_TURN_SLOTS];
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
+	unsigned int nr_slots;
 	unsigned int nr_avail;
 	struct dmb_pool *avail[DMB_MAX_BLOCKS];
 	struct dmb_deferral compaction[MAX_NR_ZONES];
@@ -122,9 +128,10 @@ struct dmb_node {
  */
 DECLARE_PER_CPU(unsigned long, dmb_cached);
 
-/* How many requests this CPU has brought to pools, modulo the turns */
+/* The last turn of this CPU: an index that @turn of struct dmb_node has, and the next one */
 DECLARE_PER_CPU(unsigned int, dmb_turn);
 
+struct dmb_pool *dmb_next_row(struct dmb_node *node);
 void __dmb_pool_filled(struct dmb_pool *pool);
 void dmb_pool_emptied(struct dmb_pool *pool);
 void dmb_drain_node(pg_data_t *pgdat);
@@ -148,15 +155,13 @@ static __always_inline void dmb_note_cached(unsigned long cached)
  */
 static __always_inline struct dmb_pool *dmb_next_turn(struct dmb_node *node)
 {
-	unsigned int nr = READ_ONCE(node->nr_turns);
 	unsigned int i = raw_cpu_read(dmb_turn) + 1;
+	struct dmb_pool *pool = READ_ONCE(node->turn[i]);
 
-	if (unlikely(!nr))
-		return NULL;
-	if (unlikely(i >= nr))
-		i = 0;
+	if (unlikely(!pool))
+		return dmb_next_row(node);
 	raw_cpu_write(dmb_turn, i);
-	return READ_ONCE(node->turn[i]);
+	return pool;
 }
 
 /* The counter of free pages for pageblocks of this type */

@@ -101,7 +101,7 @@ static bool relief_has_room(struct zone *zone)
 	unsigned long free = 0;
 	int i;
 
-	if (!dmb_node_used(pgdat) || !READ_ONCE(pgdat->dmb->nr_turns))
+	if (!dmb_node_used(pgdat) || !READ_ONCE(pgdat->dmb->nr_rows))
 		return false;
 	if (dmb_node_free_pages(pgdat) >= RELIEF_DRIFT * num_online_cpus())
 		return true;

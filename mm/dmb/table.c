@@ -238,7 +238,6 @@ void dmb_resize_block(struct dmb *dmb, unsigned long start_pfn, unsigned long en
 	write_seqlock_irq(&dmb_blocks_lock);
 	WRITE_ONCE(dmb->start_pfn, start_pfn);
 	WRITE_ONCE(dmb->end_pfn, end_pfn);
-	WRITE_ONCE(dmb->pool->start_pfn, start_pfn);
 	if (start_pfn == end_pfn)
 		dmb_table_remove(&dmb_blocks, dmb);
 	write_sequnlock_irq(&dmb_blocks_lock);

@@ -263,25 +263,24 @@ with_swap()
 }
 
 # with_removable FILE "QEMU OPTIONS": prints the options, with a table of ACPI in place of
-# "-removable SIZE", which QEMU does not know. It calls the memory from SIZE on, which is
-# below 3 GiB, another node, and hot-pluggable. FILE becomes the table.
+# "-removable", which QEMU does not know. It calls the memory above 4 GiB another node, and
+# hot-pluggable. FILE becomes the table.
 with_removable()
 {
-	if [[ ! $2 =~ -removable\ +([^ ]+) ]]; then
+	if [[ " $2 " != *' -removable '* ]]; then
 		echo "$2"
 		return
 	fi
-	python3 - "$1" "$(numfmt --from=iec "${BASH_REMATCH[1]}")" <<-'END'
+	python3 - "$1" <<-'END'
 		import struct, sys
-		border = int(sys.argv[2])
 		table = struct.pack('<IQ', 1, 0)
 		# The first processor is in node 0.
 		table += struct.pack('<BBBBIB3xI', 0, 16, 0, 0, 1, 0, 0)
-		for node, base, size, flags in ((0, 0, border, 1), (1, border, (3 << 30) - border, 3)):
-		    table += struct.pack('<BBIHQQIIQ', 1, 40, node, 0, base, size, 0, flags, 0)
+		for node, flags in (0, 1), (1, 3):
+		    table += struct.pack('<BBIHQQIIQ', 1, 40, node, 0, node << 32, 1 << 32, 0, flags, 0)
 		open(sys.argv[1], 'wb').write(table)
 	END
-	echo "${2/"${BASH_REMATCH[0]}"/-acpitable sig=SRAT,rev=3,data=$1}"
+	echo "${2/-removable/-acpitable sig=SRAT,rev=3,data=$1}"
 }
 
 # Has the guest of this log hibernated so many times, and not come to its end?
@@ -293,7 +292,7 @@ hibernates()
 # boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
 #
 # Runs a guest to its end, and on from there if it hibernates. The options may include
-# "-devicetree NAME", "-journal-disk", "-hibernation-disk" and "-removable SIZE", see above.
+# "-devicetree NAME", "-journal-disk", "-hibernation-disk" and "-removable", see above.
 # ARCHIVE is empty if the guest's root is a disk. Succeeds if the guest's program
 # succeeded and the kernel printed no complaint other than ALLOWED, a regular
 # expression. Otherwise prints what went wrong, and returns the exit status of the
