@@ -67,7 +67,7 @@ static __always_inline struct dmb_pool *dmb_pool_of(unsigned long pfn)
 {
 	unsigned long i = pfn >> pageblock_order;
 
-	return i - dmb_map.first < dmb_map.nr ? dmb_map.pool[i] : NULL;
+	return i - dmb_map.first < READ_ONCE(dmb_map.nr) ? READ_ONCE(dmb_map.pool)[i] : NULL;
 }
 
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,

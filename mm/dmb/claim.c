@@ -213,10 +213,10 @@ static void dmb_hide_claim(struct dmb_claim *claim)
 		remove_resource(&claim->resource);
 }
 
-/* Insert or remove the lines of all claims below that of their block. */
-static void dmb_show_claims(struct resource *block, bool show)
+/* The first claim in a range whose line is to be inserted, or to be removed */
+static struct dmb_claim *dmb_next_line(unsigned long start_pfn, unsigned long last_pfn,
+				       bool show)
 {
-	unsigned long start_pfn = PHYS_PFN(block->start), last_pfn = PHYS_PFN(block->end);
 	struct interval_tree_node *pfns;
 
 	guard(spinlock_irqsave)(&dmb_claims_lock);
@@ -224,10 +224,26 @@ static void dmb_show_claims(struct resource *block, bool show)
 	     pfns = interval_tree_iter_next(pfns, start_pfn, last_pfn)) {
 		struct dmb_claim *claim = container_of(pfns, struct dmb_claim, pfns);
 
-		if (!show && claim->resource.parent)
-			remove_resource(&claim->resource);
-		if (show && claim->taken && claim->resource.name)
+		if (show ? claim->taken && claim->resource.name : !!claim->resource.parent)
+			return claim;
+	}
+	return NULL;
+}
+
+/* Insert or remove the lines of all claims below that of their block. */
+static void dmb_show_claims(struct resource *block, bool show)
+{
+	unsigned long pfn = PHYS_PFN(block->start), last_pfn = PHYS_PFN(block->end);
+	struct dmb_claim *claim;
+
+	/* Who releases a claim has to hide it before, and waits for the lock. */
+	lockdep_assert_held(&dmb_resource_lock);
+	while (pfn <= last_pfn && (claim = dmb_next_line(pfn, last_pfn, show))) {
+		if (show)
 			insert_resource(block, &claim->resource);
+		else
+			remove_resource(&claim->resource);
+		pfn = dmb_claim_end(claim);
 	}
 }
 
@@ -784,15 +800,43 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
 	dmb_count_claimed(dmb_first_block(pfn, pfn + 1), nr_pages);
 }
 
-/* The "System RAM" that a block is in. The block may be all of it. */
+/* For walk_system_ram_res(): note the last one. What it passes are copies. */
+static int dmb_note_ram(struct resource *ram, void *last)
+{
+	*(struct resource *)last = *ram;
+	return 0;
+}
+
+/*
+ * The "System RAM" that all of a block is in, and that may be all of the block. NULL if there
+ * is none, or if it is below another line, as that of memory that a driver has added.
+ */
 static struct resource *dmb_ram_around(const struct resource *block)
 {
-	struct resource *ram;
+	struct resource last = { }, *ram;
 
-	for (ram = iomem_resource.child; ram; ram = ram->sibling)
-		if (resource_contains(ram, block))
-			return ram;
-	return &iomem_resource;
+	walk_system_ram_res(0, block->end, &last, dmb_note_ram);
+	if (!resource_contains(&last, block))
+		return NULL;
+	/* It stays as long as memory hotplug is locked. */
+	ram = lookup_resource(&iomem_resource, last.start);
+	return ram && (ram->flags & IORESOURCE_SYSTEM_RAM) == IORESOURCE_SYSTEM_RAM &&
+	       resource_contains(ram, block) ? ram : NULL;
+}
+
+/* Is all of it online? */
+static bool dmb_ram_online(const struct resource *ram)
+{
+#ifdef CONFIG_MEMORY_HOTPLUG
+	unsigned long pfn, last_pfn = PHYS_PFN(ram->end);
+
+	for (pfn = PHYS_PFN(ram->start); pfn < last_pfn; pfn += PAGES_PER_SECTION)
+		if (!pfn_to_online_page(pfn))
+			return false;
+	return pfn_to_online_page(last_pfn);
+#else
+	return true;
+#endif
 }
 
 /**
@@ -803,33 +847,38 @@ static struct resource *dmb_ram_around(const struct resource *block)
  * kernel splits it, which it can only do if nothing is below. So the block, and claims in
  * it, have no line as long as a part of that is offline.
  *
- * Context: Boot; or dmb_change_lock, or the memory hotplug lock for writing held. May sleep.
+ * Context: Boot, or the memory hotplug lock held. May sleep.
  */
 void dmb_show_resource(struct dmb *dmb)
 {
-	struct resource *resource = &dmb->resource, *ram;
+	struct resource *resource = &dmb->resource, *ram = NULL;
+	struct resource block = { };
 
 	guard(mutex)(&dmb_resource_lock);
+	if (dmb_nr_pages(dmb)) {
+		dmb_name_resource(&block, "Designated Movable Block", dmb->start_pfn,
+				  dmb->end_pfn);
+		ram = dmb_ram_around(&block);
+		if (ram && !dmb_ram_online(ram))
+			ram = NULL;
+	}
 	if (resource->parent) {
+		if (ram && resource->start == block.start && resource->end == block.end)
+			return;
 		dmb_show_claims(resource, false);
 		remove_resource(resource);
 	}
-	if (!dmb_nr_pages(dmb))
+	if (!ram)
 		return;
-	dmb_name_resource(resource, "Designated Movable Block", dmb->start_pfn,
-			  dmb->end_pfn);
-	ram = dmb_ram_around(resource);
-	if (ram == &iomem_resource ? dmb->transient || !dmb_online(dmb->start_pfn, dmb->end_pfn) :
-				     !dmb_online(PHYS_PFN(ram->start), PHYS_PFN(ram->end + 1)))
-		return;
+	*resource = block;
 	if (insert_resource(ram, resource))
 		pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
 	else
 		dmb_show_claims(resource, true);
 }
 
-/* Those of all blocks, when memory has come online or gone offline */
-static void dmb_show_resources(void)
+/* Those of all blocks, when memory has come online or gone offline, or blocks are shorter */
+void dmb_show_resources(void)
 {
 	struct dmb *dmb = NULL;
 

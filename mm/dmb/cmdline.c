@@ -23,7 +23,7 @@
 #include "boot.h"
 #include "internal.h"
 
-bool dmb_instead_of_movable __initdata;
+bool dmb_instead_of_movable __ro_after_init;
 
 /* Is the memory that firmware calls removable to be designated? */
 static bool dmb_by_firmware __initdata;

@@ -57,7 +57,6 @@ static int dmb_dissolve_end(struct dmb *dmb, unsigned long nr_pages, unsigned in
 		return PTR_ERR(claim);
 	dmb_shorten(dmb, nr_pages);
 	dmb_release(claim);
-	dmb_show_resource(dmb);
 	return 0;
 }
 
@@ -133,7 +132,9 @@ static int dmb_dissolve_locked(const char *name, u64 size)
 
 	pr_info("%s: " DMB_RANGE_FMT " is ordinary memory again\n", name,
 		dmb_first_byte(dmb->end_pfn), dmb_last_byte(end_pfn));
-	if (!dmb_nr_pages(dmb))
+	if (dmb_nr_pages(dmb))
+		dmb_show_resource(dmb);
+	else
 		dmb_end_block(dmb);
 	dmb_update_zones();
 	return err;
@@ -165,9 +166,14 @@ int dmb_dissolve(const char *name, u64 size)
 }
 EXPORT_SYMBOL_GPL(dmb_dissolve);
 
+/* Whoever gets the pages may have locks that this needs. */
 static void dmb_yield_work(struct work_struct *work)
 {
+	if (dmb_begin_change())
+		return;
+	dmb_show_resources();
 	dmb_update_zones();
+	dmb_end_change();
 }
 
 static DECLARE_WORK(dmb_yielded_work, dmb_yield_work);
@@ -249,7 +255,6 @@ bool dmb_yield(struct zone *zone)
 	WRITE_ONCE(busy, true);
 	while (!yielded && (dmb = dmb_yielding_block(zone, dmb, &free)))
 		yielded = dmb_yield_end(dmb, free);
-	/* It sleeps on locks that the task may have. */
 	if (yielded)
 		schedule_work(&dmb_yielded_work);
 	WRITE_ONCE(busy, false);

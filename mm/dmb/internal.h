@@ -88,6 +88,7 @@ bool dmb_name_reserved(const char *name);
 void dmb_name_block(struct dmb *dmb, unsigned int index);
 void dmb_announce_block(const struct dmb *dmb);
 void dmb_show_resource(struct dmb *dmb);
+void dmb_show_resources(void);
 void dmb_show_block(struct dmb *dmb);
 void dmb_hide_block(struct dmb *dmb);
 void dmb_insert_block(struct dmb *dmb, unsigned long start_pfn,
@@ -113,7 +114,7 @@ size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
 struct dmb_pool * __init dmb_alloc_pool(struct zone *zone);
 void __init dmb_init_pools(void);
 int dmb_setup_map(void);
-int dmb_extend_map(unsigned long end_pfn);
+int dmb_extend_map(unsigned long start_pfn, unsigned long end_pfn);
 struct dmb_pool *dmb_new_pool(struct zone *zone);
 void dmb_open_pool(struct dmb *dmb);
 void dmb_close_pool(struct dmb_pool *pool);

@@ -10,6 +10,7 @@
 
 #define pr_fmt(fmt) "dmb: " fmt
 
+#include <linux/cpu.h>
 #include <linux/dmb.h>
 #include <linux/export.h>
 #include <linux/gfp.h>
@@ -364,6 +365,19 @@ void dmb_end_change(void)
 	put_online_mems();
 }
 
+/* Get ready for the first block. It changes code, whose lock comes before the others. */
+static int dmb_get_ready(void)
+{
+	int err;
+
+	guard(cpus_read_lock)();
+	if (mutex_lock_killable(&dmb_change_lock))
+		return -EINTR;
+	err = dmb_setup_map();
+	mutex_unlock(&dmb_change_lock);
+	return err;
+}
+
 /* Memory for a block of a zone, and its pool; not in the table yet */
 struct dmb *dmb_new_block(struct zone *zone)
 {
@@ -599,13 +613,11 @@ static struct dmb_making *dmb_begin_making(bool exact)
 	struct dmb_making *making = kvzalloc(sizeof(*making), GFP_KERNEL);
 	struct zone *zone;
 
-	if (!making || dmb_setup_map()) {
-		kvfree(making);
+	if (!making)
 		return NULL;
-	}
 	/* Where there are no entries for memory that was added, it cannot be a block. */
 	for_each_populated_zone(zone)
-		dmb_extend_map(zone_end_pfn(zone));
+		dmb_extend_map(zone->zone_start_pfn, zone_end_pfn(zone));
 	making->exact = exact;
 	making->pauses = DMB_MAKE_PAUSES;
 	/* Pages that are in a batch on their way to the LRU look as if they did not move. */
@@ -633,7 +645,7 @@ int dmb_make(u64 base, u64 size, bool exact)
 {
 	struct dmb_making *making;
 	const char *why;
-	int err = dmb_begin_change();
+	int err = dmb_get_ready() ?: dmb_begin_change();
 
 	if (err)
 		return err;
@@ -673,7 +685,7 @@ int dmb_make_anywhere(u64 size, bool exact)
 	if (!size || !IS_ALIGNED(size, DMB_MIN_ALIGNMENT_BYTES) ||
 	    size > PFN_PHYS(ULONG_MAX))
 		return -EINVAL;
-	err = dmb_begin_change();
+	err = dmb_get_ready() ?: dmb_begin_change();
 	if (err)
 		return err;
 	making = dmb_begin_making(exact);

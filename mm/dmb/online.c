@@ -17,6 +17,7 @@
 #include <linux/mm.h>
 #include <linux/notifier.h>
 
+#include "boot.h"
 #include "internal.h"
 
 /* What pageblocks that come online are to be, if not a part of a requested range */
@@ -30,6 +31,17 @@ enum {
 static bool dmb_is_late(unsigned long pfn)
 {
 	return !early_section(__pfn_to_section(pfn));
+}
+
+/*
+ * With movablecore=acpi, or movable_node and "designated", memory that comes later is what
+ * such memory was at boot.
+ */
+static enum mmop dmb_online_type(enum mmop online_type)
+{
+	if (online_type == MMOP_ONLINE && dmb_instead_of_movable && movable_node_is_enabled())
+		return MMOP_ONLINE_DESIGNATED;
+	return online_type;
 }
 
 /* One of the above, or the number of a requested range */
@@ -76,7 +88,7 @@ static int dmb_designate_late(struct zone *zone, unsigned long start_pfn,
 	struct dmb *dmb;
 	int err;
 
-	err = dmb_setup_map() ?: dmb_extend_map(end_pfn);
+	err = dmb_setup_map() ?: dmb_extend_map(start_pfn, end_pfn);
 	if (err)
 		return err;
 
@@ -189,8 +201,8 @@ static int dmb_designate_parts(struct zone *zone, unsigned long start_pfn,
 			continue;
 		pr_warn(DMB_RANGE_FMT " does not become a block: error %d\n",
 			dmb_first_byte(pfn), dmb_last_byte(next), err);
-		/* What was requested long ago is ordinary memory then. */
-		if (online_type == MMOP_ONLINE_DESIGNATED)
+		/* What was requested long ago is ordinary memory then, but not movable. */
+		if (online_type == MMOP_ONLINE_DESIGNATED || online_type == MMOP_ONLINE_MOVABLE)
 			return err;
 	}
 	return 0;
@@ -208,7 +220,7 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 	if (!block)
 		return 0;
 	/* As memory_block_online() has chosen it */
-	online_type = block->online_type;
+	online_type = dmb_online_type(block->online_type);
 	zone = zone_for_pfn_range(online_type, block->nid, block->group,
 				  memory->altmap_start_pfn,
 				  memory->altmap_nr_pages + memory->nr_pages);
@@ -246,7 +258,8 @@ static int dmb_late_event(struct notifier_block *nb, unsigned long action, void 
 
 static int __init dmb_late_init(void)
 {
-	hotplug_memory_notifier(dmb_late_event, DEFAULT_CALLBACK_PRI);
+	/* As the last one: nobody tells if another one has failed to prepare. */
+	hotplug_memory_notifier(dmb_late_event, INT_MIN);
 	return 0;
 }
 subsys_initcall(dmb_late_init);
@@ -272,6 +285,7 @@ struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages,
 	 */
 	if (dmb)
 		return dmb->pool->zone;
+	*online_type = dmb_online_type(*online_type);
 	for (; dmb_is_late(pfn) && pfn < end_pfn; pfn += pageblock_nr_pages)
 		if (dmb_requested_range(pfn) >= 0)
 			*online_type = MMOP_ONLINE_DESIGNATED;
@@ -289,6 +303,6 @@ struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages,
 enum mmop dmb_restored_type(unsigned long pfn, unsigned long nr_pages,
 			    enum mmop online_type)
 {
-	return dmb_intersects(pfn, pfn + nr_pages) == DMB_INTERSECTS ?
-	       MMOP_ONLINE_DESIGNATED : online_type;
+	/* The memory may begin with its own struct pages, which are not designated. */
+	return dmb_contains_pfn(pfn + nr_pages - 1) ? MMOP_ONLINE_DESIGNATED : online_type;
 }

@@ -11,6 +11,7 @@
 #include <linux/dmb.h>
 #include <linux/export.h>
 #include <linux/gfp.h>
+#include <linux/kmemleak.h>
 #include <linux/kstrtox.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
@@ -467,7 +468,7 @@ static void dmb_use_map(struct dmb_pool **pools)
 /**
  * dmb_setup_map - get ready for blocks after boot
  *
- * Context: dmb_change_lock held. May sleep.
+ * Context: cpus_read_lock() and dmb_change_lock held. May sleep.
  * Return: 0 or -ENOMEM.
  */
 int dmb_setup_map(void)
@@ -484,27 +485,32 @@ int dmb_setup_map(void)
 	pools = kvcalloc(dmb_map_nr, sizeof(*pools), GFP_KERNEL);
 	if (!pools)
 		return -ENOMEM;
+	/* dmb_map may have no pointer into it. */
+	kmemleak_not_leak(pools);
 	dmb_use_map(pools);
-	static_branch_enable(&dmb_present);
+	static_branch_enable_cpuslocked(&dmb_present);
 	return 0;
 }
 
 /**
  * dmb_extend_map - get ready for blocks behind those that were possible so far
- * @end_pfn: one past the last page frame of them
+ * @start_pfn: the first page frame of them
+ * @end_pfn: one past the last one
  *
- * Nobody looks up page frames there before they are online. Others may use the entries
- * that there are, so what has these stays.
+ * Others may use the entries that there are, so what has these stays.
  *
  * Context: dmb_change_lock held. May sleep.
- * Return: 0, -ENOMEM, or -ERANGE if that takes too much memory.
+ * Return: 0, -ENOMEM, or -ERANGE if that takes too much memory, or @start_pfn is in front of
+ * all entries.
  */
-int dmb_extend_map(unsigned long end_pfn)
+int dmb_extend_map(unsigned long start_pfn, unsigned long end_pfn)
 {
 	unsigned long first = dmb_map.first, nr = dmb_map.nr;
 	unsigned long needed = DIV_ROUND_UP(end_pfn, pageblock_nr_pages) - first;
 	struct dmb_pool **pools;
 
+	if (start_pfn >> pageblock_order < first)
+		return -ERANGE;
 	if (needed <= nr)
 		return 0;
 	if (!dmb_map_is_cheap(0, needed << pageblock_order))
@@ -515,10 +521,12 @@ int dmb_extend_map(unsigned long end_pfn)
 	pools = kvcalloc(needed, sizeof(*pools), GFP_KERNEL);
 	if (!pools)
 		return -ENOMEM;
+	kmemleak_not_leak(pools);
 	memcpy(pools, dmb_map_pools + first, nr * sizeof(*pools));
 	dmb_map_pools = pools - first;
 	WRITE_ONCE(dmb_map.pool, dmb_map_pools);
-	smp_wmb();
+	/* No CPU looks for the new entries in the old map, see dmb_pool_of(). */
+	synchronize_rcu();
 	WRITE_ONCE(dmb_map.nr, needed);
 	return 0;
 }

@@ -48,6 +48,7 @@ static unsigned int nr_pieces;
 static struct set nomap;
 static struct set requests;
 static struct span request[DMB_MAX_BLOCKS];	/* in the order of the command line */
+static unsigned int range[DMB_MAX_BLOCKS];	/* their numbers, by address */
 static unsigned int nr_requests;
 
 static const u8 *input, *input_end;
@@ -536,6 +537,8 @@ static void model_excess(void)
 
 	close_call = false;
 	by_address();
+	for (i = 0; i < nr_requests; i++)
+		range[i] = i;
 	while (nr_requests && (limit = short_below()) && count_requests(limit, true)) {
 		for (largest = i = 0, most = 0; i < nr_requests; i++) {
 			size = count(&request[i], limit, false);
@@ -548,6 +551,8 @@ static void model_excess(void)
 		       request[largest].start, request[largest].end, left(limit), limit);
 		memmove(&request[largest], &request[largest + 1],
 			(--nr_requests - largest) * sizeof(request[0]));
+		memmove(&range[largest], &range[largest + 1],
+			(nr_requests - largest) * sizeof(range[0]));
 	}
 }
 
@@ -586,7 +591,7 @@ static void model_blocks(void)
 					dmb = dmb_blocks.block[at++];
 					EXPECT(dmb->start_pfn == start && dmb->end_pfn == pfn);
 					EXPECT(dmb->pool->zone == zone);
-					EXPECT(dmb->range == n);
+					EXPECT(dmb->range == range[n]);
 				}
 			}
 		}

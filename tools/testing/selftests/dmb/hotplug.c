@@ -32,6 +32,7 @@
 
 static unsigned long base, size, requested;	/* in bytes */
 static int rounds;
+static char auto_online[64];	/* as it was */
 
 static int command(const char *word, unsigned long start, unsigned long bytes)
 {
@@ -41,14 +42,10 @@ static int command(const char *word, unsigned long start, unsigned long bytes)
 	return dmb_write(COMMAND, text);
 }
 
-static bool read_text(unsigned long address, const char *file, char *text, size_t len)
+static bool read_line(const char *path, char *text, size_t len)
 {
-	char path[128];
-	FILE *f;
+	FILE *f = fopen(path, "r");
 
-	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%lu/%s",
-		 address / dmb_memory_block_size(), file);
-	f = fopen(path, "r");
 	*text = '\0';
 	if (!f)
 		return false;
@@ -56,6 +53,15 @@ static bool read_text(unsigned long address, const char *file, char *text, size_
 		text[strcspn(text, "\n")] = '\0';
 	fclose(f);
 	return true;
+}
+
+static bool read_text(unsigned long address, const char *file, char *text, size_t len)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%lu/%s",
+		 address / dmb_memory_block_size(), file);
+	return read_line(path, text, len);
 }
 
 static bool present(unsigned long address)
@@ -136,7 +142,7 @@ FIXTURE_SETUP(hotplug)
 
 FIXTURE_TEARDOWN(hotplug)
 {
-	EXPECT_EQ(0, dmb_write(AUTO_ONLINE, "offline"));
+	EXPECT_EQ(0, dmb_write(AUTO_ONLINE, auto_online));
 	EXPECT_EQ(0, remove_all());
 	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
@@ -251,15 +257,11 @@ TEST_F(hotplug, offline_in_any_order)
 
 TEST_F(hotplug, automatically)
 {
-	char text[64] = "";
-	FILE *file;
+	char text[64];
 
 	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, DESIGNATED));
-	file = fopen(AUTO_ONLINE, "r");
-	ASSERT_NE(NULL, file);
-	EXPECT_NE(NULL, fgets(text, sizeof(text), file));
-	fclose(file);
-	EXPECT_STREQ(DESIGNATED "\n", text);
+	EXPECT_TRUE(read_line(AUTO_ONLINE, text, sizeof(text)));
+	EXPECT_STREQ(DESIGNATED, text);
 	ASSERT_EQ(0, command("add", self->start, self->end - self->start));
 	EXPECT_EQ(self->end - self->start, added_blocks(self));
 	EXPECT_EQ(0, command("take", self->start, self->end - self->start));
@@ -337,7 +339,7 @@ TEST_F(hotplug, boot_block)
 	}
 	EXPECT_EQ(nr, dmb_read_blocks(blocks));
 	EXPECT_NO_VIOLATION();
-	/* The struct pages of boot memory were in reserved memory, those of added memory are not. */
+	/* Unlike those of boot memory, struct pages of added memory are in managed memory. */
 	EXPECT_LE(self->total, dmb_meminfo("MemTotal"));
 	self->total = dmb_meminfo("MemTotal");
 }
@@ -426,6 +428,7 @@ int main(int argc, char **argv)
 	rounds = dmb_number_argument(&argc, &argv, 0);
 	if (!base || !size || !dmb_memory_block_size())
 		ksft_exit_skip("this machine has no memory that could be added\n");
+	read_line(AUTO_ONLINE, auto_online, sizeof(auto_online));
 	if (access(COMMAND, W_OK) && dmb_load_module(MODULE, ""))
 		ksft_exit_skip("needs " MODULE "\n");
 	return test_harness_run(argc, argv);
