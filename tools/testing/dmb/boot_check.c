@@ -124,9 +124,11 @@ static void check_accounts(void)
  */
 static size_t room_for(size_t folio_size)
 {
-	unsigned int node = 0;
+	unsigned int cpu = 0, node = 0;
 
-	getcpu(NULL, &node);
+	/* It has to stay the local node until the memory is there. */
+	getcpu(&cpu, &node);
+	dmb_run_on(cpu);
 	return dmb_free_of_order(__builtin_ctzl(folio_size / sysconf(_SC_PAGESIZE)), node);
 }
 

@@ -274,8 +274,9 @@ with_removable()
 	python3 - "$1" <<-'END'
 		import struct, sys
 		table = struct.pack('<IQ', 1, 0)
-		# The first processor is in node 0.
-		table += struct.pack('<BBBBIB3xI', 0, 16, 0, 0, 1, 0, 0)
+		# Both processors are in node 0.
+		for cpu in 0, 1:
+		    table += struct.pack('<BBBBIB3xI', 0, 16, 0, cpu, 1, 0, 0)
 		for node, flags in (0, 1), (1, 3):
 		    table += struct.pack('<BBIHQQIIQ', 1, 40, node, 0, node << 32, 1 << 32, 0, flags, 0)
 		open(sys.argv[1], 'wb').write(table)
