@@ -15,6 +15,7 @@
 
 #include "internal.h"
 
+/* Behind crash_save_vmcoreinfo_init() */
 static int __init dmb_describe_for_dumps(void)
 {
 	VMCOREINFO_SYMBOL(dmb_map);
@@ -29,5 +30,4 @@ static int __init dmb_describe_for_dumps(void)
 	VMCOREINFO_NUMBER(MIGRATE_DMB);
 	return 0;
 }
-/* Behind crash_save_vmcoreinfo_init() */
 fs_initcall(dmb_describe_for_dumps);
