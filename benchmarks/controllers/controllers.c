@@ -58,6 +58,7 @@
 
 #include "marks.h"
 #include "plugin.h"
+#include "ranges.h"
 
 #define LINE_SHIFT	6
 #define PAGE_SHIFT	12
@@ -74,10 +75,6 @@
 #define NO_LINE		(~0ULL)
 
 int qemu_plugin_version = PLUGIN_API_VERSION;
-
-struct range {
-	uint64_t base, size;
-};
 
 struct line {
 	uint64_t number;	/* its physical address, in lines */
@@ -636,36 +633,19 @@ static void translated(uint64_t plugin, struct qemu_plugin_tb *tb)
 	}
 }
 
-static uint64_t parse_bytes(const char *text, char **end)
-{
-	static const char suffixes[] = "KMGT";
-	uint64_t bytes = strtoull(text, end, 0);
-	const char *suffix;
-
-	suffix = **end ? strchr(suffixes, **end) : NULL;
-	if (suffix) {
-		bytes <<= 10 * (suffix - suffixes + 1);
-		(*end)++;
-	}
-	return bytes;
-}
-
 /* The number of ranges, or 0 if the text is not understood */
 static int parse_ranges(struct range *ranges, const char *text)
 {
-	char *at;
 	int nr;
 
 	for (nr = 0; nr < MAX_RANGES; nr++) {
-		ranges[nr].size = parse_bytes(text, &at);
-		if (*at != '@')
+		text = parse_range(&ranges[nr], text);
+		if (!text)
 			return 0;
-		ranges[nr].base = parse_bytes(at + 1, &at);
-		if (!*at)
+		if (!*text)
 			return nr + 1;
-		if (*at != '+')
+		if (*text++ != '+')
 			return 0;
-		text = at + 1;
 	}
 	return 0;
 }

@@ -35,6 +35,7 @@
 #include <unistd.h>
 
 #include "marks.h"
+#include "ranges.h"
 
 #define MB		(1UL << 20)
 #define LINE		64
@@ -49,10 +50,6 @@
 #define HEAP		(16 * MB)
 #define NR_CHILDREN	4
 #define CHECK_PAGES	1024
-
-struct range {
-	uint64_t base, size;
-};
 
 static char *arena;
 static size_t page;
@@ -388,35 +385,18 @@ static void small_workloads(void)
 	page_cache();
 }
 
-static uint64_t parse_bytes(const char *text, char **end)
-{
-	static const char suffixes[] = "KMG";
-	uint64_t bytes = strtoull(text, end, 0);
-	const char *suffix;
-
-	suffix = **end ? strchr(suffixes, **end) : NULL;
-	if (suffix) {
-		bytes <<= 10 * (suffix - suffixes + 1);
-		(*end)++;
-	}
-	return bytes;
-}
-
 int main(int argc, char **argv)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY), i;
 	struct range range;
-	char *at;
 
 	page = sysconf(_SC_PAGESIZE);
 	state = "fresh";
 	arena = map(ARENA);
 	touch(arena, ARENA);
 	for (i = 1; i < argc; i++) {
-		range.size = parse_bytes(argv[i], &at);
-		if (*at != '@')
+		if (!parse_range(&range, argv[i]))
 			return 1;
-		range.base = parse_bytes(at + 1, &at);
 		check(&range, i - 1, pagemap);
 	}
 	large_workloads();

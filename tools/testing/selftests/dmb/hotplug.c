@@ -349,17 +349,13 @@ TEST_F_TIMEOUT(hotplug, random_under_load, 3600)
 	static const char * const how[] = { DESIGNATED, DESIGNATED, "online_movable" };
 	unsigned long nr = (self->end - self->start) / self->unit;
 	time_t end = time(NULL) + DEFAULT_SECONDS;
-	int i, round, status, done = 0;
+	int round, status, done = 0;
 	pid_t pid[NR_LOADS], churn;
 	unsigned long at;
 
 	churn = load_start_churn(0);
 	srand(1);
-	for (i = 0; i < NR_LOADS; i++) {
-		pid[i] = fork();
-		if (!pid[i])
-			load_verify_forever(self->total / 8);
-	}
+	load_start_verifying(pid, NR_LOADS, self->total / 8);
 	for (round = 0; rounds ? round < rounds : round < 8 || time(NULL) < end; round++) {
 		at = self->start + rand() % nr * self->unit;
 		if (!present(at))
@@ -378,11 +374,7 @@ TEST_F_TIMEOUT(hotplug, random_under_load, 3600)
 		if (round % 8 == 0)
 			EXPECT_NO_VIOLATION();
 	}
-	for (i = 0; i < NR_LOADS; i++) {
-		EXPECT_EQ(0, waitpid(pid[i], &status, WNOHANG));
-		kill(pid[i], SIGKILL);
-		waitpid(pid[i], &status, 0);
-	}
+	EXPECT_EQ(0, load_stop_verifying(pid, NR_LOADS));
 	load_stop_churn(churn);
 	TH_LOG("%d of %d changes", done, round);
 	EXPECT_GT(done, round / 2);

@@ -809,3 +809,24 @@ void load_verify_forever(size_t size)
 		munmap(memory, size);
 	}
 }
+
+void load_start_verifying(pid_t *pids, int nr, size_t size)
+{
+	for (int i = 0; i < nr; i++) {
+		pids[i] = fork();
+		if (!pids[i])
+			load_verify_forever(size);
+	}
+}
+
+int load_stop_verifying(const pid_t *pids, int nr)
+{
+	int ended = 0;
+
+	for (int i = 0; i < nr; i++) {
+		ended += waitpid(pids[i], NULL, WNOHANG) != 0;
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	return ended;
+}

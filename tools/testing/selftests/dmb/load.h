@@ -57,6 +57,10 @@ size_t load_check_pattern(const void *memory, size_t size);
  */
 void load_verify_forever(size_t size);
 
+/* Start processes that do so. Stop them, and return how many had ended before. */
+void load_start_verifying(pid_t *pids, int nr, size_t size);
+int load_stop_verifying(const pid_t *pids, int nr);
+
 /* Memory, and the page frames that its pages had when they were recorded */
 struct load_memory {
 	char *start;

@@ -406,7 +406,7 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 {
 	pid_t pid[NR_LOADS], churn;
-	int i, nr, round, status, made = 0, dissolved = 0;
+	int i, nr, round, made = 0, dissolved = 0;
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	time_t end = time(NULL) + DEFAULT_SECONDS;
 
@@ -414,11 +414,7 @@ TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 		SKIP(return, BOOT_BLOCKS);
 	churn = load_start_churn(0);
 	srand(1);
-	for (i = 0; i < NR_LOADS; i++) {
-		pid[i] = fork();
-		if (!pid[i])
-			load_verify_forever((self->total - self->designated) / 16);
-	}
+	load_start_verifying(pid, NR_LOADS, (self->total - self->designated) / 16);
 
 	for (round = 0; rounds ? round < rounds : round < 8 || time(NULL) < end; round++) {
 		struct ram range = part(rand() % 8, 1);
@@ -447,11 +443,7 @@ TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 		if (round % 8 == 0)
 			EXPECT_NO_VIOLATION();
 	}
-	for (i = 0; i < NR_LOADS; i++) {
-		EXPECT_EQ(0, waitpid(pid[i], &status, WNOHANG));
-		kill(pid[i], SIGKILL);
-		waitpid(pid[i], &status, 0);
-	}
+	EXPECT_EQ(0, load_stop_verifying(pid, NR_LOADS));
 	load_stop_churn(churn);
 	TH_LOG("%d made, %d dissolved in %d rounds", made, dissolved, round);
 	EXPECT_GT(made + dissolved, round / 10);
