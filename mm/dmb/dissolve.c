@@ -35,6 +35,7 @@ static void dmb_shorten(struct dmb *dmb, unsigned long nr_pages)
 	unsigned long end_pfn = dmb->end_pfn;
 	unsigned long start_pfn = end_pfn - nr_pages;
 
+	__dmb_adjust_managed(pfn_to_page(start_pfn), -(long)nr_pages);
 	dmb_adjust_pages(dmb, -(long)nr_pages);
 	dmb_resize_block(dmb, dmb->start_pfn, start_pfn);
 	dmb_change_pageblocks(start_pfn, end_pfn, NULL);

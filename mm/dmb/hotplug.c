@@ -31,6 +31,18 @@ void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 	dmb_index_zone(zone, zone_dmb_pages(zone));
 }
 
+/*
+ * Of a memory block that goes offline, some pages may not have been managed. If it is
+ * designated in part, nobody has told which they were.
+ */
+static void dmb_clip_managed(struct zone *zone)
+{
+	long excess = zone_dmb_managed(zone) - zone_dmb_pages(zone);
+
+	if (excess > 0)
+		atomic_long_sub(excess, &zone->dmb_managed);
+}
+
 /**
  * __dmb_adjust_present - follow memory that comes online or goes offline
  * @zone: the zone that it is in
@@ -53,6 +65,7 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 			continue;
 		dmb_adjust_pages(dmb, change * (long)(end - start));
 	}
+	dmb_clip_managed(zone);
 	guard(spinlock)(&dmb_count_lock);
 	if (__dmb_next_pool(zone, NULL))
 		dmb_index_zone(zone, zone_dmb_pages(zone));

@@ -505,6 +505,7 @@ static void dmb_make_block(struct dmb *dmb, const struct dmb_run *run,
 	dmb_begin_block(dmb, run->start_pfn, run->end_pfn, range);
 	dmb_change_pageblocks(run->start_pfn, run->end_pfn, dmb->pool);
 	dmb_adjust_pages(dmb, dmb_nr_pages(dmb));
+	__dmb_adjust_managed(pfn_to_page(dmb->start_pfn), dmb_nr_pages(dmb));
 
 	dmb_announce_block(dmb);
 	dmb_show_resource(dmb);

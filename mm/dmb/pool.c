@@ -691,6 +691,30 @@ bool dmb_node_has_blocks(pg_data_t *pgdat)
 	return pgdat->dmb;
 }
 
+/**
+ * __dmb_adjust_managed - follow pages that the kernel begins or ceases to manage
+ * @page: the first one, in a block or not; all are in one zone
+ * @nr_pages: how many pages there are; negative if the kernel does not have them any more
+ *
+ * A balloon takes pages out of blocks, for example. These stay designated.
+ *
+ * Context: Any.
+ */
+void __dmb_adjust_managed(struct page *page, long nr_pages)
+{
+	unsigned long pfn = page_to_pfn(page), end_pfn = pfn + abs(nr_pages), next;
+	long designated = 0;
+
+	for (; pfn < end_pfn; pfn = next) {
+		next = min(end_pfn, pageblock_end_pfn(pfn));
+		if (dmb_pool_of(pfn))
+			designated += next - pfn;
+	}
+	if (designated)
+		atomic_long_add(nr_pages < 0 ? -designated : designated,
+				&page_zone(page)->dmb_managed);
+}
+
 /* Free designated pages of a node */
 unsigned long dmb_node_free_pages(pg_data_t *pgdat)
 {

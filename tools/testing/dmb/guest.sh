@@ -284,6 +284,16 @@ with_removable()
 	echo "${2/-removable/-acpitable sig=SRAT,rev=3,data=$1}"
 }
 
+# with_monitor NAME "QEMU OPTIONS": prints the options, with QEMU's monitor at the other end
+# of the guest's second serial port in place of "-monitor-port", which QEMU does not know.
+with_monitor()
+{
+	local socket="path=dmb-$$-$1,abstract=on"
+
+	echo "${2/-monitor-port/-chardev socket,id=monitor,$socket,server=on,wait=off \
+		-mon chardev=monitor -chardev socket,id=port,$socket -serial chardev:port}"
+}
+
 # Has the guest of this log hibernated so many times, and not come to its end?
 hibernates()
 {
@@ -293,7 +303,8 @@ hibernates()
 # boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
 #
 # Runs a guest to its end, and on from there if it hibernates. The options may include
-# "-devicetree NAME", "-journal-disk", "-hibernation-disk" and "-removable", see above.
+# "-devicetree NAME", "-journal-disk", "-hibernation-disk", "-removable" and
+# "-monitor-port", see above.
 # ARCHIVE is empty if the guest's root is a disk. Succeeds if the guest's program
 # succeeded and the kernel printed no complaint other than ALLOWED, a regular
 # expression. Otherwise prints what went wrong, and returns the exit status of the
@@ -308,6 +319,7 @@ boot()
 	log=$(guest_log "$name")
 	rm -f "$log"
 	options=$(with_swap "${log%.log}.swap" "$options")
+	options=$(with_monitor "$(basename "$log" .log)" "$options")
 	options=$(with_removable "${log%.log}.srat" "$options") || return
 	if ! options=$(with_disk "$options" 2>&1) ||
 	   ! options=$(with_devicetree "${log%.log}.dtb" "$options" 2>&1); then

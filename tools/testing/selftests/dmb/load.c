@@ -34,6 +34,7 @@
 #define KPF_UPTODATE	((uint64_t)1 << 3)
 #define KPF_ANON	((uint64_t)1 << 12)
 #define KPF_SWAPBACKED	((uint64_t)1 << 14)
+#define KPF_OFFLINE	((uint64_t)1 << 23)
 
 /* What areas and ordinary memory have in no page of a higher order, at least */
 #define SCATTERED	(64 * MB)
@@ -429,8 +430,15 @@ static bool is_page_cache(uint64_t flags)
 	return (flags & KPF_UPTODATE) && !(flags & (KPF_ANON | KPF_SWAPBACKED));
 }
 
-/* Append flags to *@map, and advance it. */
-static void map_cache_of(int fd, const struct dmb_block *area, unsigned char **map)
+/* A balloon has such pages, or virtio-mem has unplugged them. */
+static bool is_offline(uint64_t flags)
+{
+	return flags & KPF_OFFLINE;
+}
+
+/* Append to *@map for each page whether it @is something, and advance it. */
+static void map_area(int fd, const struct dmb_block *area, bool (*is)(uint64_t flags),
+		     unsigned char **map)
 {
 	uint64_t pfn = area->base / page_size();
 	uint64_t end = pfn + area->size / page_size();
@@ -443,13 +451,13 @@ static void map_cache_of(int fd, const struct dmb_block *area, unsigned char **m
 		if (pread(fd, flags, size, pfn * sizeof(*flags)) != (ssize_t)size)
 			ksft_exit_fail_msg("/proc/kpageflags ends early\n");
 		for (i = 0; i < nr; i++)
-			*(*map)++ = is_page_cache(flags[i]);
+			*(*map)++ = is(flags[i]);
 		pfn += nr;
 	}
 }
 
-/* For each page of the areas, whether it is page cache */
-static unsigned char *map_cache(void)
+/* For each page of the areas, whether it @is something */
+static unsigned char *map_areas(bool (*is)(uint64_t flags))
 {
 	unsigned char *map = malloc(load_area_bytes() / page_size()), *at = map;
 	struct dmb_block areas[DMB_MAX_BLOCKS];
@@ -459,31 +467,47 @@ static unsigned char *map_cache(void)
 	if (fd < 0 || !map)
 		ksft_exit_fail_msg("cannot read /proc/kpageflags\n");
 	for (i = 0; i < nr; i++)
-		map_cache_of(fd, &areas[i], &at);
+		map_area(fd, &areas[i], is, &at);
 	close(fd);
 	return map;
 }
 
-struct load_cache load_note_cache(void)
+static size_t count_pages(const unsigned char *map)
 {
-	struct load_cache cache = { .map = map_cache() };
-	size_t i, nr = load_area_bytes() / page_size();
+	size_t i, nr = load_area_bytes() / page_size(), pages = 0;
 
 	for (i = 0; i < nr; i++)
-		cache.pages += cache.map[i];
+		pages += map[i];
+	return pages;
+}
+
+struct load_cache load_note_cache(void)
+{
+	struct load_cache cache = { .map = map_areas(is_page_cache) };
+
+	cache.pages = count_pages(cache.map);
 	return cache;
 }
 
 size_t load_cache_lost(struct load_cache *cache)
 {
 	size_t i, nr = load_area_bytes() / page_size(), lost = 0;
-	unsigned char *now = map_cache();
+	unsigned char *now = map_areas(is_page_cache);
 
 	for (i = 0; i < nr; i++)
 		lost += cache->map[i] && !now[i];
 	free(now);
 	free(cache->map);
 	return lost;
+}
+
+size_t load_area_offline(void)
+{
+	unsigned char *map = map_areas(is_offline);
+	size_t pages = count_pages(map);
+
+	free(map);
+	return pages * page_size();
 }
 
 int load_set_mglru(bool on)

@@ -26,6 +26,7 @@ int load_areas(struct dmb_block areas[DMB_MAX_BLOCKS]);
 
 size_t load_area_bytes(void);		/* all areas together */
 size_t load_area_free(void);		/* their free memory, by its counter */
+size_t load_area_offline(void);		/* what a balloon has of them, for example */
 size_t load_ordinary_free(void);
 /* The free ordinary memory with which kswapd just keeps sleeping */
 size_t load_reserve(void);

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory that a virtual machine gets and gives back page by page. A balloon takes pages of
+ * blocks, as these are filled first, and with virtio-mem there are memory blocks that are
+ * plugged in only in part.
+ *
+ * Both devices do what QEMU's monitor says, which is at the other end of a serial port.
+ */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "../kselftest_harness.h"
+#include "load.h"
+
+#define MONITOR		"/dev/ttyS1"
+#define SCALE_FACTOR	"/proc/sys/vm/watermark_scale_factor"
+#define DEFAULT_SCALE	"10"
+#define WIDE_SCALE	"1000"	/* a tenth of memory */
+
+#define LEFT_IN_BLOCKS	(256 * MB)
+#define KERNEL_NEEDS	(192 * MB)
+
+/* QEMU's name for the device */
+#define VIRTIO_MEM	"vm0"
+#define PLUGGED		(512 * MB)
+/* Not a multiple of the memory block size */
+#define PLUGGED_LESS	(176 * MB)
+#define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
+
+/* Tenths of a second until the monitor answers, and until a device does as it was told */
+#define ANSWER_TIMEOUT	50
+#define DEVICE_TIMEOUT	1200
+
+static int monitor = -1;
+
+static bool open_monitor(void)
+{
+	struct termios raw;
+
+	monitor = open(MONITOR, O_RDWR | O_NOCTTY);
+	if (monitor < 0 || tcgetattr(monitor, &raw))
+		return false;
+	/* No echo: the monitor would take it for a command. Wait for a tenth of a second. */
+	cfmakeraw(&raw);
+	raw.c_cc[VMIN] = 0;
+	raw.c_cc[VTIME] = 1;
+	return !tcsetattr(monitor, TCSANOW, &raw);
+}
+
+/* Send a command, and return the number that follows a word in the answer, or -1. */
+static long long ask_monitor(const char *command, const char *word)
+{
+	char answer[4096] = "", *value;
+	size_t len = 0;
+	ssize_t got;
+	int i;
+
+	tcflush(monitor, TCIFLUSH);
+	dprintf(monitor, "\n%s\n", command);
+	for (i = 0; i < ANSWER_TIMEOUT && len < sizeof(answer) - 1; i++) {
+		got = read(monitor, answer + len, sizeof(answer) - 1 - len);
+		if (got < 0)
+			break;
+		len += got;
+		answer[len] = '\0';
+		value = strstr(answer, word);
+		if (value && strchr(value, '\r'))
+			return strtoll(value + strlen(word), NULL, 10);
+	}
+	return -1;
+}
+
+/* Wait until a device has done what it was told. */
+static bool wait_for_device(long long (*state)(void), long long wanted)
+{
+	int i;
+
+	for (i = 0; i < DEVICE_TIMEOUT; i++) {
+		if (state() == wanted)
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/* The MiB that a balloon leaves this machine; -1 if there is none, or no monitor */
+static long long balloon_leaves(void)
+{
+	return ask_monitor("info balloon", "actual=");
+}
+
+static bool balloon_to(long long size)
+{
+	dprintf(monitor, "\nballoon %lld\n", size);
+	return wait_for_device(balloon_leaves, size);
+}
+
+/* The bytes that virtio-mem has plugged in; -1 if there is none */
+static long long plugged(void)
+{
+	return ask_monitor("info memory-devices", "  size: ");
+}
+
+static bool plug(long long size)
+{
+	dprintf(monitor, "\nqom-set " VIRTIO_MEM " requested-size %lld\n", size);
+	return wait_for_device(plugged, size);
+}
+
+/*
+ * Ordinary memory, in bytes, as the kernel sees it when it sets watermarks: with this
+ * factor the low watermark of each zone is a tenth of it above the minimum.
+ */
+static size_t ordinary_memory(void)
+{
+	size_t pages = 0, min = 0, value;
+	char line[256];
+	FILE *file;
+
+	dmb_write(SCALE_FACTOR, WIDE_SCALE);
+	file = fopen("/proc/zoneinfo", "r");
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, " min %zu", &value) == 1)
+			min = value;
+		else if (sscanf(line, " low %zu", &value) == 1)
+			pages += value - min;
+	}
+	if (file)
+		fclose(file);
+	dmb_write(SCALE_FACTOR, DEFAULT_SCALE);
+	return 10 * pages * sysconf(_SC_PAGESIZE);
+}
+
+/* What ordinary memory should be: all but what is in blocks and not in the balloon */
+static size_t ordinary_expected(void)
+{
+	return dmb_meminfo("MemTotal") - (dmb_meminfo("DmbTotal") - load_area_offline());
+}
+
+#define EXPECT_ORDINARY_MEMORY() do {					\
+	size_t seen = ordinary_memory(), expected = ordinary_expected();	\
+									\
+	EXPECT_LE(expected, seen + DMB_NOISE);				\
+	EXPECT_GE(expected + DMB_NOISE, seen)				\
+		TH_LOG("%zu of %zu MiB", seen / MB, expected / MB);	\
+} while (0)
+
+FIXTURE(balloon)
+{
+	struct dmb_state before;
+	long long machine;	/* MiB that the machine has without a balloon */
+	size_t total;		/* MemTotal then */
+};
+
+/* The balloon takes pages of blocks, and leaves them some. */
+FIXTURE_SETUP(balloon)
+{
+	size_t free;
+
+	load_begin();
+	self->before = dmb_note_state(true);
+	self->machine = balloon_leaves();
+	if (self->machine < 0)
+		SKIP(return, "this machine has no balloon");
+	self->total = dmb_meminfo("MemTotal");
+	EXPECT_ORDINARY_MEMORY();
+
+	free = load_area_free();
+	ASSERT_LT(2 * LEFT_IN_BLOCKS, free);
+	ASSERT_TRUE(balloon_to(self->machine - (free - LEFT_IN_BLOCKS) / MB));
+	TH_LOG("%zu MiB in the balloon, %zu MiB of them in blocks",
+	       (self->total - (size_t)dmb_meminfo("MemTotal")) / MB,
+	       load_area_offline() / MB);
+}
+
+FIXTURE_TEARDOWN(balloon)
+{
+	if (self->machine < 0)
+		return;
+	EXPECT_TRUE(balloon_to(self->machine));
+	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
+	EXPECT_ORDINARY_MEMORY();
+	EXPECT_UNCHANGED(&self->before);
+	EXPECT_NO_VIOLATION();
+	load_end();
+}
+
+/* What the balloon has of blocks is not missing in ordinary memory. */
+TEST_F(balloon, ordinary_memory)
+{
+	EXPECT_LT(LEFT_IN_BLOCKS, load_area_offline());
+	EXPECT_ORDINARY_MEMORY();
+	EXPECT_NO_VIOLATION();
+}
+
+/* User pages of ordinary memory make room for the kernel, as without a balloon. */
+TEST_F(balloon, memory_for_the_kernel)
+{
+	size_t size = load_ordinary_free() - load_reserve() + load_area_free() - KERNEL_NEEDS;
+	unsigned long kills = load_vmstat("oom_kill");
+	void *memory;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+	/* Their contents stay, but they are in the wrong place. */
+	EXPECT_EQ(KERNEL_NEEDS, load_hog(KERNEL_NEEDS, 0, "mayfail"));
+	EXPECT_EQ(kills, load_vmstat("oom_kill"));
+	load_free_hogs();
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+}
+
+/* Pages of the balloon move out of the way of an owner, and are in the balloon still. */
+TEST_F(balloon, claim)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	size_t total = dmb_meminfo("MemTotal");
+
+	ASSERT_LT(0, dmb_read_blocks(blocks));
+	ASSERT_EQ(0, dmb_claim(blocks[0].base, LEFT_IN_BLOCKS / 2));
+	EXPECT_EQ(total, dmb_meminfo("MemTotal"));
+	EXPECT_ORDINARY_MEMORY();
+	EXPECT_EQ(0, dmb_release(blocks[0].base, LEFT_IN_BLOCKS / 2));
+}
+
+/* Blocks become smaller, and there are new ones. */
+TEST_F(balloon, dissolve_and_make)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	size_t size = LEFT_IN_BLOCKS / 2;
+	unsigned long long end;
+	char text[64];
+
+	ASSERT_LT(0, dmb_read_blocks(blocks));
+	end = blocks[0].base + blocks[0].size;
+	snprintf(text, sizeof(text), "%.31s %zu", blocks[0].name, size);
+	ASSERT_EQ(0, dmb_write(SYSFS_DMB "/remove", text));
+	EXPECT_ORDINARY_MEMORY();
+	snprintf(text, sizeof(text), "%zu@%#llx", size, end - size);
+	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/add", text));
+	EXPECT_ORDINARY_MEMORY();
+}
+
+/* Memory of virtio-mem that comes online as designated */
+FIXTURE(virtio_mem)
+{
+	size_t total;		/* MemTotal and DmbTotal without it */
+	size_t designated;
+};
+
+FIXTURE_SETUP(virtio_mem)
+{
+	load_begin();
+	self->total = dmb_meminfo("MemTotal");
+	self->designated = dmb_meminfo("DmbTotal");
+	if (plugged() != 0)
+		SKIP(return, "this machine has no device " VIRTIO_MEM);
+	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, "online_designated"));
+	ASSERT_TRUE(plug(PLUGGED));
+}
+
+FIXTURE_TEARDOWN(virtio_mem)
+{
+	EXPECT_TRUE(plug(0));
+	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
+	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+	EXPECT_ORDINARY_MEMORY();
+	EXPECT_NO_VIOLATION();
+	dmb_write(AUTO_ONLINE, "offline");
+	load_end();
+}
+
+/* A part of it goes while all blocks are full of data. */
+TEST_F(virtio_mem, unplug_what_is_in_use)
+{
+	size_t size, in_use = PLUGGED_LESS;
+	void *memory;
+
+	EXPECT_EQ(self->total + PLUGGED, dmb_meminfo("MemTotal"));
+	EXPECT_EQ(self->designated + PLUGGED, dmb_meminfo("DmbTotal"));
+	EXPECT_ORDINARY_MEMORY();
+
+	memory = load_fill_areas(&size);
+	ASSERT_NE(NULL, memory);
+	load_fill_pattern(memory, size);
+	/* Room elsewhere for what is to go */
+	madvise(memory, PLUGGED - in_use, MADV_DONTNEED);
+	EXPECT_TRUE(plug(in_use));
+	TH_LOG("%zu MiB plugged in, DmbTotal %llu MiB, %zu MiB of it are unplugged", in_use / MB,
+	       dmb_meminfo("DmbTotal") / MB, load_area_offline() / MB);
+	EXPECT_EQ(self->total + in_use, dmb_meminfo("MemTotal"));
+	EXPECT_EQ(0, load_check_pattern(memory + PLUGGED - in_use, size - PLUGGED + in_use));
+	EXPECT_ORDINARY_MEMORY();
+	EXPECT_NO_VIOLATION();
+	munmap(memory, size);
+}
+
+/* What was unplugged in part is plugged in again. */
+TEST_F(virtio_mem, plug_again)
+{
+	ASSERT_TRUE(plug(PLUGGED_LESS));
+	EXPECT_ORDINARY_MEMORY();
+	ASSERT_TRUE(plug(PLUGGED));
+	EXPECT_EQ(self->total + PLUGGED, dmb_meminfo("MemTotal"));
+	EXPECT_EQ(self->designated + PLUGGED, dmb_meminfo("DmbTotal"));
+	EXPECT_ORDINARY_MEMORY();
+}
+
+int main(int argc, char **argv)
+{
+	dmb_need_blocks();
+	if (!open_monitor() || ask_monitor("info version", ".") < 0)
+		ksft_exit_skip("QEMU's monitor is not at " MONITOR "\n");
+	return test_harness_run(argc, argv);
+}
