@@ -61,6 +61,9 @@ static const char *dmb_folio_violation(struct folio *folio, struct page *page)
 {
 	const char *why = dmb_unlocked_violation(folio, page);
 
+	/* A balloon has it, which can move it, or virtio-mem has unplugged it. */
+	if (PageOffline(page))
+		return NULL;
 	if (why || folio_test_hugetlb(folio) || folio_test_anon(folio) ||
 	    __folio_test_movable(folio))
 		return why;

@@ -34,7 +34,7 @@
 #define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
 
 /* Tenths of a second until the monitor answers, and until a device does as it was told */
-#define ANSWER_TIMEOUT	50
+#define ANSWER_TIMEOUT	20
 #define DEVICE_TIMEOUT	1200
 
 static int monitor = -1;
@@ -57,16 +57,17 @@ static bool open_monitor(void)
 static long long ask_monitor(const char *command, const char *word)
 {
 	char answer[4096] = "", *value;
+	int silence = 0;
 	size_t len = 0;
 	ssize_t got;
-	int i;
 
 	tcflush(monitor, TCIFLUSH);
 	dprintf(monitor, "\n%s\n", command);
-	for (i = 0; i < ANSWER_TIMEOUT && len < sizeof(answer) - 1; i++) {
+	while (silence < ANSWER_TIMEOUT && len < sizeof(answer) - 1) {
 		got = read(monitor, answer + len, sizeof(answer) - 1 - len);
 		if (got < 0)
 			break;
+		silence = got ? 0 : silence + 1;
 		len += got;
 		answer[len] = '\0';
 		value = strstr(answer, word);
@@ -74,6 +75,17 @@ static long long ask_monitor(const char *command, const char *word)
 			return strtoll(value + strlen(word), NULL, 10);
 	}
 	return -1;
+}
+
+/* The port may have echoed a part of the monitor's greeting, before it was told not to. */
+static bool monitor_answers(void)
+{
+	int i;
+
+	for (i = 0; i < 5; i++)
+		if (ask_monitor("info version", ".") >= 0)
+			return true;
+	return false;
 }
 
 /* Wait until a device has done what it was told. */
@@ -278,10 +290,10 @@ FIXTURE_TEARDOWN(virtio_mem)
 	load_end();
 }
 
-/* A part of it goes while all blocks are full of data. */
+/* A part of it goes while all blocks are full of data, but for some room. */
 TEST_F(virtio_mem, unplug_what_is_in_use)
 {
-	size_t size, in_use = PLUGGED_LESS;
+	size_t size, room = PLUGGED - PLUGGED_LESS;
 	void *memory;
 
 	EXPECT_EQ(self->total + PLUGGED, dmb_meminfo("MemTotal"));
@@ -290,14 +302,12 @@ TEST_F(virtio_mem, unplug_what_is_in_use)
 
 	memory = load_fill_areas(&size);
 	ASSERT_NE(NULL, memory);
-	load_fill_pattern(memory, size);
-	/* Room elsewhere for what is to go */
-	madvise(memory, PLUGGED - in_use, MADV_DONTNEED);
-	EXPECT_TRUE(plug(in_use));
-	TH_LOG("%zu MiB plugged in, DmbTotal %llu MiB, %zu MiB of it are unplugged", in_use / MB,
-	       dmb_meminfo("DmbTotal") / MB, load_area_offline() / MB);
-	EXPECT_EQ(self->total + in_use, dmb_meminfo("MemTotal"));
-	EXPECT_EQ(0, load_check_pattern(memory + PLUGGED - in_use, size - PLUGGED + in_use));
+	load_fill_pattern(memory, size - room);
+	madvise(memory + size - room, room, MADV_DONTNEED);
+	EXPECT_TRUE(plug(PLUGGED_LESS));
+	TH_LOG("%zu MiB of blocks are unplugged", load_area_offline() / MB);
+	EXPECT_EQ(self->total + PLUGGED_LESS, dmb_meminfo("MemTotal"));
+	EXPECT_EQ(0, load_check_pattern(memory, size - room));
 	EXPECT_ORDINARY_MEMORY();
 	EXPECT_NO_VIOLATION();
 	munmap(memory, size);
@@ -317,7 +327,7 @@ TEST_F(virtio_mem, plug_again)
 int main(int argc, char **argv)
 {
 	dmb_need_blocks();
-	if (!open_monitor() || ask_monitor("info version", ".") < 0)
+	if (!open_monitor() || !monitor_answers())
 		ksft_exit_skip("QEMU's monitor is not at " MONITOR "\n");
 	return test_harness_run(argc, argv);
 }
