@@ -118,6 +118,7 @@ int dmb_extend_map(unsigned long start_pfn, unsigned long end_pfn);
 struct dmb_pool *dmb_new_pool(struct zone *zone);
 void dmb_open_pool(struct dmb *dmb);
 void dmb_close_pool(struct dmb_pool *pool);
+void dmb_change_range(struct dmb *dmb, unsigned int range);
 void dmb_set_pool(unsigned long start_pfn, unsigned long end_pfn,
 		  struct dmb_pool *pool);
 unsigned long dmb_pool_free(const struct dmb_pool *pool);

@@ -58,6 +58,12 @@ static int dmb_destination(unsigned long pfn, enum mmop online_type)
 	return online_type == MMOP_ONLINE_DESIGNATED ? DMB_AS_TOLD : DMB_ORDINARY;
 }
 
+/* Did nobody request this block, but somebody brought its memory online as designated? */
+static bool dmb_as_told(const struct dmb *dmb)
+{
+	return dmb->transient && dmb->range >= dmb_nr_requested();
+}
+
 /* The block that adjacent memory extends, NULL if there is none */
 static struct dmb *dmb_adjacent(const struct zone *zone, unsigned long start_pfn,
 				unsigned long end_pfn, int destination)
@@ -68,7 +74,7 @@ static struct dmb *dmb_adjacent(const struct zone *zone, unsigned long start_pfn
 		if (!dmb->transient || dmb->pool->zone != zone ||
 		    (dmb->end_pfn != start_pfn && dmb->start_pfn != end_pfn))
 			continue;
-		if (destination == DMB_AS_TOLD ? dmb->range >= dmb_nr_requested() :
+		if (destination == DMB_AS_TOLD ? dmb_as_told(dmb) :
 						 dmb->range == destination)
 			return dmb;
 	}
@@ -79,6 +85,33 @@ static void dmb_move_ends(struct dmb *dmb, unsigned long start_pfn, unsigned lon
 {
 	dmb_resize_block(dmb, start_pfn, end_pfn);
 	WRITE_ONCE(dmb->pool->start_pfn, start_pfn);
+}
+
+/* Is there less than a memory block between two blocks, such as its struct pages? */
+static bool dmb_neighbours(const struct dmb *dmb, const struct dmb *other)
+{
+	unsigned long gap = max(dmb->start_pfn, other->start_pfn) -
+			    min(dmb->end_pfn, other->end_pfn);
+
+	return dmb->pool->zone == other->pool->zone &&
+	       gap < PHYS_PFN(memory_block_size_bytes());
+}
+
+/* Memory without a hole takes turns as one range, even if it is several blocks. */
+static void dmb_join_ranges(struct dmb *dmb)
+{
+	struct dmb *other = NULL, *block = NULL;
+	unsigned int range;
+
+	while (dmb_as_told(dmb) && (other = dmb_next(other))) {
+		if (!dmb_as_told(other) || other->range == dmb->range ||
+		    !dmb_neighbours(dmb, other))
+			continue;
+		range = other->range;
+		while ((block = dmb_next(block)))
+			if (block->range == range)
+				dmb_change_range(block, dmb->range);
+	}
 }
 
 /* Designate pageblocks that are about to come online. */
@@ -107,6 +140,7 @@ static int dmb_designate_late(struct zone *zone, unsigned long start_pfn,
 				destination == DMB_AS_TOLD ? dmb_new_range() : destination);
 	}
 	dmb_set_pool(start_pfn, end_pfn, dmb->pool);
+	dmb_join_ranges(dmb);
 	return 0;
 }
 

@@ -361,6 +361,15 @@ void dmb_open_pool(struct dmb *dmb)
 	}
 }
 
+/* Take a pool out of its range. The lock of its zone is held. */
+static void dmb_leave_range(struct dmb_pool *pool)
+{
+	dmb_pool_emptied(pool);
+	spin_lock(&pool->node->lock);
+	list_del_init(&pool->siblings);
+	spin_unlock(&pool->node->lock);
+}
+
 /**
  * dmb_close_pool - take a pool that has no page any more out of its range
  * @pool: the pool
@@ -370,10 +379,28 @@ void dmb_open_pool(struct dmb *dmb)
 void dmb_close_pool(struct dmb_pool *pool)
 {
 	guard(spinlock_irqsave)(&pool->zone->lock);
-	dmb_pool_emptied(pool);
-	spin_lock(&pool->node->lock);
-	list_del_init(&pool->siblings);
-	spin_unlock(&pool->node->lock);
+	dmb_leave_range(pool);
+}
+
+/**
+ * dmb_change_range - let a block take turns with the others of a range
+ * @dmb: the block
+ * @range: number of the range
+ *
+ * Context: dmb_change_lock held.
+ */
+void dmb_change_range(struct dmb *dmb, unsigned int range)
+{
+	struct dmb_pool *pool = dmb->pool;
+	bool has_free;
+
+	guard(spinlock_irqsave)(&pool->zone->lock);
+	has_free = pool->has_free;
+	dmb_leave_range(pool);
+	dmb->range = range;
+	dmb_open_pool(dmb);
+	if (has_free)
+		__dmb_pool_filled(pool);
 }
 
 /*

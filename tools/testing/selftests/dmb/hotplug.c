@@ -27,6 +27,7 @@
 #define COMMAND		"/sys/kernel/debug/dmb_hotplug"
 #define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
 #define DESIGNATED	"online_designated"
+#define MEMMAP_ON_MEMORY "/sys/module/memory_hotplug/parameters/memmap_on_memory"
 #define NR_LOADS	2
 #define DEFAULT_SECONDS	20
 
@@ -154,6 +155,17 @@ static unsigned long long added_blocks(const FIXTURE_DATA(hotplug) *self)
 	return dmb_meminfo("DmbTotal") - self->designated;
 }
 
+/* The bytes of a memory block that have its own struct pages */
+static unsigned long memmap_on_memory(const FIXTURE_DATA(hotplug) *self)
+{
+	unsigned long bytes = self->unit / 64, pageblock = dmb_pageblock_size();
+	char text[64];
+
+	if (!read_line(MEMMAP_ON_MEMORY, text, sizeof(text)) || *text != 'Y')
+		return 0;
+	return (bytes + pageblock - 1) / pageblock * pageblock;
+}
+
 static unsigned long long added_memory(const FIXTURE_DATA(hotplug) *self)
 {
 	return dmb_meminfo("MemTotal") - self->total;
@@ -253,6 +265,39 @@ TEST_F(hotplug, offline_in_any_order)
 	EXPECT_EQ(self->start + unit, found[0].base);
 	EXPECT_EQ(3 * unit, found[0].size);
 	EXPECT_NO_VIOLATION();
+}
+
+/*
+ * Blocks without a hole between them take turns as one. It may be filled last, or have
+ * nothing but struct pages, with memmap_on_memory.
+ */
+TEST_F(hotplug, turns_of_neighbours)
+{
+	struct dmb_block found[DMB_MAX_BLOCKS];
+	const size_t bytes = 24 * MB;
+	size_t in_added, fair;
+	int i, nr, nr_boot;
+	void *memory;
+
+	nr_boot = blocks_in(0, base, found);
+	if (!nr_boot || self->end - self->start < 3 * self->unit)
+		SKIP(return, "no other block, or too few memory blocks");
+	ASSERT_EQ(0, command("add", self->start, 3 * self->unit));
+	/* The middle is the last one. */
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(0, dmb_set_memory_state(self->start + i * 2 % 3 * self->unit,
+						  DESIGNATED));
+	EXPECT_EQ(3 * (self->unit - memmap_on_memory(self)), added_blocks(self));
+
+	memory = dmb_touch(bytes, false);
+	ASSERT_NE(NULL, memory);
+	nr = blocks_in(self->start, self->end, found);
+	in_added = dmb_bytes_in(found, nr, memory, bytes);
+	fair = bytes / (nr_boot + 1);
+	TH_LOG("%zu of %zu MiB are in %d blocks", in_added / MB, bytes / MB, nr);
+	EXPECT_LE(fair - fair / 8, in_added);
+	EXPECT_GE(fair + fair / 8, in_added);
+	munmap(memory, bytes);
 }
 
 TEST_F(hotplug, automatically)

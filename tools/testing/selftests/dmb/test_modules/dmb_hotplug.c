@@ -31,7 +31,7 @@ static ssize_t command_write(struct file *file, const char __user *ubuf,
 	if (sscanf(text, "%7s %lli %lli", word, &base, &size) != 3)
 		return -EINVAL;
 	if (!strcmp(word, "add"))
-		err = add_memory(first_online_node, base, size, MHP_NONE);
+		err = add_memory(first_online_node, base, size, MHP_MEMMAP_ON_MEMORY);
 	else if (!strcmp(word, "remove"))
 		err = remove_memory(base, size);
 	else if (!strcmp(word, "take"))
