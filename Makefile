@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 
 # "make test" is for several architectures unless it is told which, or which test.
-export ARCHES := $(or $(ARCH),x86_64 $(if $(ONLY),,arm64 $(if $(filter 1,$(FULL)),arm riscv64)))
+export ARCHES := $(or $(ARCH),x86_64 $(if $(ONLY)$(CONFIG),,arm64 $(if $(filter 1,$(FULL)),arm riscv64)))
 ARCH ?= x86_64
 DESIGN ?= sticky
-export ARCH PAGES DESIGN DEBUG EXTRA KERNEL_SRC FORCE TREE SIGNOFF STEPS ENFORCE APPEND MEM FULL ONLY QUICK
+export ARCH PAGES DESIGN DEBUG EXTRA CONFIG KERNEL_SRC FORCE TREE SIGNOFF STEPS ENFORCE APPEND MEM FULL ONLY QUICK
 export DMB_TOP := $(CURDIR)
 export DMB_OUT := $(CURDIR)/out
 
@@ -39,7 +39,7 @@ unapply:
 	@scripts/apply off
 
 # Its kernel has no tests.
-run: export EXTRA = small
+run: export EXTRA = $(if $(CONFIG),,small)
 run test shell: image
 	@tools/testing/dmb/$@
 

@@ -22,7 +22,7 @@ kmake()
 # obj_folder WHAT: where it is built.
 obj_folder()
 {
-	echo "$out/build/$name-$ARCH-$1${pages:+-$pages}${debug:+-$debug}${EXTRA:+-$EXTRA}"
+	echo "$out/build/$name-$ARCH-$1${pages:+-$pages}${debug:+-$debug}${EXTRA:+-$EXTRA}${CONFIG:+-${CONFIG##*/}}"
 }
 
 # config FRAGMENT
@@ -36,6 +36,11 @@ fragments()
 {
 	local fragment video=
 
+	if [ -n "$CONFIG" ]; then
+		cat "$CONFIG"
+		config guest
+		return
+	fi
 	# Where a test needs the driver: it takes a minute to compile.
 	case $ARCH$pages$debug$EXTRA in
 	x86_64 | arm64) video=video ;;
@@ -45,12 +50,13 @@ fragments()
 	done
 }
 
-# configure SRC OBJ <FRAGMENTS: merge them onto allnoconfig, and see that they
-# took effect.
+# configure SRC OBJ <FRAGMENTS: merge them onto allnoconfig, or with CONFIG= onto what
+# the kernel has as defaults, and see that they took effect.
 configure()
 {
-	local src=$1 obj=$2 key=$2/.dmb-config all=$2/.dmb-fragments
+	local src=$1 obj=$2 key=$2/.dmb-config all=$2/.dmb-fragments base_config=allnoconfig
 
+	[ -z "$CONFIG" ] || base_config=alldefconfig
 	mkdir -p "$obj"
 	cat >"$tmp/fragments"
 	{
@@ -66,8 +72,13 @@ configure()
 	rm -f "$key"
 	cp "$tmp/fragments" "$all"
 	step "config-${obj##*/}" "configuring ${obj##*/}" \
-		kmake "$src" "$obj" KCONFIG_ALLCONFIG="$all" allnoconfig || return
-	verify_config "$src" "$all" "$obj/.config"
+		kmake "$src" "$obj" KCONFIG_ALLCONFIG="$all" "$base_config" || return
+	if [ -n "$CONFIG" ]; then
+		grep -qx CONFIG_DMB=y "$obj/.config" ||
+			die "CONFIG=$CONFIG lacks what CONFIG_DMB depends on: see mm/dmb/Kconfig"
+	else
+		verify_config "$src" "$all" "$obj/.config"
+	fi
 	cp "$tmp/key" "$key"
 }
 

@@ -17,12 +17,19 @@ out=${DMB_OUT:-$top/out}
 DMB_OUT=$out
 # shellcheck source=scripts/arch.sh
 . "$top/scripts/arch.sh"
-: "${DESIGN:=sticky}" "${KERNEL_SRC:=}" "${FORCE:=}" "${EXTRA:=}"
+: "${DESIGN:=sticky}" "${KERNEL_SRC:=}" "${FORCE:=}" "${EXTRA:=}" "${CONFIG:=}"
 case ${DEBUG:=} in
 1) debug=debug ;;
 '' | 0) debug= ;;
 *) echo "DEBUG=$DEBUG: it is 1 or nothing" >&2; exit 1 ;;
 esac
+
+if [ -n "$CONFIG" ]; then
+	[ -f "$CONFIG" ] || { echo "CONFIG=$CONFIG: there is no such file" >&2; exit 1; }
+	[ -z "$debug$EXTRA" ] ||
+		{ echo "CONFIG= goes with neither DEBUG=1 nor EXTRA=" >&2; exit 1; }
+	CONFIG=$(realpath "$CONFIG")
+fi
 
 # The size of pages, where it is not the usual one
 pages=$PAGES

@@ -142,6 +142,12 @@ without_decompressor()
 	echo "$kernel"
 }
 
+# configured IMAGE SYMBOL: does the kernel have this option?
+configured()
+{
+	grep -qx "CONFIG_$2=y" "$(build_dir "$1")/.config"
+}
+
 # guest_archive IMAGE NAME: builds an archive with the Makefile here; prints its path
 guest_archive()
 {
@@ -315,7 +321,7 @@ boot()
 	local name=$1 image=$2 archive=$3 options=$4 cmdline=$5 allowed=${6:-}
 	local log status=0 limit=${LIMIT:-120} said complaint runs=0
 
-	grep -qx CONFIG_KASAN=y "$(build_dir "$image")/.config" && limit=${LIMIT:-600}
+	configured "$image" KASAN && limit=${LIMIT:-600}
 	log=$(guest_log "$name")
 	rm -f "$log"
 	options=$(with_swap "${log%.log}.swap" "$options")
