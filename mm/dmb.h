@@ -29,12 +29,12 @@ struct memory_notify;
 #define is_migrate_dmb(migratetype) \
 	(dmb_enabled() && (migratetype) == MIGRATE_DMB)
 #define zone_dmb_pages(zone)		((zone)->dmb_pages)
-#define zone_dmb_managed(zone)		((unsigned long)atomic_long_read(&(zone)->dmb_managed))
+#define zone_dmb_managed(zone)		max(atomic_long_read(&(zone)->dmb_managed), 0L)
 #define zone_free_dmb_pages(zone)	zone_page_state(zone, NR_FREE_DMB_PAGES)
 #else
 static inline bool is_migrate_dmb(int migratetype) { return false; }
 static inline unsigned long zone_dmb_pages(struct zone *zone) { return 0; }
-static inline unsigned long zone_dmb_managed(struct zone *zone) { return 0; }
+static inline long zone_dmb_managed(struct zone *zone) { return 0; }
 static inline unsigned long zone_free_dmb_pages(struct zone *zone) { return 0; }
 #endif
 
@@ -60,7 +60,7 @@ static inline unsigned long zone_ordinary_pages(struct zone *zone)
 	unsigned long managed = zone_managed_pages(zone);
 
 	/* Pages that come and go leave one counter before the other. */
-	return managed - min(managed, zone_dmb_managed(zone));
+	return managed - min_t(unsigned long, managed, zone_dmb_managed(zone));
 }
 
 void __dmb_adjust_managed(struct page *page, long nr_pages);

@@ -32,15 +32,16 @@ void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 }
 
 /*
- * Of a memory block that goes offline, some pages may not have been managed. If it is
- * designated in part, nobody has told which they were.
+ * How many of these pages, which are offline by now, were managed? Balloons and virtio-mem
+ * have marked the others.
  */
-static void dmb_clip_managed(struct zone *zone)
+static long dmb_were_managed(unsigned long pfn, unsigned long end_pfn)
 {
-	long excess = zone_dmb_managed(zone) - zone_dmb_pages(zone);
+	long pages = 0;
 
-	if (excess > 0)
-		atomic_long_sub(excess, &zone->dmb_managed);
+	for (; pfn < end_pfn; pfn++)
+		pages += !PageOffline(pfn_to_page(pfn));
+	return pages;
 }
 
 /**
@@ -63,9 +64,10 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 
 		if (start >= end)
 			continue;
+		if (nr_pages < 0)
+			atomic_long_sub(dmb_were_managed(start, end), &zone->dmb_managed);
 		dmb_adjust_pages(dmb, change * (long)(end - start));
 	}
-	dmb_clip_managed(zone);
 	guard(spinlock)(&dmb_count_lock);
 	if (__dmb_next_pool(zone, NULL))
 		dmb_index_zone(zone, zone_dmb_pages(zone));

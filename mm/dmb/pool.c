@@ -14,6 +14,7 @@
 #include <linux/kmemleak.h>
 #include <linux/kstrtox.h>
 #include <linux/memblock.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/prandom.h>
@@ -732,6 +733,9 @@ void __dmb_adjust_managed(struct page *page, long nr_pages)
 	unsigned long pfn = page_to_pfn(page), end_pfn = pfn + abs(nr_pages), next;
 	long designated = 0;
 
+	/* Of what goes offline, nobody tells which pages it is: see __dmb_adjust_present(). */
+	if (nr_pages < 0 && !pfn_to_online_page(pfn))
+		return;
 	for (; pfn < end_pfn; pfn = next) {
 		next = min(end_pfn, pageblock_end_pfn(pfn));
 		if (dmb_pool_of(pfn))

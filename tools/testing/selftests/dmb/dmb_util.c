@@ -512,6 +512,19 @@ int dmb_set_memory_state(unsigned long address, const char *state)
 	return dmb_write(path, state);
 }
 
+bool dmb_read_line(const char *path, char *text, size_t len)
+{
+	FILE *f = fopen(path, "r");
+
+	*text = '\0';
+	if (!f)
+		return false;
+	if (fgets(text, len, f))
+		text[strcspn(text, "\n")] = '\0';
+	fclose(f);
+	return true;
+}
+
 int dmb_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY);

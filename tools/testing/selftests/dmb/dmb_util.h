@@ -158,6 +158,9 @@ int dmb_set_memory_state(unsigned long address, const char *state);
 		TH_LOG("pfn %#lx: %s", audit.pfn, audit.reason);	\
 } while (0)
 
+/* Read the first line of a file, without its end. */
+bool dmb_read_line(const char *path, char *text, size_t len);
+
 /* Write text to a file. Return 0 or -errno. */
 int dmb_write(const char *path, const char *text);
 

@@ -43,26 +43,13 @@ static int command(const char *word, unsigned long start, unsigned long bytes)
 	return dmb_write(COMMAND, text);
 }
 
-static bool read_line(const char *path, char *text, size_t len)
-{
-	FILE *f = fopen(path, "r");
-
-	*text = '\0';
-	if (!f)
-		return false;
-	if (fgets(text, len, f))
-		text[strcspn(text, "\n")] = '\0';
-	fclose(f);
-	return true;
-}
-
 static bool read_text(unsigned long address, const char *file, char *text, size_t len)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), "/sys/devices/system/memory/memory%lu/%s",
 		 address / dmb_memory_block_size(), file);
-	return read_line(path, text, len);
+	return dmb_read_line(path, text, len);
 }
 
 static bool present(unsigned long address)
@@ -161,7 +148,7 @@ static unsigned long memmap_on_memory(const FIXTURE_DATA(hotplug) *self)
 	unsigned long bytes = self->unit / 64, pageblock = dmb_pageblock_size();
 	char text[64];
 
-	if (!read_line(MEMMAP_ON_MEMORY, text, sizeof(text)) || *text != 'Y')
+	if (!dmb_read_line(MEMMAP_ON_MEMORY, text, sizeof(text)) || *text != 'Y')
 		return 0;
 	return (bytes + pageblock - 1) / pageblock * pageblock;
 }
@@ -305,7 +292,7 @@ TEST_F(hotplug, automatically)
 	char text[64];
 
 	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, DESIGNATED));
-	EXPECT_TRUE(read_line(AUTO_ONLINE, text, sizeof(text)));
+	EXPECT_TRUE(dmb_read_line(AUTO_ONLINE, text, sizeof(text)));
 	EXPECT_STREQ(DESIGNATED, text);
 	ASSERT_EQ(0, command("add", self->start, self->end - self->start));
 	EXPECT_EQ(self->end - self->start, added_blocks(self));
@@ -465,7 +452,7 @@ int main(int argc, char **argv)
 	rounds = dmb_number_argument(&argc, &argv, 0);
 	if (!base || !size || !dmb_memory_block_size())
 		ksft_exit_skip("this machine has no memory that could be added\n");
-	read_line(AUTO_ONLINE, auto_online, sizeof(auto_online));
+	dmb_read_line(AUTO_ONLINE, auto_online, sizeof(auto_online));
 	if (access(COMMAND, W_OK) && dmb_load_module(MODULE, ""))
 		ksft_exit_skip("needs " MODULE "\n");
 	return test_harness_run(argc, argv);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
@@ -28,14 +29,13 @@
 
 /* QEMU's name for the device */
 #define VIRTIO_MEM	"vm0"
-#define PLUGGED		(512 * MB)
+#define PLUGGED		((long long)(512 * MB))
 /* Not a multiple of the memory block size */
-#define PLUGGED_LESS	(176 * MB)
+#define PLUGGED_LESS	((long long)(176 * MB))
 #define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
 
-/* Tenths of a second until the monitor answers, and until a device does as it was told */
-#define ANSWER_TIMEOUT	20
-#define DEVICE_TIMEOUT	1200
+#define ANSWER_TIMEOUT	20	/* tenths of a second */
+#define DEVICE_TIMEOUT	120	/* seconds until a device does as it was told */
 
 static int monitor = -1;
 
@@ -91,13 +91,13 @@ static bool monitor_answers(void)
 /* Wait until a device has done what it was told. */
 static bool wait_for_device(long long (*state)(void), long long wanted)
 {
-	int i;
+	time_t end = time(NULL) + DEVICE_TIMEOUT;
 
-	for (i = 0; i < DEVICE_TIMEOUT; i++) {
+	do {
 		if (state() == wanted)
 			return true;
 		usleep(100000);
-	}
+	} while (time(NULL) < end);
 	return false;
 }
 
@@ -119,10 +119,23 @@ static long long plugged(void)
 	return ask_monitor("info memory-devices", "  size: ");
 }
 
+static long long total(void)
+{
+	return dmb_meminfo("MemTotal");
+}
+
+static long long designated(void)
+{
+	return dmb_meminfo("DmbTotal");
+}
+
+/* QEMU knows the size before memory is online, and while it is not removed yet. */
 static bool plug(long long size)
 {
+	long long memory = total() - plugged() + size;
+
 	dprintf(monitor, "\nqom-set " VIRTIO_MEM " requested-size %lld\n", size);
-	return wait_for_device(plugged, size);
+	return wait_for_device(plugged, size) && wait_for_device(total, memory);
 }
 
 /*
@@ -152,7 +165,7 @@ static size_t ordinary_memory(void)
 /* What ordinary memory should be: all but what is in blocks and not in the balloon */
 static size_t ordinary_expected(void)
 {
-	return dmb_meminfo("MemTotal") - (dmb_meminfo("DmbTotal") - load_area_offline());
+	return total() - (designated() - load_area_offline());
 }
 
 #define EXPECT_ORDINARY_MEMORY() do {					\
@@ -167,36 +180,35 @@ FIXTURE(balloon)
 {
 	struct dmb_state before;
 	long long machine;	/* MiB that the machine has without a balloon */
-	size_t total;		/* MemTotal then */
+	long long total;	/* MemTotal then */
 };
 
-/* The balloon takes pages of blocks, and leaves them some. */
+/* What the balloon is to have: pages of blocks, but it leaves them some. */
+static bool inflate(const FIXTURE_DATA(balloon) *self)
+{
+	size_t free = load_area_free();
+
+	return free > 2 * LEFT_IN_BLOCKS &&
+	       balloon_to(self->machine - (free - LEFT_IN_BLOCKS) / MB);
+}
+
 FIXTURE_SETUP(balloon)
 {
-	size_t free;
-
-	load_begin();
-	self->before = dmb_note_state(true);
 	self->machine = balloon_leaves();
 	if (self->machine < 0)
 		SKIP(return, "this machine has no balloon");
-	self->total = dmb_meminfo("MemTotal");
-	EXPECT_ORDINARY_MEMORY();
-
-	free = load_area_free();
-	ASSERT_LT(2 * LEFT_IN_BLOCKS, free);
-	ASSERT_TRUE(balloon_to(self->machine - (free - LEFT_IN_BLOCKS) / MB));
-	TH_LOG("%zu MiB in the balloon, %zu MiB of them in blocks",
-	       (self->total - (size_t)dmb_meminfo("MemTotal")) / MB,
-	       load_area_offline() / MB);
+	load_begin();
+	self->before = dmb_note_state(true);
+	self->total = total();
+	ASSERT_TRUE(inflate(self));
+	TH_LOG("%llu MiB in the balloon, %zu MiB of them in blocks",
+	       (self->total - total()) / MB, load_area_offline() / MB);
 }
 
 FIXTURE_TEARDOWN(balloon)
 {
-	if (self->machine < 0)
-		return;
 	EXPECT_TRUE(balloon_to(self->machine));
-	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
+	EXPECT_EQ(self->total, total());
 	EXPECT_ORDINARY_MEMORY();
 	EXPECT_UNCHANGED(&self->before);
 	EXPECT_NO_VIOLATION();
@@ -230,24 +242,36 @@ TEST_F(balloon, memory_for_the_kernel)
 	munmap(memory, size);
 }
 
-/* Pages of the balloon move out of the way of an owner, and are in the balloon still. */
+/*
+ * Pages of the balloon move out of the way of an owner, to ordinary memory since there is
+ * no room for them in blocks, and are in the balloon still.
+ */
 TEST_F(balloon, claim)
 {
+	unsigned long migrated = load_vmstat("balloon_migrate");
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	size_t total = dmb_meminfo("MemTotal");
+	long long with_balloon = total();
+	size_t size = LEFT_IN_BLOCKS + LEFT_IN_BLOCKS / 2;
 
 	ASSERT_LT(0, dmb_read_blocks(blocks));
-	ASSERT_EQ(0, dmb_claim(blocks[0].base, LEFT_IN_BLOCKS / 2));
-	EXPECT_EQ(total, dmb_meminfo("MemTotal"));
+	ASSERT_EQ(0, dmb_claim(blocks[0].base, size));
+	EXPECT_LE(LEFT_IN_BLOCKS / 2, (load_vmstat("balloon_migrate") - migrated) *
+				      sysconf(_SC_PAGESIZE));
+	EXPECT_EQ(with_balloon, total());
 	EXPECT_ORDINARY_MEMORY();
-	EXPECT_EQ(0, dmb_release(blocks[0].base, LEFT_IN_BLOCKS / 2));
+	EXPECT_EQ(0, dmb_release(blocks[0].base, size));
+
+	EXPECT_TRUE(balloon_to(self->machine));
+	EXPECT_ORDINARY_MEMORY();
+	EXPECT_TRUE(inflate(self));
+	EXPECT_ORDINARY_MEMORY();
 }
 
-/* Blocks become smaller, and there are new ones. */
+/* A block becomes smaller, by more than it has free, and there is a new one. */
 TEST_F(balloon, dissolve_and_make)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	size_t size = LEFT_IN_BLOCKS / 2;
+	size_t size = LEFT_IN_BLOCKS + LEFT_IN_BLOCKS / 4;
 	unsigned long long end;
 	char text[64];
 
@@ -255,6 +279,8 @@ TEST_F(balloon, dissolve_and_make)
 	end = blocks[0].base + blocks[0].size;
 	snprintf(text, sizeof(text), "%.31s %zu", blocks[0].name, size);
 	ASSERT_EQ(0, dmb_write(SYSFS_DMB "/remove", text));
+	EXPECT_ORDINARY_MEMORY();
+	EXPECT_TRUE(balloon_to(self->machine));
 	EXPECT_ORDINARY_MEMORY();
 	snprintf(text, sizeof(text), "%zu@%#llx", size, end - size);
 	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/add", text));
@@ -264,17 +290,20 @@ TEST_F(balloon, dissolve_and_make)
 /* Memory of virtio-mem that comes online as designated */
 FIXTURE(virtio_mem)
 {
-	size_t total;		/* MemTotal and DmbTotal without it */
-	size_t designated;
+	long long total;	/* MemTotal and DmbTotal without it */
+	long long designated;
+	char auto_online[32];
 };
 
 FIXTURE_SETUP(virtio_mem)
 {
-	load_begin();
-	self->total = dmb_meminfo("MemTotal");
-	self->designated = dmb_meminfo("DmbTotal");
-	if (plugged() != 0)
+	if (plugged() < 0)
 		SKIP(return, "this machine has no device " VIRTIO_MEM);
+	load_begin();
+	ASSERT_TRUE(plug(0));
+	self->total = total();
+	self->designated = designated();
+	ASSERT_TRUE(dmb_read_line(AUTO_ONLINE, self->auto_online, sizeof(self->auto_online)));
 	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, "online_designated"));
 	ASSERT_TRUE(plug(PLUGGED));
 }
@@ -282,11 +311,11 @@ FIXTURE_SETUP(virtio_mem)
 FIXTURE_TEARDOWN(virtio_mem)
 {
 	EXPECT_TRUE(plug(0));
-	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
-	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+	EXPECT_TRUE(wait_for_device(designated, self->designated));
+	EXPECT_EQ(self->total, total());
 	EXPECT_ORDINARY_MEMORY();
 	EXPECT_NO_VIOLATION();
-	dmb_write(AUTO_ONLINE, "offline");
+	EXPECT_EQ(0, dmb_write(AUTO_ONLINE, self->auto_online));
 	load_end();
 }
 
@@ -296,8 +325,8 @@ TEST_F(virtio_mem, unplug_what_is_in_use)
 	size_t size, room = PLUGGED - PLUGGED_LESS;
 	void *memory;
 
-	EXPECT_EQ(self->total + PLUGGED, dmb_meminfo("MemTotal"));
-	EXPECT_EQ(self->designated + PLUGGED, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(self->total + PLUGGED, total());
+	EXPECT_EQ(self->designated + PLUGGED, designated());
 	EXPECT_ORDINARY_MEMORY();
 
 	memory = load_fill_areas(&size);
@@ -306,7 +335,7 @@ TEST_F(virtio_mem, unplug_what_is_in_use)
 	madvise(memory + size - room, room, MADV_DONTNEED);
 	EXPECT_TRUE(plug(PLUGGED_LESS));
 	TH_LOG("%zu MiB of blocks are unplugged", load_area_offline() / MB);
-	EXPECT_EQ(self->total + PLUGGED_LESS, dmb_meminfo("MemTotal"));
+	EXPECT_EQ(self->total + PLUGGED_LESS, total());
 	EXPECT_EQ(0, load_check_pattern(memory, size - room));
 	EXPECT_ORDINARY_MEMORY();
 	EXPECT_NO_VIOLATION();
@@ -319,8 +348,8 @@ TEST_F(virtio_mem, plug_again)
 	ASSERT_TRUE(plug(PLUGGED_LESS));
 	EXPECT_ORDINARY_MEMORY();
 	ASSERT_TRUE(plug(PLUGGED));
-	EXPECT_EQ(self->total + PLUGGED, dmb_meminfo("MemTotal"));
-	EXPECT_EQ(self->designated + PLUGGED, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(self->total + PLUGGED, total());
+	EXPECT_EQ(self->designated + PLUGGED, designated());
 	EXPECT_ORDINARY_MEMORY();
 }
 
