@@ -138,6 +138,8 @@ static inline void dmb_show_mem(void)
 
 /* page_alloc.c: zonelists */
 
+void setup_per_zone_lowmem_reserve(void);
+
 /*
  * The index under which a zone is in zonelists. A zone with nothing but blocks
  * is ZONE_MOVABLE to a request. This counts present pages, as populated_zone()
@@ -327,6 +329,15 @@ static inline struct folio *dmb_compaction_target(struct compact_control *cc,
 	return dmb_enabled() ? __dmb_compaction_target(cc, src) : NULL;
 }
 
+bool __dmb_may_compact(pg_data_t *pgdat, int order);
+
+/* Have blocks of a node enough free pages to compact them for this request? */
+static inline bool dmb_may_compact(pg_data_t *pgdat, int order,
+				   int highest_zoneidx)
+{
+	return dmb_eligible(highest_zoneidx) && __dmb_may_compact(pgdat, order);
+}
+
 /* Return true if @dst came from dmb_compaction_target(), and is free again. */
 static inline bool dmb_compaction_untarget(struct compact_control *cc,
 					   struct folio *dst)
@@ -427,6 +438,7 @@ static inline unsigned long dmb_dirtyable(unsigned long nr_pages)
 /* memory_hotplug.c */
 
 void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages);
+unsigned long __dmb_early_pages(struct zone *zone);
 void __dmb_node_states_online(struct zone *zone, struct memory_notify *arg);
 void __dmb_node_states_offline(struct zone *zone, struct memory_notify *arg);
 
@@ -443,6 +455,11 @@ static inline void dmb_node_states_offline(struct zone *zone,
 {
 	if (dmb_enabled())
 		__dmb_node_states_offline(zone, arg);
+}
+
+static inline unsigned long dmb_early_pages(struct zone *zone)
+{
+	return dmb_enabled() ? __dmb_early_pages(zone) : 0;
 }
 
 /* Follow memory that comes online, or goes offline if @nr_pages is negative. */

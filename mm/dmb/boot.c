@@ -36,11 +36,10 @@
 
 /*
  * In each zone that requests can be confined to, the kernel is left this share of what it
- * has in all, but no more than that. A zone with less is not worth it: that of ISA devices.
+ * has in all, but no more than that.
  */
 #define DMB_ZONE_MIN_SHARE	16
 #define DMB_ZONE_MAX_NEED	SZ_512M
-#define DMB_ZONE_WORTH		SZ_32M
 
 /*
  * Count the pages of a request that can be designated and are below @limit_pfn.
@@ -128,13 +127,18 @@ static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 static unsigned long __init dmb_kernel_pages(unsigned long (*below)(unsigned long limit_pfn),
 					     unsigned long limit_pfn)
 {
-	unsigned long pages = below(limit_pfn);
-	struct zone *zone;
+	unsigned long pages = below(limit_pfn), start_pfn, end_pfn;
+	struct zone *movable;
+	int i, nid;
 
-	for_each_populated_zone(zone)
-		if (zone_idx(zone) == ZONE_MOVABLE)
-			pages -= below(min(zone_end_pfn(zone), limit_pfn)) -
-				 below(min(zone->zone_start_pfn, limit_pfn));
+	/* The zones of several nodes may span the same memory. */
+	for_each_mem_pfn_range(i, MAX_NUMNODES, &start_pfn, &end_pfn, &nid) {
+		movable = &NODE_DATA(nid)->node_zones[ZONE_MOVABLE];
+		start_pfn = max(start_pfn, movable->zone_start_pfn);
+		end_pfn = min3(end_pfn, zone_end_pfn(movable), limit_pfn);
+		if (start_pfn < end_pfn)
+			pages -= below(end_pfn) - below(start_pfn);
+	}
 	return pages;
 }
 
@@ -253,6 +257,12 @@ static bool __init dmb_resource_overlaps(const struct resource *resource,
 }
 #endif
 
+#ifdef CONFIG_MEMORY_HOTPLUG
+#define DMB_NOT_RAM	"is not RAM, but designated if memory is added there"
+#else
+#define DMB_NOT_RAM	"is not RAM"
+#endif
+
 /*
  * Tell why no block can have the pageblock at @pfn; NULL if it is free RAM of
  * one node. By now memblock knows the memory and what firmware, boot loader and
@@ -267,7 +277,7 @@ static const char * __init dmb_unusable(unsigned long pfn)
 	    !memblock_is_map_memory(base + size - 1))
 		return dmb_usable_range_given() ?
 		       "is not RAM within linux,usable-memory-range" :
-		       "is not RAM";
+		       DMB_NOT_RAM;
 	if (!memblock_is_region_memory(base, size) ||
 	    !memblock_is_map_memory(base))
 		return "is not all RAM of one node";
@@ -603,6 +613,7 @@ void __init dmb_designate(void)
 	unsigned int i;
 
 	dmb_declare_heaps();
+	dmb_check_words();
 	if (!dmb_requests.nr)
 		return;
 

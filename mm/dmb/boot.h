@@ -49,6 +49,9 @@ unsigned long dmb_all_usable_pages(unsigned long limit_pfn);
 #define DMB_KERNEL_MIN_BYTES	SZ_64M
 #define DMB_KERNEL_MIN_SHARE	64
 
+/* A smaller zone is that of ISA devices, and has little even without any block. */
+#define DMB_ZONE_WORTH		SZ_32M
+
 /* boot.c, for make.c and tests */
 unsigned long dmb_zone_need(unsigned long left, unsigned long free);
 bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next);
@@ -57,6 +60,7 @@ bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next);
 struct zone *dmb_pfn_zone(unsigned long pfn);
 void dmb_join_zone(struct dmb *dmb, struct zone *zone);
 void dmb_settle_zones(void);
+void dmb_check_words(void);
 
 /* heap.c, for boot.c */
 #ifdef CONFIG_DMABUF_HEAPS_CMA

@@ -83,11 +83,13 @@ static u32 dmb_estimate_pageblock(unsigned long start_pfn, unsigned long end_pfn
 		struct page *page = pfn_to_page(pfn);
 
 		next = pfn + dmb_buddy_pages(page);
-		if (PageHWPoison(page))
-			cost = DMB_COST_NEVER;
-		else if (next == pfn)
+		if (next == pfn)
 			cost += dmb_page_cost(page);
 		pfn = max(next, pfn + DMB_SAMPLE);
+		/* The others count for as much as this page, unless one is broken. */
+		for (; next < min(pfn, end_pfn); next++)
+			if (PageHWPoison(pfn_to_page(next)))
+				cost = DMB_COST_NEVER;
 	}
 	dmb_let_offline(flags);
 	return cost;

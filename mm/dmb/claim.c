@@ -306,6 +306,15 @@ static void dmb_own_claim(struct dmb_claim *claim)
 	dmb_count_claimed(claim->dmb, dmb_claim_pages(claim));
 }
 
+/* KASAN has tagged what were several free pages. The claim is one piece of memory. */
+static void dmb_untag_claim(const struct dmb_claim *claim)
+{
+	unsigned long pfn;
+
+	for (pfn = dmb_claim_start(claim); pfn < dmb_claim_end(claim); pfn++)
+		page_kasan_tag_reset(pfn_to_page(pfn));
+}
+
 /* Has a page broken before that? */
 static bool dmb_claim_broken(const struct dmb_claim *claim)
 {
@@ -324,6 +333,7 @@ static int dmb_finish_claim(struct dmb_claim *claim)
 
 	if (dmb_claim_broken(claim))
 		return -EHWPOISON;
+	dmb_untag_claim(claim);
 	if (!(claim->flags & DMB_CLAIM_UNZEROED))
 		dmb_zero_claim(claim);
 	if (claim->flags & DMB_CLAIM_PROTECTED) {
@@ -341,10 +351,19 @@ static int dmb_finish_claim(struct dmb_claim *claim)
 	return 0;
 }
 
+/* In jiffies; 0 stands for none. The current jiffy has begun. */
+static unsigned long dmb_deadline(const struct dmb_request *request)
+{
+	unsigned int timeout_ms = request->timeout_ms;
+
+	if (request->flags & DMB_CLAIM_QUICK)
+		timeout_ms = timeout_ms ?: DMB_QUICK_MS;
+	return timeout_ms ? (jiffies + msecs_to_jiffies(timeout_ms) + 1) ?: 1 : 0;
+}
+
 /* How to try to get a range that has not been chosen yet */
 static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 {
-	unsigned int timeout_ms = request->timeout_ms;
 	struct dmb_attempt attempt = {
 		.migratetype = MIGRATE_MOVABLE,
 		.gfp = GFP_KERNEL,
@@ -352,13 +371,9 @@ static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 		.cancelled = &request->cancelled,
 	};
 
-	if (attempt.quick) {
+	if (attempt.quick)
 		attempt.gfp = dmb_quick_gfp(attempt.gfp);
-		timeout_ms = timeout_ms ?: DMB_QUICK_MS;
-	}
-	/* The current jiffy has begun. 0 stands for none. */
-	if (timeout_ms)
-		attempt.deadline = (jiffies + msecs_to_jiffies(timeout_ms) + 1) ?: 1;
+	attempt.deadline = dmb_deadline(request);
 	return attempt;
 }
 
@@ -409,8 +424,11 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 	while (got < nr && failures < most) {
 		unsigned long pfn = dmb_search_next(search), end_pfn;
 
-		if (pfn == DMB_NO_PFN)
+		if (pfn == DMB_NO_PFN) {
+			/* There may be more, for somebody who waits. */
+			*err = *err ?: -EBUSY;
 			break;
+		}
 		*err = dmb_claim_at(request, pfn, attempt, &claims[got]);
 		if (*err == -ENXIO || *err == -EINVAL) {
 			/* The block has been dissolved since the search began. */
@@ -455,6 +473,9 @@ static unsigned int dmb_claim_pass(const struct dmb_request *request,
 				max(PHYS_PFN(request->align), 1UL),
 				dmb_claim_gfp(request), NULL);
 	if (!*err) {
+		/* The search takes its time with small pieces of large blocks. */
+		if (request->flags & DMB_CLAIM_QUICK)
+			attempt->deadline = dmb_deadline(request);
 		*err = -EBUSY;
 		got = dmb_claim_cheapest(request, &search, attempt, claims, nr, err);
 	}
@@ -672,7 +693,7 @@ void dmb_release(struct dmb_claim *claim)
 		claim->taken = false;
 
 	dmb_hide_claim(claim);
-	free_contig_range(dmb_claim_start(claim), nr_pages);
+	dmb_free_range(dmb_claim_start(claim), dmb_claim_end(claim));
 	/* Reclaim would take pages that are counted nowhere for reclaimable. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		dmb_count_claimed(claim->dmb, -(long)nr_pages);

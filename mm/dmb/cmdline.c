@@ -185,7 +185,7 @@ bool __init dmb_only_blocks(char **movablecore)
 			else if (dmb_is_amount(arg, len))
 				amount = arg;
 			else
-				pr_warn("movablecore: \"%.*s\" ignored: not an amount\n",
+				pr_warn("movablecore: \"%.*s\" ignored: not an amount, \"designated\" or \"acpi\"\n",
 					(int)len, arg);
 		} else {
 			why = dmb_request_text(arg, len);

@@ -77,6 +77,17 @@ bool __dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
 	       !dmb_has_free_order(zone, order);
 }
 
+/* The same for all zones of a node, whether there are free pages of the order or not */
+bool __dmb_may_compact(pg_data_t *pgdat, int order)
+{
+	int i;
+
+	for (i = 0; i < MAX_NR_ZONES; i++)
+		if (zone_free_dmb_pages(&pgdat->node_zones[i]) >= compact_gap(order))
+			return true;
+	return false;
+}
+
 /* Compaction of the blocks of a zone may be deferred as that of the zone is. */
 bool dmb_compaction_deferred(struct zone *zone, unsigned int order)
 {

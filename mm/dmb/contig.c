@@ -40,6 +40,12 @@
 #define DMB_CONTIG_ROUNDS	11
 #define DMB_CONTIG_TIME		HZ
 
+/* Two that are quick may be in each other's way, as free pages are larger than pageblocks. */
+#define DMB_QUICK_ROUNDS	3
+
+/* So often is writeback waited for that leaves no more room. */
+#define DMB_MAX_WAITS		4
+
 /*
  * A file system's data that are still in the way in this round may be so for long, in a
  * transaction that is not committed. Then they are written, and more of the same file
@@ -301,7 +307,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	struct folio *folio, *next;
 	LIST_HEAD(reclaimable);
 	unsigned int nr = 0;
-	bool progress;
+	bool progress, waited;
 
 	/* Reclaim may want to write, which filesystems might not stand here. */
 	if (!gfp_has_io_fs(gfp) || !gfpflags_allow_blocking(gfp))
@@ -336,8 +342,12 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 				    -folio_nr_pages(folio));
 	}
 	progress = reclaim_pages(&reclaimable);
-	progress |= dmb_wait_for_writeback(pfns, nr);
-	return dmb_migrate_for_room(folios, gfp) || progress;
+	waited = dmb_wait_for_writeback(pfns, nr);
+	progress |= dmb_migrate_for_room(folios, gfp);
+	/* What has been written may be dirty again, or could not be. */
+	if (attempt && !progress && waited)
+		waited = attempt->waits++ < DMB_MAX_WAITS;
+	return progress || waited;
 }
 
 /**
@@ -414,6 +424,8 @@ static const struct {
 		"claimed by an owner" },
 	[DMB_POISONED] = { "poisoned",
 		"poisoned" },
+	[DMB_UNPLUGGED] = { "unplugged",
+		"not plugged in, as virtio-mem has it" },
 	[DMB_PER_CPU] = { "per_cpu",
 		"free, but in a per-cpu list" },
 	[DMB_HUGETLB] = { "hugetlb",
@@ -447,6 +459,12 @@ void dmb_show_obstacles(struct seq_file *seq)
 			   atomic_long_read(&dmb_obstacles[i]));
 }
 
+/* What a balloon has can move. What virtio-mem has not plugged in stays. */
+static bool dmb_unplugged(struct page *page)
+{
+	return PageOffline(page) && !__PageMovable(page);
+}
+
 /* A guess, since the page is somebody else's, and nothing holds it. */
 static enum dmb_obstacle dmb_what_is_busy(struct page *page, unsigned int migratetype)
 {
@@ -456,6 +474,8 @@ static enum dmb_obstacle dmb_what_is_busy(struct page *page, unsigned int migrat
 		return DMB_OWNED;
 	if (PageHWPoison(page))
 		return DMB_POISONED;
+	if (dmb_unplugged(page))
+		return DMB_UNPLUGGED;
 	if (!page_count(page))
 		return DMB_PER_CPU;
 	if (folio_test_hugetlb(folio))
@@ -552,11 +572,13 @@ static bool dmb_worth_a_round(struct dmb_attempt *attempt, unsigned long start_p
 	unsigned long pfn;
 
 	if ((err != -EBUSY && err != -ENOMEM) || round == DMB_CONTIG_ROUNDS ||
-	    (attempt && attempt->quick && round) || dmb_attempt_over(attempt) ||
+	    (attempt && attempt->quick && round == DMB_QUICK_ROUNDS) ||
+	    dmb_attempt_over(attempt) ||
 	    !dmb_online(start_pfn, end_pfn))
 		return false;
 	pfn = dmb_first_busy(start_pfn, end_pfn);
-	if (pfn < end_pfn && PageHWPoison(pfn_to_page(pfn)))
+	if (pfn < end_pfn && (PageHWPoison(pfn_to_page(pfn)) ||
+			      dmb_unplugged(pfn_to_page(pfn))))
 		return false;
 	if (pfn < end_pfn && dmb_taken(pfn, migratetype))
 		return false;
@@ -623,6 +645,7 @@ int dmb_take(struct dmb_attempt *attempt)
 	attempt->task = current;
 	attempt->isolated = false;
 	attempt->poisoned = false;
+	attempt->waits = 0;
 	attempt->written_pfn = 0;
 	err = dmb_wait_for_neighbours(attempt);
 	if (err)
@@ -647,4 +670,22 @@ int dmb_take(struct dmb_attempt *attempt)
 	if (err && attempt->poisoned)
 		return -EHWPOISON;
 	return err ? dmb_attempt_over(attempt) ?: err : 0;
+}
+
+/**
+ * dmb_free_range - free the pages of a range one by one
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ *
+ * Context: Process context; the pages are the caller's, who has all references.
+ */
+void dmb_free_range(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long pfn, next;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn = next) {
+		next = min(pageblock_end_pfn(pfn), end_pfn);
+		free_contig_range(pfn, next - pfn);
+		cond_resched();
+	}
 }

@@ -126,8 +126,9 @@ static int dmb_dissolve_locked(const char *name, u64 size)
 
 	err = dmb_dissolve_pages(dmb, end_pfn - start_pfn);
 	if (err)
-		pr_warn("%s: " DMB_RANGE_FMT " stays a block: error %d\n", name,
-			dmb_first_byte(start_pfn), dmb_last_byte(dmb->end_pfn), err);
+		pr_warn("%s: " DMB_RANGE_FMT " stays a block: %pe\n", name,
+			dmb_first_byte(start_pfn), dmb_last_byte(dmb->end_pfn),
+			ERR_PTR(err));
 	if (dmb->end_pfn == end_pfn)
 		return err;
 
@@ -243,6 +244,7 @@ bool dmb_yield(struct zone *zone)
 	unsigned long free = ULONG_MAX;
 	struct dmb *dmb = NULL;
 	bool yielded = false;
+	unsigned int tries;
 
 	/* Whoever empties a range himself does not do so for another one meanwhile. */
 	if (!READ_ONCE(dmb_yielding) || dmb_current_attempt())
@@ -254,8 +256,13 @@ bool dmb_yield(struct zone *zone)
 		return READ_ONCE(busy);
 	}
 	WRITE_ONCE(busy, true);
-	while (!yielded && (dmb = dmb_yielding_block(zone, dmb, &free)))
+	/* A block of which others have taken some meanwhile may be tried again. */
+	for (tries = dmb_blocks.nr; tries && !yielded; tries--) {
+		dmb = dmb_yielding_block(zone, dmb, &free);
+		if (!dmb)
+			break;
 		yielded = dmb_yield_end(dmb, free);
+	}
 	if (yielded)
 		schedule_work(&dmb_yielded_work);
 	WRITE_ONCE(busy, false);

@@ -4,6 +4,7 @@
  */
 
 #include <linux/dmb.h>
+#include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 
 #include "internal.h"
@@ -22,13 +23,38 @@ static DEFINE_SPINLOCK(dmb_count_lock);
 void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 {
 	struct zone *zone = dmb->pool->zone;
+	bool filled;
 
 	guard(spinlock)(&dmb_count_lock);
+	filled = zone_dmb_pages(zone) == zone->present_pages;
 	dmb->pool->pages += nr_pages;
 	WRITE_ONCE(dmb->pool->node->pages, dmb->pool->node->pages + nr_pages);
 	zone->dmb_pages += nr_pages;
-	/* Maybe the last ordinary memory has gone, or the first has come. */
-	dmb_index_zone(zone, zone_dmb_pages(zone));
+	/* The last ordinary memory has gone, or the first has come. */
+	if (filled != (zone_dmb_pages(zone) == zone->present_pages))
+		dmb_index_zone(zone, zone_dmb_pages(zone));
+}
+
+/**
+ * __dmb_early_pages - count the pages of boot memory that are in blocks
+ * @zone: the zone; pages that are offline do not count
+ *
+ * Context: Memory hotplug lock held.
+ */
+unsigned long __dmb_early_pages(struct zone *zone)
+{
+	unsigned long pfn, pages = 0;
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb))) {
+		if (dmb->pool->zone != zone)
+			continue;
+		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn += pageblock_nr_pages)
+			if (pfn_to_online_page(pfn) &&
+			    early_section(__pfn_to_section(pfn)))
+				pages += pageblock_nr_pages;
+	}
+	return pages;
 }
 
 /*

@@ -146,6 +146,7 @@ enum dmb_obstacle {
 	DMB_GIVEN_UP,
 	DMB_OWNED,
 	DMB_POISONED,
+	DMB_UNPLUGGED,
 	DMB_PER_CPU,
 	DMB_HUGETLB,
 	DMB_WRITEBACK,
@@ -167,6 +168,7 @@ enum dmb_obstacle {
  * @cancelled: give up when this becomes true; may be NULL
  * @busy_pfn: after a failure, a page frame that was in the way, or @start_pfn
  * @isolated: alloc_contig_range() has had the pageblocks isolated
+ * @waits: how often it has waited for writeback that left no more room
  * @drained: all per-cpu lists were drained for it
  * @poisoned: the page frame that was in the way is broken
  * @written_pfn: data of file systems in front of this page frame have been written
@@ -184,6 +186,7 @@ struct dmb_attempt {
 	unsigned long busy_pfn;
 	bool isolated;
 	bool drained;
+	unsigned int waits;
 	bool poisoned;
 	unsigned long written_pfn;
 	struct task_struct *task;
@@ -206,6 +209,7 @@ static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 #define DMB_MAX_QUICK_FAILURES	16
 
 int dmb_take(struct dmb_attempt *attempt);
+void dmb_free_range(unsigned long start_pfn, unsigned long end_pfn);
 struct dmb_attempt *dmb_current_attempt(void);
 void dmb_wake_attempts(void);
 void dmb_show_obstacles(struct seq_file *seq);

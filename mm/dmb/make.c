@@ -186,16 +186,6 @@ static int dmb_leave_out(struct dmb_making *making, unsigned long start_pfn,
 	return making->exact ? -EBUSY : 0;
 }
 
-static void dmb_free_run(const struct dmb_run *run)
-{
-	unsigned long pfn;
-
-	for (pfn = run->start_pfn; pfn < run->end_pfn; pfn += pageblock_nr_pages) {
-		free_contig_range(pfn, pageblock_nr_pages);
-		cond_resched();
-	}
-}
-
 /* Note a run whose pages are allocated, or log why it is left out. */
 static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 {
@@ -204,7 +194,7 @@ static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 	if (run->start_pfn == run->end_pfn)
 		return 0;
 	if (dmb_blocks.nr + making->nr == DMB_MAX_BLOCKS) {
-		dmb_free_run(run);
+		dmb_free_range(run->start_pfn, run->end_pfn);
 		return -ENOSPC;
 	}
 	making->run[making->nr++] = *run;
@@ -282,10 +272,10 @@ static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
 	last_pfn = clamp(last_pfn, *start_pfn, *end_pfn);
 	if (*start_pfn < first_pfn)
 		err = dmb_leave_out(making, *start_pfn, first_pfn,
-				    "blocks cannot be there");
+				    "it is not RAM, or too far from the other blocks");
 	if (last_pfn < *end_pfn)
 		err = dmb_leave_out(making, last_pfn, *end_pfn,
-				    "blocks cannot be there");
+				    "it is not RAM, or too far from the other blocks");
 	*start_pfn = first_pfn;
 	*end_pfn = last_pfn;
 	return err;
@@ -534,6 +524,7 @@ void dmb_update_zones(void)
 {
 	setup_per_zone_wmarks();
 	refresh_zone_stat_thresholds();
+	setup_per_zone_lowmem_reserve();
 }
 
 static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
@@ -556,7 +547,7 @@ static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
 	else
 		dmb_update_zones();
 	for (i = 0; i < making->nr; i++)
-		dmb_free_run(&making->run[i]);
+		dmb_free_range(making->run[i].start_pfn, making->run[i].end_pfn);
 	return err;
 }
 
@@ -576,6 +567,9 @@ static unsigned long dmb_find_place(const struct dmb_making *making, unsigned lo
 	const u64 stays = (u64)nr << pageblock_order;
 	u64 *cost, sum = 0;
 
+	/* Where the zone is so small, devices need all of it. */
+	if (zone_managed_pages(zone) < PHYS_PFN(DMB_ZONE_WORTH))
+		return place;
 	if (end < first + nr || dmb_kernel_needs(zone, nr << pageblock_order) ||
 	    dmb_fills_zone(making, zone, nr << pageblock_order))
 		return place;
@@ -600,7 +594,9 @@ static unsigned long dmb_find_place(const struct dmb_making *making, unsigned lo
 			sum -= cost[i % nr];
 		cost[i % nr] = pages == DMB_PAGES_STAY ? stays : pages;
 		sum += cost[i % nr];
-		if (++in_a_row >= nr && sum < *best) {
+		/* Requests that can be confined to a lower zone have no other choice. */
+		if (++in_a_row >= nr &&
+		    (sum < *best || (sum == *best && place == ULONG_MAX))) {
 			*best = sum;
 			place = i + 1 - nr;
 		}

@@ -37,8 +37,11 @@ bool dmb_folio_may_enter(struct folio *folio)
 	struct address_space *mapping;
 	bool may_enter;
 
-	if (folio_test_hugetlb(folio) || __folio_test_movable(folio))
+	if (folio_test_hugetlb(folio))
 		return false;
+	/* zswap and zram, unlike balloons, ask for such memory whenever they can. */
+	if (__folio_test_movable(folio))
+		return folio_test_zsmalloc(folio);
 
 	/* User memory is allocated with GFP_HIGHUSER_MOVABLE, all of it. */
 	if (folio_test_anon(folio))

@@ -160,10 +160,14 @@ static void dmb_trim_offline(struct dmb *dmb)
 	dmb_move_ends(dmb, start_pfn, end_pfn);
 	dmb_set_pool(first_pfn, start_pfn, NULL);
 	dmb_set_pool(end_pfn, last_pfn, NULL);
-	if (start_pfn == end_pfn)
+	if (start_pfn == end_pfn) {
+		pr_info("%s: " DMB_RANGE_FMT " has gone\n", dmb->name,
+			dmb_first_byte(first_pfn), dmb_last_byte(last_pfn));
 		dmb_end_block(dmb);
-	else
+	} else {
+		dmb_announce_block(dmb);
 		dmb_show_resource(dmb);
+	}
 }
 
 /* Memory is offline: it was, or it does not come online after all. */
@@ -249,10 +253,11 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 	struct memory_block *block = find_memory_block(pfn_to_section_nr(start_pfn));
 	enum mmop online_type;
 	struct zone *zone;
-	int err = 0;
+	int err = 0, nid;
 
 	if (!block)
 		return 0;
+	nid = block->nid;
 	/* As memory_block_online() has chosen it */
 	online_type = dmb_online_type(block->online_type);
 	zone = zone_for_pfn_range(online_type, block->nid, block->group,
@@ -260,6 +265,12 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 				  memory->altmap_nr_pages + memory->nr_pages);
 	put_device(&block->dev);
 
+	if (zone_to_nid(zone) != nid) {
+		pr_info(DMB_RANGE_FMT " of node %d does not come online: it is in a block of node %d\n",
+			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), nid,
+			zone_to_nid(zone));
+		return -EINVAL;
+	}
 	if (online_type == MMOP_ONLINE_MOVABLE)
 		err = dmb_check_movable(start_pfn, end_pfn);
 	if (!err) {

@@ -124,11 +124,25 @@ static unsigned long zone_lru_pages(struct zone *zone)
 	return pages;
 }
 
+/*
+ * Is there something to move in a zone? What zswap and zram have compressed is counted
+ * together with what they have in blocks, so it is looked for when all else has failed.
+ */
+static bool relief_has_work(struct relief *relief, struct zone *zone)
+{
+	unsigned long pages = zone_lru_pages(zone);
+
+#ifdef CONFIG_ZSMALLOC
+	if (relief->urgent)
+		pages += zone_page_state(zone, NR_ZSPAGES);
+#endif
+	return pages >= SWAP_CLUSTER_MAX;
+}
+
 /* Is there something to move, and somewhere to move it to? */
 static bool relief_worthwhile(struct relief *relief, struct zone *zone)
 {
-	if (!zone_ordinary_pages(zone) ||
-	    zone_lru_pages(zone) < SWAP_CLUSTER_MAX)
+	if (!zone_ordinary_pages(zone) || !relief_has_work(relief, zone))
 		return false;
 
 	/* The last free pages of blocks may be in per-cpu lists. */
@@ -137,6 +151,15 @@ static bool relief_worthwhile(struct relief *relief, struct zone *zone)
 	if (relief->may_drop)
 		return true;
 	return relief_has_room(zone);
+}
+
+/* The page cache of a node that is in blocks, or in ZONE_MOVABLE */
+static unsigned long relief_cache(pg_data_t *pgdat)
+{
+	struct zone *movable = &pgdat->node_zones[ZONE_MOVABLE];
+
+	return zone_page_state(movable, NR_ZONE_INACTIVE_FILE) +
+	       zone_page_state(movable, NR_ZONE_ACTIVE_FILE);
 }
 
 /*
@@ -149,6 +172,9 @@ static bool relief_drop(struct relief *relief, struct zone *zone)
 	unsigned long dropped;
 
 	if (!relief->may_drop)
+		return false;
+	/* Otherwise it would be the cache of ordinary memory alone. */
+	if (!relief->urgent && relief_cache(zone->zone_pgdat) < wanted / 4)
 		return false;
 	/* When only contiguous memory is missing, that is compaction's work. */
 	if (relief->order && !relief->urgent &&
@@ -182,6 +208,8 @@ static bool relief_done(struct relief *relief, struct zone *zone)
 static bool relief_isolate(struct relief *relief, struct folio *folio,
 			   struct list_head *list)
 {
+	if (folio_test_zsmalloc(folio))
+		return isolate_folio_to_list(folio, list);
 	/* Without locks of file systems, anonymous pages only. */
 	if (!folio_test_anon(folio) && !(relief->gfp_mask & __GFP_FS))
 		return false;
@@ -252,7 +280,7 @@ static unsigned int relief_next(struct relief *relief, unsigned long *pfn,
 
 	/* A reference to a page of the kernel might irritate it. */
 	*pfn += 1;
-	folio = PageLRU(page) ? folio_get_nontail_page(page) : NULL;
+	folio = PageLRU(page) || PageZsmalloc(page) ? folio_get_nontail_page(page) : NULL;
 	if (!folio)
 		return 0;
 	if (relief_isolate(relief, folio, list)) {
@@ -470,15 +498,12 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
  */
 static unsigned long relief_potential(pg_data_t *pgdat)
 {
-	struct zone *movable = &pgdat->node_zones[ZONE_MOVABLE];
 	unsigned long pages = 0, room;
 	int i;
 
 	for (i = 0; i < ZONE_MOVABLE; i++)
 		pages += zone_lru_pages(&pgdat->node_zones[i]);
-	room = dmb_node_free_pages(pgdat) +
-	       zone_page_state(movable, NR_ZONE_INACTIVE_FILE) +
-	       zone_page_state(movable, NR_ZONE_ACTIVE_FILE);
+	room = dmb_node_free_pages(pgdat) + relief_cache(pgdat);
 	return min(pages, room);
 }
 
@@ -534,7 +559,7 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 	/* Page cache that was dropped in vain is no reason to go on. */
 	if (relief.nr_moved < SWAP_CLUSTER_MAX)
 		pgdat->kswapd_failures = failures;
-	if (urgent && !relief.nr_moved)
+	if (urgent && relief.nr_moved < SWAP_CLUSTER_MAX)
 		pgdat->dmb->hopeless = relief_potential(pgdat);
 	return done;
 }

@@ -82,6 +82,9 @@ void __init dmb_adjust_core(unsigned long *kernelcore,
 		*kernelcore = all - dmb_movable_pages(all - *kernelcore);
 }
 
+/* Is there memory that would be in ZONE_MOVABLE? */
+static bool dmb_replaced __initdata;
+
 /* Request what is not requested yet of a range of page frames. */
 static void __init dmb_request_rest(unsigned long pfn, unsigned long end_pfn)
 {
@@ -92,6 +95,7 @@ static void __init dmb_request_rest(unsigned long pfn, unsigned long end_pfn)
 
 	pfn = ALIGN(pfn, align);
 	end_pfn = ALIGN_DOWN(end_pfn, align);
+	dmb_replaced |= pfn < end_pfn;
 	for (; pfn < end_pfn; pfn = dmb ? dmb->end_pfn : end_pfn) {
 		dmb = dmb_table_first(&dmb_requests, pfn, end_pfn);
 		next = dmb ? dmb->start_pfn : end_pfn;
@@ -131,6 +135,19 @@ void __init dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored)
 	}
 	memset(movable_pfn, 0, MAX_NUMNODES * sizeof(*movable_pfn));
 	*mirrored = false;
+}
+
+/**
+ * dmb_check_words - tell whoever wants the zone's memory to be designated if it has none
+ *
+ * Context: dmb_designate().
+ */
+void __init dmb_check_words(void)
+{
+	if (dmb_instead_of_movable && !dmb_replaced)
+		pr_warn("movablecore: nothing is designated: no memory %s\n",
+			movable_node_is_enabled() ? "is hot-pluggable" :
+						    "would be in ZONE_MOVABLE");
 }
 
 /* Have the struct pages of the node from here on been left for later? */

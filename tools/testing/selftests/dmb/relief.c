@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/param.h>
 #include <sys/prctl.h>
+#include <sys/swap.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -513,6 +514,62 @@ TEST_F(sysctls, kswapd_sleeps_with_tiers)
 	dmb_write(NUMA_BALANCING, "0");
 	TH_LOG("kswapd ran %lu times in two seconds in which nothing happened", runs);
 	EXPECT_LE(runs, 20);
+}
+
+/* Data that zram cannot compress. Return how many words are not what they should be. */
+static size_t random_words(uint64_t *words, size_t size, bool check)
+{
+	uint64_t value = 1;
+	size_t i, wrong = 0;
+
+	for (i = 0; i < size / sizeof(*words); i++) {
+		value ^= value << 13;
+		value ^= value >> 7;
+		value ^= value << 17;
+		if (!check)
+			words[i] = value;
+		else
+			wrong += words[i] != value;
+	}
+	return wrong;
+}
+
+/*
+ * While blocks were full, zram had its pages in ordinary memory. Then blocks have room,
+ * and there is nothing else to move.
+ */
+TEST(compressed_pages_move)
+{
+	size_t kept, wanted, got, size = 192 * MB;
+	char device[DMB_DEVICE_NAME];
+	unsigned long kills;
+	uint64_t *words;
+	void *filler;
+
+	if (!load_have_module() || !dmb_add_zram(device, 2 * size) || !dmb_swap_on(device))
+		SKIP(return, "needs the module dmb_load, and zram to swap to");
+	load_begin();
+	filler = load_fill_areas(&kept);
+	ASSERT_NE(NULL, filler);
+	ASSERT_EQ(0, mlock(filler, kept));
+	words = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, words);
+	random_words(words, size, false);
+	madvise(words, size, MADV_PAGEOUT);
+	munmap(filler, kept);
+
+	kills = load_vmstat("oom_kill");
+	wanted = load_ordinary_free() + size / 2;
+	got = load_hog(wanted, 0, "mayfail");
+	TH_LOG("zram has %lu MiB, %zu of %zu MiB for the kernel",
+	       load_vmstat("nr_zspages") * sysconf(_SC_PAGESIZE) / MB, got / MB, wanted / MB);
+	EXPECT_EQ(wanted, got);
+	EXPECT_EQ(kills, load_vmstat("oom_kill"));
+	load_free_hogs();
+	EXPECT_EQ(0, random_words(words, size, true));
+	munmap(words, size);
+	swapoff(device);
+	load_end();
 }
 
 int main(int argc, char **argv)

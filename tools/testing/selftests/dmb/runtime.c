@@ -21,6 +21,7 @@
 #include "load.h"
 
 #define SYSFS_DMB	"/sys/kernel/mm/dmb"
+#define LOWMEM_RATIO	"/proc/sys/vm/lowmem_reserve_ratio"
 #define NR_LOADS	4
 #define DEFAULT_SECONDS	30
 #define BOOT_BLOCKS	"a machine without blocks of the command line does"
@@ -236,6 +237,45 @@ TEST_F(runtime, kernel_in_the_way)
 }
 
 /* Without an address, the kernel chooses where little is in the way. */
+/* What lower zones keep for themselves, in pages, as /proc/zoneinfo has it */
+static unsigned long protected_pages(void)
+{
+	unsigned long pages = 0, value;
+	char line[256], *at;
+	FILE *f;
+
+	f = fopen("/proc/zoneinfo", "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		at = strstr(line, "protection:");
+		if (!at)
+			continue;
+		at = strchr(at, '(') + 1;
+		do {
+			value = strtoul(at, &at, 10);
+			pages += value;
+		} while (*at++ == ',');
+	}
+	if (f)
+		fclose(f);
+	return pages;
+}
+
+/* They keep less if there is less memory above them that the kernel can use. */
+TEST_F(runtime, lowmem_reserve)
+{
+	unsigned long before = protected_pages(), pages;
+	char ratio[128];
+
+	ASSERT_EQ(0, make_block(part(2, 4), ""));
+	pages = protected_pages();
+	if (dmb_read_line(LOWMEM_RATIO, ratio, sizeof(ratio)))
+		dmb_write(LOWMEM_RATIO, ratio);
+	EXPECT_EQ(protected_pages(), pages);
+	EXPECT_GT(before, pages);
+	EXPECT_EQ(0, dissolve_all(self->range));
+	EXPECT_EQ(before, protected_pages());
+}
+
 TEST_F(runtime, anywhere)
 {
 	size_t size = (self->total - self->designated) / 4;
@@ -255,6 +295,11 @@ TEST_F(runtime, anywhere)
 	EXPECT_EQ(nr + 1, dmb_read_blocks(blocks));
 	EXPECT_EQ(self->designated + 128 * MB, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(-EBUSY, dmb_write(SYSFS_DMB "/add", "1024G"));
+	/* Where a block fits into the zone for ISA devices, it is elsewhere all the same. */
+	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/add", "4M exact"));
+	nr = dmb_read_blocks(blocks);
+	ASSERT_LT(0, nr);
+	EXPECT_LE(16 * MB, blocks[0].base);
 	EXPECT_EQ(0, load_check_pattern(memory, size));
 	munmap(memory, size);
 }

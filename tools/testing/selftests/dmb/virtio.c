@@ -7,6 +7,7 @@
  * Both devices do what QEMU's monitor says, which is at the other end of a serial port.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -319,6 +320,12 @@ FIXTURE_TEARDOWN(virtio_mem)
 	load_end();
 }
 
+/* How many claims have failed because of memory that is not plugged in */
+static unsigned long unplugged_in_the_way(void)
+{
+	return dmb_read_value(DEBUGFS_DMB "/obstacles", "unplugged");
+}
+
 /* A part of it goes while all blocks are full of data, but for some room. */
 TEST_F(virtio_mem, unplug_what_is_in_use)
 {
@@ -340,6 +347,21 @@ TEST_F(virtio_mem, unplug_what_is_in_use)
 	EXPECT_ORDINARY_MEMORY();
 	EXPECT_NO_VIOLATION();
 	munmap(memory, size);
+}
+
+/* Nobody waits for what is not plugged in, and owners are told. */
+TEST_F(virtio_mem, claim_of_unplugged_memory)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS], *last;
+	unsigned long failed = unplugged_in_the_way();
+	int nr;
+
+	ASSERT_TRUE(plug(PLUGGED_LESS));
+	nr = dmb_read_blocks(blocks);
+	ASSERT_LT(0, nr);
+	last = &blocks[nr - 1];
+	EXPECT_EQ(-EBUSY, dmb_claim(last->base, last->size));
+	EXPECT_LT(failed, unplugged_in_the_way());
 }
 
 /* What was unplugged in part is plugged in again. */
