@@ -329,15 +329,6 @@ static inline struct folio *dmb_compaction_target(struct compact_control *cc,
 	return dmb_enabled() ? __dmb_compaction_target(cc, src) : NULL;
 }
 
-bool __dmb_may_compact(pg_data_t *pgdat, int order);
-
-/* Have blocks of a node enough free pages to compact them for this request? */
-static inline bool dmb_may_compact(pg_data_t *pgdat, int order,
-				   int highest_zoneidx)
-{
-	return dmb_eligible(highest_zoneidx) && __dmb_may_compact(pgdat, order);
-}
-
 /* Return true if @dst came from dmb_compaction_target(), and is free again. */
 static inline bool dmb_compaction_untarget(struct compact_control *cc,
 					   struct folio *dst)
@@ -404,6 +395,15 @@ static inline void dmb_revive_kswapd(pg_data_t *pgdat)
 {
 	if (dmb_enabled())
 		__dmb_revive_kswapd(pgdat);
+}
+
+bool __dmb_may_compact(pg_data_t *pgdat, int order);
+
+/* Have blocks of a node enough free pages to compact them for this request? */
+static inline bool dmb_may_compact(pg_data_t *pgdat, int order,
+				   int highest_zoneidx)
+{
+	return dmb_eligible(highest_zoneidx) && __dmb_may_compact(pgdat, order);
 }
 
 /* What a request may reclaim in blocks of a zone's node */

@@ -19,8 +19,8 @@ struct sg_table;
 /**
  * DMB_CLAIM_QUICK - flag: only what can be emptied without waiting
  *
- * The claim starts no I/O, and waits neither for pages nor for other claims:
- * -EBUSY or -ENOMEM say that it would have had to. It moves pages for 10 ms at
+ * The claim starts no I/O, and waits neither for other claims nor, for more than some ms,
+ * for pages: -EBUSY or -ENOMEM say that it would have had to. It moves pages for 10 ms at
  * most, or for @timeout_ms of the request, after which it fails with -ETIMEDOUT
  * or, if several were wanted, has fewer. To zero the memory comes on top of that.
  */

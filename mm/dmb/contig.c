@@ -43,7 +43,7 @@
 /* Two that are quick may be in each other's way, as free pages are larger than pageblocks. */
 #define DMB_QUICK_ROUNDS	3
 
-/* So often is writeback waited for that leaves no more room. */
+/* So often in a row is writeback waited for that leaves no more room. */
 #define DMB_MAX_WAITS		4
 
 /*
@@ -345,7 +345,9 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	waited = dmb_wait_for_writeback(pfns, nr);
 	progress |= dmb_migrate_for_room(folios, gfp);
 	/* What has been written may be dirty again, or could not be. */
-	if (attempt && !progress && waited)
+	if (attempt && progress)
+		attempt->waits = 0;
+	else if (attempt && waited)
 		waited = attempt->waits++ < DMB_MAX_WAITS;
 	return progress || waited;
 }
@@ -425,7 +427,7 @@ static const struct {
 	[DMB_POISONED] = { "poisoned",
 		"poisoned" },
 	[DMB_UNPLUGGED] = { "unplugged",
-		"not plugged in, as virtio-mem has it" },
+		"offline, as what virtio-mem has unplugged" },
 	[DMB_PER_CPU] = { "per_cpu",
 		"free, but in a per-cpu list" },
 	[DMB_HUGETLB] = { "hugetlb",
@@ -459,7 +461,7 @@ void dmb_show_obstacles(struct seq_file *seq)
 			   atomic_long_read(&dmb_obstacles[i]));
 }
 
-/* What a balloon has can move. What virtio-mem has not plugged in stays. */
+/* What a balloon has can move. What is offline for other reasons stays. */
 static bool dmb_unplugged(struct page *page)
 {
 	return PageOffline(page) && !__PageMovable(page);
@@ -572,7 +574,8 @@ static bool dmb_worth_a_round(struct dmb_attempt *attempt, unsigned long start_p
 	unsigned long pfn;
 
 	if ((err != -EBUSY && err != -ENOMEM) || round == DMB_CONTIG_ROUNDS ||
-	    (attempt && attempt->quick && round == DMB_QUICK_ROUNDS) ||
+	    (attempt && attempt->quick &&
+	     round == (err == -ENOMEM ? 1 : DMB_QUICK_ROUNDS)) ||
 	    dmb_attempt_over(attempt) ||
 	    !dmb_online(start_pfn, end_pfn))
 		return false;

@@ -168,7 +168,7 @@ enum dmb_obstacle {
  * @cancelled: give up when this becomes true; may be NULL
  * @busy_pfn: after a failure, a page frame that was in the way, or @start_pfn
  * @isolated: alloc_contig_range() has had the pageblocks isolated
- * @waits: how often it has waited for writeback that left no more room
+ * @waits: how often in a row it has waited for writeback that left no more room
  * @drained: all per-cpu lists were drained for it
  * @poisoned: the page frame that was in the way is broken
  * @written_pfn: data of file systems in front of this page frame have been written

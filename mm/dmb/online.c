@@ -265,7 +265,7 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 				  memory->altmap_nr_pages + memory->nr_pages);
 	put_device(&block->dev);
 
-	if (zone_to_nid(zone) != nid) {
+	if (nid != NUMA_NO_NODE && zone_to_nid(zone) != nid) {
 		pr_info(DMB_RANGE_FMT " of node %d does not come online: it is in a block of node %d\n",
 			dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), nid,
 			zone_to_nid(zone));

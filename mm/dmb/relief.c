@@ -125,24 +125,24 @@ static unsigned long zone_lru_pages(struct zone *zone)
 }
 
 /*
- * Is there something to move in a zone? What zswap and zram have compressed is counted
+ * How many pages could be moved in a zone? What zswap and zram have compressed is counted
  * together with what they have in blocks, so it is looked for when all else has failed.
  */
-static bool relief_has_work(struct relief *relief, struct zone *zone)
+static unsigned long relief_pages(struct relief *relief, struct zone *zone)
 {
 	unsigned long pages = zone_lru_pages(zone);
 
-#ifdef CONFIG_ZSMALLOC
+#if IS_ENABLED(CONFIG_ZSMALLOC)
 	if (relief->urgent)
 		pages += zone_page_state(zone, NR_ZSPAGES);
 #endif
-	return pages >= SWAP_CLUSTER_MAX;
+	return pages;
 }
 
 /* Is there something to move, and somewhere to move it to? */
 static bool relief_worthwhile(struct relief *relief, struct zone *zone)
 {
-	if (!zone_ordinary_pages(zone) || !relief_has_work(relief, zone))
+	if (!zone_ordinary_pages(zone) || relief_pages(relief, zone) < SWAP_CLUSTER_MAX)
 		return false;
 
 	/* The last free pages of blocks may be in per-cpu lists. */
@@ -168,7 +168,7 @@ static unsigned long relief_cache(pg_data_t *pgdat)
  */
 static bool relief_drop(struct relief *relief, struct zone *zone)
 {
-	unsigned long wanted = min(zone_lru_pages(zone), RELIEF_PAGES);
+	unsigned long wanted = min(relief_pages(relief, zone), RELIEF_PAGES);
 	unsigned long dropped;
 
 	if (!relief->may_drop)
@@ -187,7 +187,7 @@ static bool relief_drop(struct relief *relief, struct zone *zone)
 	count_vm_events(DMB_RELIEF_DROPPED, dropped);
 	/* It may be in the lists of any CPU, or have been in ordinary memory. */
 	dmb_drain_node(zone->zone_pgdat);
-	relief->may_drop = dropped >= wanted / 4;
+	relief->may_drop = dropped && dropped >= wanted / 4;
 	/* Others may be faster, so this may have to be done again. */
 	return relief->may_drop || relief_has_room(zone);
 }

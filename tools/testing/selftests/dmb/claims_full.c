@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/param.h>
 #include <sys/swap.h>
@@ -17,12 +18,15 @@
 #include "claims.h"
 #include "load.h"
 
-#define SWAP		"/dev/zram0"
+/* A disk to swap to, by its serial number, on which writing takes time; else there is zram */
+#define DISK		"dmb-swap"
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
 #define RESERVE_RATIO	"/proc/sys/vm/lowmem_reserve_ratio"
 #define DIRTY_RATIO	"/proc/sys/vm/dirty_ratio"
 #define DIRTY_BACKGROUND "/proc/sys/vm/dirty_background_ratio"
 #define DIRTY_HIGHMEM	"/proc/sys/vm/highmem_is_dirtyable"
+
+static char swap_device[DMB_DEVICE_NAME];
 
 FIXTURE(full)
 {
@@ -66,7 +70,7 @@ FIXTURE_TEARDOWN(full)
 	dmb_write(RESERVE_RATIO, self->reserve_ratio);
 	dmb_write(PCP_FRACTION, "0");
 	claims_move_out(&self->tenants);
-	swapoff(SWAP);
+	swapoff(swap_device);
 	load_end();
 	dmb_write("/sys/block/zram0/reset", "1");
 	/*
@@ -91,8 +95,12 @@ FIXTURE_TEARDOWN(full)
 /* Room for all pages that can be swapped out: reclaim may start with others. */
 static bool swap_on(void)
 {
-	return !dmb_write("/sys/block/zram0/disksize", "1G") &&
-	       dmb_swap_on(SWAP);
+	if (!dmb_find_disk(DISK, swap_device)) {
+		strcpy(swap_device, "/dev/zram0");
+		if (dmb_write("/sys/block/zram0/disksize", "1G"))
+			return false;
+	}
+	return dmb_swap_on(swap_device);
 }
 
 /* Fill all but a part of the reserve, which is not used as a migration target. */

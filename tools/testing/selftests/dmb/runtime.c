@@ -236,7 +236,6 @@ TEST_F(runtime, kernel_in_the_way)
 	EXPECT_NO_VIOLATION();
 }
 
-/* Without an address, the kernel chooses where little is in the way. */
 /* What lower zones keep for themselves, in pages, as /proc/zoneinfo has it */
 static unsigned long protected_pages(void)
 {
@@ -275,6 +274,8 @@ TEST_F(runtime, lowmem_reserve)
 {
 	unsigned long before = protect_anew(), pages;
 
+	if (!before)
+		SKIP(return, "no zone is kept for requests that have no other one");
 	ASSERT_EQ(0, make_block(part(2, 4), ""));
 	pages = protected_pages();
 	EXPECT_EQ(protect_anew(), pages);
@@ -283,6 +284,7 @@ TEST_F(runtime, lowmem_reserve)
 	EXPECT_EQ(before, protected_pages());
 }
 
+/* Without an address, the kernel chooses where little is in the way. */
 TEST_F(runtime, anywhere)
 {
 	size_t size = (self->total - self->designated) / 4;
