@@ -21,6 +21,7 @@
 #include "load.h"
 
 #define MONITOR		"/dev/ttyS1"
+#define DRIVERS		"/sys/bus/virtio/drivers"
 #define SCALE_FACTOR	"/proc/sys/vm/watermark_scale_factor"
 #define DEFAULT_SCALE	"10"
 #define WIDE_SCALE	"1000"	/* a tenth of memory */
@@ -196,7 +197,7 @@ static bool inflate(const FIXTURE_DATA(balloon) *self)
 FIXTURE_SETUP(balloon)
 {
 	self->machine = balloon_leaves();
-	if (self->machine < 0)
+	if (self->machine < 0 || access(DRIVERS "/virtio_balloon", F_OK))
 		SKIP(return, "this machine has no balloon");
 	load_begin();
 	self->before = dmb_note_state(true);
@@ -300,7 +301,7 @@ FIXTURE(virtio_mem)
 
 FIXTURE_SETUP(virtio_mem)
 {
-	if (plugged() < 0)
+	if (plugged() < 0 || access(DRIVERS "/virtio_mem", F_OK))
 		SKIP(return, "this machine has no device " VIRTIO_MEM);
 	load_begin();
 	ASSERT_TRUE(plug(0));
