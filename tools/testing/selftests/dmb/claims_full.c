@@ -96,7 +96,7 @@ FIXTURE_TEARDOWN(full)
 static bool swap_on(void)
 {
 	if (!dmb_find_disk(DISK, swap_device)) {
-		strcpy(swap_device, "/dev/zram0");
+		snprintf(swap_device, sizeof(swap_device), "/dev/zram0");
 		if (dmb_write("/sys/block/zram0/disksize", "1G"))
 			return false;
 	}
