@@ -23,15 +23,15 @@ static DEFINE_SPINLOCK(dmb_count_lock);
 void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 {
 	struct zone *zone = dmb->pool->zone;
-	bool filled;
+	enum zone_type idx;
 
 	guard(spinlock)(&dmb_count_lock);
-	filled = zone_dmb_pages(zone) == zone->present_pages;
+	idx = dmb_zone_idx(zone);
 	dmb->pool->pages += nr_pages;
 	WRITE_ONCE(dmb->pool->node->pages, dmb->pool->node->pages + nr_pages);
 	zone->dmb_pages += nr_pages;
 	/* The last ordinary memory has gone, or the first has come. */
-	if (filled != (zone_dmb_pages(zone) == zone->present_pages))
+	if (idx != dmb_zone_idx(zone))
 		dmb_index_zone(zone, zone_dmb_pages(zone));
 }
 

@@ -264,6 +264,7 @@ static int dmb_take_zone(struct dmb_making *making, unsigned long start_pfn,
 static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
 			   unsigned long *end_pfn)
 {
+	static const char beyond[] = "it is not RAM, or too far from the other blocks";
 	unsigned long first_pfn = dmb_map.first << pageblock_order;
 	unsigned long last_pfn = first_pfn + (dmb_map.nr << pageblock_order);
 	int err = 0;
@@ -271,11 +272,9 @@ static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
 	first_pfn = clamp(first_pfn, *start_pfn, *end_pfn);
 	last_pfn = clamp(last_pfn, *start_pfn, *end_pfn);
 	if (*start_pfn < first_pfn)
-		err = dmb_leave_out(making, *start_pfn, first_pfn,
-				    "it is not RAM, or too far from the other blocks");
+		err = dmb_leave_out(making, *start_pfn, first_pfn, beyond);
 	if (last_pfn < *end_pfn)
-		err = dmb_leave_out(making, last_pfn, *end_pfn,
-				    "it is not RAM, or too far from the other blocks");
+		err = dmb_leave_out(making, last_pfn, *end_pfn, beyond);
 	*start_pfn = first_pfn;
 	*end_pfn = last_pfn;
 	return err;

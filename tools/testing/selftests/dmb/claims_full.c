@@ -17,10 +17,7 @@
 #include "claims.h"
 #include "load.h"
 
-/* A disk to swap to, by its serial number, on which writing takes time; else there is zram */
-#define DISK		"dmb-swap"
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
-#define RESERVE_RATIO	"/proc/sys/vm/lowmem_reserve_ratio"
 #define DIRTY_RATIO	"/proc/sys/vm/dirty_ratio"
 #define DIRTY_BACKGROUND "/proc/sys/vm/dirty_background_ratio"
 #define DIRTY_HIGHMEM	"/proc/sys/vm/highmem_is_dirtyable"
@@ -45,12 +42,9 @@ static unsigned long reclaimed(void)
 
 FIXTURE_SETUP(full)
 {
-	FILE *f = fopen(RESERVE_RATIO, "r");
-
 	self->tenants.fd = -1;
-	ASSERT_NE(NULL, f);
-	ASSERT_NE(NULL, fgets(self->reserve_ratio, sizeof(self->reserve_ratio), f));
-	fclose(f);
+	ASSERT_TRUE(dmb_read_line(RESERVE_RATIO, self->reserve_ratio,
+				  sizeof(self->reserve_ratio)));
 	/* Allow free memory of lower zones to be used. */
 	ASSERT_EQ(0, dmb_write(RESERVE_RATIO, "0 0 0"));
 	/* Keep per-cpu lists short, so that they do not hold the rest. */
@@ -94,7 +88,8 @@ FIXTURE_TEARDOWN(full)
 /* Room for all pages that can be swapped out: reclaim may start with others. */
 static bool swap_on(void)
 {
-	if (!dmb_find_disk(DISK, swap_device)) {
+	/* Writing to a disk takes time. Else there is zram. */
+	if (!dmb_find_disk(SWAP_SERIAL, swap_device)) {
 		snprintf(swap_device, sizeof(swap_device), "/dev/zram0");
 		if (dmb_write("/sys/block/zram0/disksize", "1G"))
 			return false;

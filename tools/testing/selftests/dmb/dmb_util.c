@@ -62,14 +62,10 @@ long dmb_noise(void)
 static void read_block_text(const char *name, const char *file, char *text, int size)
 {
 	char path[PATH_MAX];
-	FILE *f;
 
 	snprintf(path, sizeof(path), SYSFS_DMB "/%s/%s", name, file);
-	f = fopen(path, "r");
-	if (!f || !fgets(text, size, f))
+	if (!dmb_read_line(path, text, size))
 		ksft_exit_fail_msg("cannot read %s\n", path);
-	fclose(f);
-	text[strcspn(text, "\n")] = '\0';
 }
 
 static unsigned long long read_block_value(const char *name, const char *file)
@@ -515,14 +511,15 @@ int dmb_set_memory_state(unsigned long address, const char *state)
 bool dmb_read_line(const char *path, char *text, size_t len)
 {
 	FILE *f = fopen(path, "r");
+	bool read;
 
 	*text = '\0';
 	if (!f)
 		return false;
-	if (fgets(text, len, f))
-		text[strcspn(text, "\n")] = '\0';
+	read = fgets(text, len, f);
+	text[strcspn(text, "\n")] = '\0';
 	fclose(f);
-	return true;
+	return read;
 }
 
 int dmb_write(const char *path, const char *text)

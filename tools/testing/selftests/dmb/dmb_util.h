@@ -10,6 +10,7 @@
 #define SYSFS_DMB	"/sys/kernel/mm/dmb"
 #define DEBUGFS_DMB	"/sys/kernel/debug/dmb"
 #define PCP_FRACTION	"/proc/sys/vm/percpu_pagelist_high_fraction"
+#define RESERVE_RATIO	"/proc/sys/vm/lowmem_reserve_ratio"
 #define DMB_CLAIM	DEBUGFS_DMB "/claim"
 #define DMB_RELEASE	DEBUGFS_DMB "/release"
 #define SYSFS_THP	"/sys/kernel/mm/transparent_hugepage"
@@ -158,7 +159,7 @@ int dmb_set_memory_state(unsigned long address, const char *state);
 		TH_LOG("pfn %#lx: %s", audit.pfn, audit.reason);	\
 } while (0)
 
-/* Read the first line of a file, without its end. */
+/* Read the first line of a file, without its end. Return false if it has none. */
 bool dmb_read_line(const char *path, char *text, size_t len);
 
 /* Write text to a file. Return 0 or -errno. */
@@ -205,6 +206,9 @@ size_t dmb_bytes_in_blocks(const void *memory, size_t size);
 bool dmb_run_tool(const char *tool, const char *device);
 
 #define DMB_DEVICE_NAME	32
+
+/* The serial number of a disk to swap to */
+#define SWAP_SERIAL	"dmb-swap"
 
 /* Find a disk by its serial number, which QEMU sets for virtio-blk with serial=. */
 bool dmb_find_disk(const char *serial, char device[DMB_DEVICE_NAME]);

@@ -18,7 +18,6 @@
 #include "../kselftest_harness.h"
 #include "load.h"
 
-#define DISK		"dmb-swap"
 #define POWER_STATE	"/sys/power/state"
 #define POWER_DISK	"/sys/power/disk"
 
@@ -103,7 +102,7 @@ int main(int argc, char **argv)
 	char disk[DMB_DEVICE_NAME];
 
 	dmb_need_blocks();
-	if (access(POWER_DISK, W_OK) || !dmb_find_disk(DISK, disk) || !dmb_swap_on(disk))
-		ksft_exit_skip("this machine cannot hibernate to a disk " DISK "\n");
+	if (access(POWER_DISK, W_OK) || !dmb_find_disk(SWAP_SERIAL, disk) || !dmb_swap_on(disk))
+		ksft_exit_skip("this machine cannot hibernate to a disk " SWAP_SERIAL "\n");
 	return test_harness_run(argc, argv);
 }

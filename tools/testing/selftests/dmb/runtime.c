@@ -21,7 +21,6 @@
 #include "load.h"
 
 #define SYSFS_DMB	"/sys/kernel/mm/dmb"
-#define LOWMEM_RATIO	"/proc/sys/vm/lowmem_reserve_ratio"
 #define NR_LOADS	4
 #define DEFAULT_SECONDS	30
 #define BOOT_BLOCKS	"a machine without blocks of the command line does"
@@ -264,8 +263,8 @@ static unsigned long protect_anew(void)
 {
 	char ratio[128];
 
-	if (dmb_read_line(LOWMEM_RATIO, ratio, sizeof(ratio)))
-		dmb_write(LOWMEM_RATIO, ratio);
+	if (dmb_read_line(RESERVE_RATIO, ratio, sizeof(ratio)))
+		dmb_write(RESERVE_RATIO, ratio);
 	return protected_pages();
 }
 
