@@ -399,7 +399,7 @@ static void print_all(void)
 	int i;
 
 	for (i = 0; i < nr_areas; i++)
-		printf("area: %lu,%lu\n", areas[i].base / MB,
+		printf("area: %llu,%llu\n", areas[i].base / MB,
 		       (areas[i].base + areas[i].size) / MB);
 	print_map(&before);
 	print_map(&after);

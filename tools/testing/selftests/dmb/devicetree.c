@@ -65,7 +65,8 @@ static bool find_block(const unsigned char phandle[4], struct dmb_block *block)
 		int fd;
 
 		snprintf(path, sizeof(path),
-			 "/proc/device-tree/reserved-memory/%s/phandle", blocks[i].name);
+			 "/proc/device-tree/reserved-memory/%.63s/phandle",
+			 blocks[i].name);
 		fd = open(path, O_RDONLY);
 		if (fd < 0)
 			continue;
