@@ -177,8 +177,10 @@ TEST_F(accounting, nodes_and_proc_agree)
 	EXPECT_EQ(0, node_gap("DmbTotal", "meminfo", "DmbTotal", 1024));
 	EXPECT_LT(node_gap("MemFree", "meminfo", "MemFree", 1024), DMB_NOISE);
 	EXPECT_LT(node_gap("DmbFree", "meminfo", "DmbFree", 1024), DMB_NOISE);
-	EXPECT_LT(node_gap("MemFree", "vmstat", "nr_free_pages", page), DMB_NOISE);
-	EXPECT_LT(node_gap("DmbFree", "vmstat", "nr_free_dmb", page), DMB_NOISE);
+	EXPECT_LT(node_gap("MemFree", "vmstat", "nr_free_pages", page),
+		  DMB_NOISE);
+	EXPECT_LT(node_gap("DmbFree", "vmstat", "nr_free_dmb", page),
+		  DMB_NOISE);
 }
 
 /* SysRq m prints the same lines as an out-of-memory report. */
@@ -226,7 +228,8 @@ struct zone {
 #define MAX_ZONES	64
 
 /* The number that follows these words, if the line begins with them */
-static void read_number(const char *line, const char *words, unsigned long *number)
+static void read_number(const char *line, const char *words,
+			unsigned long *number)
 {
 	line += strspn(line, " ");
 	if (!strncmp(line, words, strlen(words)))
@@ -275,8 +278,8 @@ static bool is_lowmem(const struct zone *zone)
 }
 
 /*
- * On machines with highmem, lowmem_reserve keeps a part of lowmem from user memory.
- * Blocks in highmem do not change how much.
+ * On machines with highmem, lowmem_reserve keeps a part of lowmem from user
+ * memory. Blocks in highmem do not change how much.
  */
 TEST_F(accounting, lowmem_is_kept_as_without_blocks)
 {
@@ -335,7 +338,8 @@ TEST_F(accounting, watermarks_are_those_of_ordinary_memory)
 		else
 			want = ordinary / 1024 < 128 ? ordinary / 1024 : 128;
 		EXPECT_EQ(want, zone->min - zone->boost)
-			TH_LOG("zone %s, with %lu pages outside of blocks", zone->name, ordinary);
+			TH_LOG("zone %s, with %lu pages outside of blocks",
+			       zone->name, ordinary);
 	}
 }
 
@@ -366,14 +370,18 @@ TEST_F(accounting, highmem_includes_its_blocks)
 	EXPECT_EQ(total, dmb_meminfo("HighTotal"));
 	EXPECT_EQ(dmb_meminfo("MemTotal"), total + dmb_meminfo("LowTotal"));
 	EXPECT_LT(llabs(sum - known), DMB_NOISE + llabs(free - later));
-	EXPECT_LT(llabs((long long)(dmb_meminfo("MemFree") - dmb_meminfo("HighFree") -
-				    dmb_meminfo("LowFree"))), DMB_NOISE);
+	EXPECT_LT(llabs((long long)(dmb_meminfo("MemFree") -
+				    dmb_meminfo("HighFree") -
+				    dmb_meminfo("LowFree"))),
+		  DMB_NOISE);
 }
 
 /* Addresses would tell where the kernel image is, as in /proc/iomem. */
 TEST_F(accounting, addresses_are_for_root)
 {
-	static const char * const files[] = { "base", "size", "free", "claimed", "node", "zone" };
+	static const char * const files[] = {
+		"base", "size", "free", "claimed", "node", "zone"
+	};
 	char path[PATH_MAX];
 	unsigned int i;
 	int status;
@@ -406,8 +414,11 @@ TEST_F(accounting, addresses_are_for_root)
 TEST_F(accounting, dumps_have_blocks)
 {
 	static const char * const lines[] = {
-		"\nSYMBOL(dmb_map)=", "\nOFFSET(dmb_map.pool)=", "\nOFFSET(pglist_data.dmb)=",
-		"\nOFFSET(dmb_node.pools)=", "\nOFFSET(dmb_pool.free_area)=",
+		"\nSYMBOL(dmb_map)=",
+		"\nOFFSET(dmb_map.pool)=",
+		"\nOFFSET(pglist_data.dmb)=",
+		"\nOFFSET(dmb_node.pools)=",
+		"\nOFFSET(dmb_pool.free_area)=",
 		"\nNUMBER(MIGRATE_DMB)=",
 	};
 	static char text[64 * 1024];
@@ -427,7 +438,7 @@ TEST_F(accounting, dumps_have_blocks)
 			TH_LOG("%s", lines[i] + 1);
 }
 
-/* Blocks may touch at any pageblock, and no page gets into the lists of another. */
+/* Adjacent blocks never get each other's pages into their free lists. */
 TEST_F(accounting, full_blocks_have_little_free)
 {
 	size_t size = dmb_meminfo("DmbFree");

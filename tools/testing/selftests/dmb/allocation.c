@@ -140,8 +140,8 @@ TEST_F(allocation, slab_stays_out)
 	ASSERT_NE(NULL, mkdtemp(dir));
 	ASSERT_EQ(0, mount("none", dir, "ramfs", 0, NULL));
 	for (i = 0; i < 20000; i++) {
-		snprintf(name, sizeof(name), "%s/directory-with-a-long-name-number-%d",
-			 dir, i);
+		snprintf(name, sizeof(name),
+			 "%s/directory-with-a-long-name-number-%d", dir, i);
 		ASSERT_EQ(0, mkdir(name, 0700));
 	}
 	audit = dmb_audit();
@@ -183,9 +183,9 @@ static void free_user_memory(void)
 }
 
 /*
- * Read the lists on another CPU than the one to judge. The kernel frees the whole list
- * of a CPU that frees two pages of a higher order in a row, as with the buffers of a
- * long /proc/zoneinfo.
+ * Read the lists on another CPU than the one to judge. The kernel frees the
+ * whole list of a CPU that frees two pages of a higher order in a row, as with
+ * the buffers of a long /proc/zoneinfo.
  */
 static struct dmb_lists read_lists_of_cpu_0(int reader)
 {
@@ -198,9 +198,9 @@ static struct dmb_lists read_lists_of_cpu_0(int reader)
 }
 
 /*
- * Designated and other pages do not compete for room in per-cpu lists, as if they
- * were in two zones. A round in which the kernel frees a list as a whole, as with
- * slabs, is repeated. If the pages do compete, no round succeeds.
+ * Designated and other pages do not compete for room in per-cpu lists, as if
+ * they were in two zones. A round in which the kernel frees a list as a whole,
+ * as with slabs, is repeated. If the pages do compete, no round succeeds.
  */
 TEST_F(allocation, per_cpu_lists_have_room_for_both)
 {
@@ -215,7 +215,7 @@ TEST_F(allocation, per_cpu_lists_have_room_for_both)
 	/* A fixed limit, below the number of pages that are freed */
 	ASSERT_EQ(0, dmb_write(PCP_FRACTION, "256"));
 	for (round = 0; round < 5 && !have_room; round++) {
-		/* The audit counts designated pages of all CPUs: have none on others. */
+		/* The audit counts lists of all CPUs. Empty the others. */
 		dmb_drain_lists();
 		/* Get below the limit, so that no pages are freed gradually. */
 		free_user_memory();
@@ -228,7 +228,8 @@ TEST_F(allocation, per_cpu_lists_have_room_for_both)
 		TH_LOG("designated and other pages in lists: %lu and %lu, %lu and %lu, %lu and %lu",
 		       first.designated, first.others, second.designated,
 		       second.others, third.designated, third.others);
-		have_room = first.others && first.others * 3 / 4 < second.others &&
+		have_room = first.others &&
+			    first.others * 3 / 4 < second.others &&
 			    second.designated &&
 			    second.designated * 3 / 4 < third.designated;
 	}

@@ -43,8 +43,10 @@ TEST(every_page_is_counted_once)
 	ASSERT_NE(NULL, f);
 	for (i = 0; i < nr; i++) {
 		ASSERT_NE(NULL, fgets(line, sizeof(line), f));
-		fields = sscanf(line, "%63s free %lu used %lu pcp %lu violations %lu poisoned %lu",
-				name, &free, &used, &pcp, &violations, &poisoned);
+		fields = sscanf(line,
+				"%63s free %lu used %lu pcp %lu violations %lu poisoned %lu",
+				name, &free, &used, &pcp, &violations,
+				&poisoned);
 		ASSERT_EQ(6, fields);
 		EXPECT_STREQ(blocks[i].name, name);
 		EXPECT_EQ(blocks[i].size / sysconf(_SC_PAGESIZE),

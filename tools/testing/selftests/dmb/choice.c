@@ -92,11 +92,12 @@ static size_t in_map(char sign)
 }
 
 /*
- * Number of claims of an owner within a range, of this size and alignment if that is
- * not 0; sets *@bytes to what they have together.
+ * Number of claims of an owner within a range, of this size and alignment if
+ * that is not 0; sets *@bytes to what they have together.
  */
 static size_t claims_of(const char *owner, unsigned long long base,
-			unsigned long long end, unsigned long long size, size_t *bytes)
+			unsigned long long end, unsigned long long size,
+			size_t *bytes)
 {
 	FILE *f = fopen("/proc/iomem", "r");
 	unsigned long long first, last;
@@ -105,7 +106,8 @@ static size_t claims_of(const char *owner, unsigned long long base,
 
 	*bytes = 0;
 	while (f && fgets(line, sizeof(line), f)) {
-		if (!strstr(line, owner) || sscanf(line, "%llx-%llx", &first, &last) != 2 ||
+		if (!strstr(line, owner) ||
+		    sscanf(line, "%llx-%llx", &first, &last) != 2 ||
 		    first < base || last >= end ||
 		    (size && (first % size || last + 1 - first != size)))
 			continue;
@@ -124,15 +126,17 @@ TEST_F(choice, free_memory_comes_first)
 	size_t pageblock = dmb_pageblock_size();
 	unsigned long before;
 
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() / 2));
-	/* The pages that are in per-cpu lists may be pieces of otherwise free ones. */
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free() / 2));
+	/* A page in a per-cpu list may keep its pageblock from being free. */
 	dmb_drain_lists();
 	nr = size / self->nr / pageblock;
 	before = disturbed();
 	ASSERT_EQ(0, claim("%zu*%zu", nr, pageblock));
 	EXPECT_EQ(nr * pageblock, dmb_claimed());
 	EXPECT_EQ(nr, in_map('C'));
-	TH_LOG("%zu pageblocks: %lu pages moved or reclaimed", nr, disturbed() - before);
+	TH_LOG("%zu pageblocks: %lu pages moved or reclaimed", nr,
+	       disturbed() - before);
 	EXPECT_EQ(before, disturbed());
 
 	ASSERT_EQ(0, claim("%zu", 4 * pageblock));
@@ -141,7 +145,7 @@ TEST_F(choice, free_memory_comes_first)
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
-/* Clean page cache is dropped, which is cheaper than to move anonymous memory. */
+/* Dropping clean page cache is cheaper than moving anonymous memory. */
 TEST_F(choice, page_cache_comes_before_anonymous_memory)
 {
 	size_t page = sysconf(_SC_PAGESIZE), size = 16 * MB, cached;
@@ -150,14 +154,16 @@ TEST_F(choice, page_cache_comes_before_anonymous_memory)
 
 	if (!claims_move_in(CLEAN, &cache, load_area_free() / 2))
 		SKIP(return, "needs zram, ext4 and mke2fs");
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free()));
 	cached = dmb_meminfo("Cached");
 	moved = load_vmstat("pgmigrate_success");
 	EXPECT_EQ(0, claim("%zu", size));
 	EXPECT_EQ(size, dmb_claimed());
 	moved = load_vmstat("pgmigrate_success") - moved;
-	TH_LOG("%zu MiB: %lu pages moved, %lld MiB of page cache dropped", size / MB,
-	       moved, (long long)(cached - dmb_meminfo("Cached")) / (long long)MB);
+	TH_LOG("%zu MiB: %lu pages moved, %lld MiB of page cache dropped",
+	       size / MB, moved,
+	       (long long)(cached - dmb_meminfo("Cached")) / (long long)MB);
 	EXPECT_LT(moved, size / page / 4);
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 	claims_move_out(&cache);
@@ -166,14 +172,17 @@ TEST_F(choice, page_cache_comes_before_anonymous_memory)
 /* What is in use is left out, as long as there is other memory. */
 TEST_F(choice, pages_in_use_are_left_out)
 {
-	size_t page = sysconf(_SC_PAGESIZE), pageblock = dmb_pageblock_size(), nr, i;
+	size_t page = sysconf(_SC_PAGESIZE), pageblock = dmb_pageblock_size(),
+	       nr, i;
 	uint64_t *then, *now;
 	int pipes[8][2];
 
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() * 3 / 4));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free() * 3 / 4));
 	nr = self->tenants.size / page;
 	for (i = 0; i < 8; i++)
-		ASSERT_TRUE(claims_hold_page(self->tenants.memory + nr / 8 * i * page,
+		ASSERT_TRUE(claims_hold_page(self->tenants.memory +
+					     nr / 8 * i * page,
 					     pipes[i]));
 	then = dmb_frames(self->tenants.memory, self->tenants.size);
 	nr = load_area_bytes() / 2 / pageblock;
@@ -195,12 +204,13 @@ TEST_F(choice, pages_in_use_are_left_out)
 }
 
 /*
- * A huge page that is free in the pool of hugetlb would need another one in its place,
- * for which memory would be compacted or reclaimed.
+ * A huge page that is free in the pool of hugetlb would need another one in its
+ * place, for which memory would be compacted or reclaimed.
  */
 TEST_F(choice, quick_claims_leave_the_hugetlb_pool_alone)
 {
-	size_t pageblock = dmb_pageblock_size(), nr = self->block.size / pageblock, wanted;
+	size_t pageblock = dmb_pageblock_size(),
+	       nr = self->block.size / pageblock, wanted;
 	struct load_memory others;
 	unsigned long stalls;
 	int err;
@@ -215,7 +225,8 @@ TEST_F(choice, quick_claims_leave_the_hugetlb_pool_alone)
 	err = claim("%zu*%zu@%#llx-%#llx quick=60000", nr, pageblock,
 		    (unsigned long long)self->block.base,
 		    (unsigned long long)(self->block.base + self->block.size));
-	TH_LOG("%s, %lu of %zu pageblocks", strerror(-err), dmb_claimed() / pageblock, nr);
+	TH_LOG("%s, %lu of %zu pageblocks", strerror(-err),
+	       dmb_claimed() / pageblock, nr);
 	EXPECT_EQ(stalls, load_stalls());
 	/* Some of the pool's pages are in this block. */
 	EXPECT_LT(dmb_claimed(), nr * pageblock);
@@ -225,7 +236,7 @@ TEST_F(choice, quick_claims_leave_the_hugetlb_pool_alone)
 	dmb_write(HUGEPAGES, "0");
 }
 
-/* Where nothing is free, a quick claim fails rather than to reclaim for that. */
+/* If nothing is free, a quick claim fails rather than reclaim memory. */
 TEST_F(choice, quick_claims_do_not_reclaim)
 {
 	unsigned long scanned, stalls;
@@ -234,7 +245,8 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free()));
 	/* Others get what they need without reclaim. */
 	unused = load_ordinary_free();
 	if (unused > 2 * load_reserve())
@@ -245,7 +257,8 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 	scanned = load_vmstat("pgscan_direct");
 	stalls = load_stalls();
 	err = claim("%zu quick=60000", size);
-	TH_LOG("%zu MiB: %s, %zu MiB were free", size / MB, strerror(-err), unused / MB);
+	TH_LOG("%zu MiB: %s, %zu MiB were free", size / MB, strerror(-err),
+	       unused / MB);
 	EXPECT_TRUE(err == -ENOMEM || err == -EBUSY);
 	EXPECT_EQ(scanned, load_vmstat("pgscan_direct"));
 	EXPECT_EQ(stalls, load_stalls());
@@ -261,7 +274,8 @@ TEST_F(choice, quick_claims_give_up_early)
 	size_t size = self->block.size - dmb_pageblock_size();
 	int err;
 
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free()));
 	ASSERT_GT(load_ordinary_free(), size);
 	err = claim("%zu quick", size);
 	TH_LOG("%zu MiB: %s", size / MB, strerror(-err));
@@ -296,9 +310,11 @@ TEST_F(choice, what_no_block_has_is_refused)
 	unsigned long long base = self->block.base;
 
 	EXPECT_EQ(-ENXIO, claim("%llu", 2ULL * load_area_bytes()));
-	EXPECT_EQ(-ENXIO, claim("%zu@%#llx-%#llx", 2 * MB, base - 8 * MB, base + MB));
+	EXPECT_EQ(-ENXIO,
+		  claim("%zu@%#llx-%#llx", 2 * MB, base - 8 * MB, base + MB));
 	EXPECT_EQ(-EINVAL, claim("%zu@%#llx-%#llx", 2 * MB, base, base + MB));
-	EXPECT_EQ(-EINVAL, claim("1*%zu@%#llx-%#llx", 2 * MB + 1, base, base + 4 * MB));
+	EXPECT_EQ(-EINVAL,
+		  claim("1*%zu@%#llx-%#llx", 2 * MB + 1, base, base + 4 * MB));
 	EXPECT_EQ(0, dmb_claimed());
 }
 
@@ -311,32 +327,37 @@ TEST_F(choice, pages_for_a_media_stack)
 
 	if (access(HUGEPAGES_DRIVER, R_OK))
 		SKIP(return, "needs " HUGEPAGES_DRIVER);
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() / 4 * 3));
-	snprintf(params, sizeof(params), "count=%zu offset=%zu length=%zu", count,
-		 offset, length);
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free() / 4 * 3));
+	snprintf(params, sizeof(params), "count=%zu offset=%zu length=%zu",
+		 count, offset, length);
 	ASSERT_EQ(0, dmb_load_module(HUGEPAGES_DRIVER, params));
-	EXPECT_EQ(count, dmb_read_number("/sys/module/dmb_hugepages/parameters/allocated"));
+	EXPECT_EQ(count,
+		  dmb_read_number("/sys/module/dmb_hugepages/parameters/allocated"));
 	EXPECT_EQ(count * 2 * MB, dmb_claimed());
-	EXPECT_EQ(count, claims_of("dmb_hugepages", base, base + length, 2 * MB, &bytes));
+	EXPECT_EQ(count, claims_of("dmb_hugepages", base, base + length, 2 * MB,
+				   &bytes));
 	EXPECT_EQ(count * 2 * MB, bytes);
 	EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_hugepages", 0));
 
 	/* Fewer will do. */
-	snprintf(params, sizeof(params), "count=%zu offset=%zu length=%zu", 2 * length / MB,
-		 offset, length);
+	snprintf(params, sizeof(params), "count=%zu offset=%zu length=%zu",
+		 2 * length / MB, offset, length);
 	ASSERT_EQ(0, dmb_load_module(HUGEPAGES_DRIVER, params));
 	EXPECT_EQ(length, dmb_claimed());
 	EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_hugepages", 0));
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
-/* All pageblocks can be had that have nothing pinned; one by one they come back. */
+/* All pageblocks without pinned pages can be claimed, and released singly. */
 TEST_F(choice, all_pageblocks_of_a_block)
 {
-	size_t pageblock = dmb_pageblock_size(), nr = self->block.size / pageblock;
+	size_t pageblock = dmb_pageblock_size(),
+	       nr = self->block.size / pageblock;
 	unsigned long long base = self->block.base;
 
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() / 4));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free() / 4));
 	ASSERT_EQ(0, claim("%zu*%zu@%#llx-%#llx", 2 * nr, pageblock, base,
 			   base + self->block.size));
 	EXPECT_EQ(nr * pageblock, dmb_claimed());

@@ -33,7 +33,9 @@ bool claims_frame_within(uint64_t frame, uint64_t base, uint64_t size)
 
 bool claims_hold_page(void *page, int pipes[2])
 {
-	struct iovec vec = { .iov_base = page, .iov_len = sysconf(_SC_PAGESIZE) };
+	struct iovec vec = {
+		.iov_base = page, .iov_len = sysconf(_SC_PAGESIZE)
+	};
 
 	return !pipe(pipes) &&
 	       vmsplice(pipes[1], &vec, 1, 0) == (ssize_t)vec.iov_len;
@@ -116,7 +118,8 @@ size_t claims_wrong_same(const struct tenants *tenants)
 	/* The first byte is right, and each is like the one before it. */
 	for (i = 0; i < tenants->size; i += page)
 		wrong += tenants->memory[i] != (char)(i / page % 251) ||
-			 memcmp(tenants->memory + i, tenants->memory + i + 1, page - 1);
+			 memcmp(tenants->memory + i, tenants->memory + i + 1,
+				page - 1);
 	return wrong;
 }
 
@@ -171,8 +174,8 @@ bool claims_move_in(enum tenant kind, struct tenants *tenants, size_t size)
 	default:
 		break;
 	}
-	tenants->memory = mmap(NULL, tenants->size, PROT_READ | PROT_WRITE, flags,
-			       tenants->fd, 0);
+	tenants->memory = mmap(NULL, tenants->size, PROT_READ | PROT_WRITE,
+			       flags, tenants->fd, 0);
 	if (tenants->memory == MAP_FAILED)
 		return false;
 	if (kind != HUGETLB)

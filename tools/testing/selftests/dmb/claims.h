@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Claims of memory that is in use, and its tenants: pages of all kinds, whose content
- * is the same after they had to move out.
+ * Claims of memory that is in use, and its tenants: pages of all kinds, whose
+ * content is the same after they had to move out.
  */
 #ifndef _SELFTESTS_DMB_CLAIMS_H
 #define _SELFTESTS_DMB_CLAIMS_H
@@ -13,7 +13,8 @@
 
 #include "dmb_util.h"
 
-#define PAGEBLOCK	(2 * MB)	/* or larger; what claims are aligned to */
+/* The alignment of claims; pageblocks may also be larger. */
+#define PAGEBLOCK	(2 * MB)
 
 /* Seconds for the requested number of claims */
 #define CLAIMS_TEST	7200
@@ -26,17 +27,17 @@
 #define KSM		"/sys/kernel/mm/ksm"
 
 /*
- * For FIXTURE_SETUP(): load_begin(), and note the first block and the state. Return
- * false if memory cannot be claimed on this machine.
+ * For FIXTURE_SETUP(): load_begin(), and note the first block and the state.
+ * Return false if memory cannot be claimed on this machine.
  */
 bool claims_choose_block(struct dmb_block *block, struct dmb_state *before);
 
 bool claims_frame_within(uint64_t frame, uint64_t base, uint64_t size);
 
-/* Load the driver. With @nofs it must not enter file systems. Return 0 or -errno. */
+/* Load the driver; with @nofs it enters no file system. Return 0 or -errno. */
 int claims_load_driver(uint64_t base, uint64_t size, bool nofs);
 
-/* Have a pipe hold a reference to a page, until it is read or closed at both ends. */
+/* Let a pipe hold a reference to a page until it is read, or closed. */
 bool claims_hold_page(void *page, int pipes[2]);
 /* Start a process that reads it in 0.2 s, and return its pid. */
 pid_t claims_let_go_later(const int pipes[2]);
@@ -59,9 +60,9 @@ struct tenants {
 };
 
 /*
- * Fill @size bytes: HUGETLB half of that, DIRTY always 32 MiB. Each page has a number
- * of its own, except for SAME and CLEAN. Return false if this machine has no such
- * memory.
+ * Fill @size bytes: HUGETLB half of that, DIRTY always 32 MiB. Each page has a
+ * number of its own, except for SAME and CLEAN. Return false if this machine
+ * has no such memory.
  */
 bool claims_move_in(enum tenant kind, struct tenants *tenants, size_t size);
 void claims_move_out(struct tenants *tenants);

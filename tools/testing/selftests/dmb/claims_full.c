@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Owners claim memory when none is free, neither outside the blocks nor in them. So
- * the pages of the range are reclaimed, and no others move.
+ * Owners claim memory when none is free, neither outside the blocks nor in
+ * them. So the pages of the range are reclaimed, and no others move.
  */
 
 #include <stdint.h>
@@ -67,8 +67,9 @@ FIXTURE_TEARDOWN(full)
 	load_end();
 	dmb_write("/sys/block/zram0/reset", "1");
 	/*
-	 * Pages of others that were reclaimed have been read again since, into blocks,
-	 * wherever they were before. zram and swap free their pages asynchronously.
+	 * Pages of others that were reclaimed have been read again since, into
+	 * blocks, wherever they were before. zram and swap free their pages
+	 * asynchronously.
 	 */
 	others = (reclaimed() - self->reclaimed) * sysconf(_SC_PAGESIZE);
 	for (tries = 0; tries < 300; tries++) {
@@ -97,7 +98,7 @@ static bool swap_on(void)
 	return dmb_swap_on(swap_device);
 }
 
-/* Fill all but a part of the reserve, which is not used as a migration target. */
+/* Fill all but a part of the reserve, into which pages do not migrate. */
 static void fill_ordinary_memory(unsigned int part)
 {
 	size_t unused = load_ordinary_free(), reserve = load_reserve() / part;
@@ -112,7 +113,8 @@ static void fill_ordinary_memory(unsigned int part)
 static size_t room_for_pages(void)
 {
 	size_t unused = load_ordinary_free();
-	size_t min = dmb_read_value("/proc/zoneinfo", "min") * sysconf(_SC_PAGESIZE);
+	size_t min = dmb_read_value("/proc/zoneinfo", "min") *
+		     sysconf(_SC_PAGESIZE);
 
 	return load_area_free() + (unused > min ? unused - min : 0);
 }
@@ -130,7 +132,7 @@ static size_t disturbed(const uint64_t *then, const uint64_t *now, size_t nr,
 	return sum;
 }
 
-/* Direct reclaim takes at most so many pages at a time: 32, and some beside them */
+/* Pages that direct reclaim takes at a time: 32, and some beside them */
 #define RECLAIM_BATCH	64
 
 /* Pages that zram uses for swapped out memory */
@@ -159,12 +161,14 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 		SKIP(return, "needs the module dmb_load");
 	if (!swap_on())
 		SKIP(return, "needs zram and mkswap");
-	/* Memory that this test needs later. Otherwise kswapd would have to free it. */
+	/* The test needs this memory later. kswapd must not have to free it. */
 	spare = dmb_touch(16 * MB, false);
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free()));
 	nr = self->tenants.size / page;
 	fill_ordinary_memory(1);
-	size = (load_area_free() + load_ordinary_free()) / PAGEBLOCK * PAGEBLOCK + 64 * MB;
+	size = (load_area_free() + load_ordinary_free()) / PAGEBLOCK *
+	       PAGEBLOCK + 64 * MB;
 	ASSERT_LE(base + size, self->block.base + self->block.size);
 
 	self->frames = dmb_frames(self->tenants.memory, self->tenants.size);
@@ -178,13 +182,16 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	others = disturbed(self->frames, now, nr, base, size);
 	compressed = zram_pages();
 	TH_LOG("%llu MiB, %zu of %zu others moved, kswapd took %lu, others %lu, zram has %zu",
-	       (unsigned long long)size / MB, others, nr, kswapd, direct, compressed);
+	       (unsigned long long)size / MB, others, nr, kswapd, direct,
+	       compressed);
 	/*
-	 * Swap and zram need memory to store pages. They take it from the reserves, which
-	 * kswapd refills, or the next request if kswapd is late. Pages of zram in the
-	 * range move, each with reclaim if there is no room.
+	 * Swap and zram need memory to store pages. They take it from the
+	 * reserves, which kswapd refills, or the next request if kswapd is
+	 * late. Pages of zram in the range move, each with reclaim if there is
+	 * no room.
 	 */
-	EXPECT_LE(direct, nr / 1000 + MIN((compressed + 1) * RECLAIM_BATCH, size / page / 4));
+	EXPECT_LE(direct, nr / 1000 + MIN((compressed + 1) * RECLAIM_BATCH,
+					  size / page / 4));
 	EXPECT_LE(others, nr / 1000 + kswapd + direct);
 	free(now);
 	EXPECT_EQ(0, dmb_release(base, size));
@@ -192,7 +199,7 @@ TEST_F(full, anonymous_memory_is_swapped_out)
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
-/* Pages that cannot be swapped out move to where clean page cache is dropped. */
+/* Pages that cannot be swapped out take the place of clean page cache. */
 static void claim_beside_page_cache(struct __test_metadata *_metadata,
 				    FIXTURE_DATA(full) *self, bool nofs)
 {
@@ -202,11 +209,12 @@ static void claim_beside_page_cache(struct __test_metadata *_metadata,
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free()));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free()));
 	unused = load_ordinary_free();
 	if (unused > 256 * MB)
 		load_hog(unused - 256 * MB, 0, "anywhere");
-	/* Page cache of a block device is in ordinary memory while it is open. */
+	/* An open block device keeps its page cache in ordinary memory. */
 	fd = dmb_read_device(512 * MB);
 	if (fd < 0)
 		SKIP(return, "needs zram");
@@ -236,7 +244,7 @@ TEST_F(full, page_cache_elsewhere_makes_room)
 	claim_beside_page_cache(_metadata, self, false);
 }
 
-/* The same for a driver that must not enter file systems: reclaim need not, either. */
+/* Reclaim for a driver that must not enter file systems does not enter them. */
 TEST_F(full, page_cache_elsewhere_makes_room_without_file_systems)
 {
 	if (access(DRIVER, R_OK))
@@ -245,7 +253,8 @@ TEST_F(full, page_cache_elsewhere_makes_room_without_file_systems)
 }
 
 /* Bytes of a range that belong to the memory of @frames */
-static size_t bytes_within(const uint64_t *frames, size_t nr, uint64_t base, uint64_t size)
+static size_t bytes_within(const uint64_t *frames, size_t nr, uint64_t base,
+			   uint64_t size)
 {
 	size_t i, pages = 0;
 
@@ -255,14 +264,15 @@ static size_t bytes_within(const uint64_t *frames, size_t nr, uint64_t base, uin
 }
 
 /*
- * Locked memory cannot be reclaimed and has to move. So other pages are reclaimed, as
- * for any request. Free pages in the pageblocks of the range cannot be used meanwhile,
- * so the rest of memory needs enough reclaimable pages. With pages of 64 KiB such a
- * pageblock may be half of a block.
+ * Locked memory cannot be reclaimed and has to move. So other pages are
+ * reclaimed, as for any request. Free pages in the pageblocks of the range
+ * cannot be used meanwhile, so the rest of memory needs enough reclaimable
+ * pages. With pages of 64 KiB such a pageblock may be half of a block.
  */
 TEST_F(full, others_are_swapped_out_for_locked_memory)
 {
-	uint64_t base, end = self->block.base + self->block.size, best = 0, *others;
+	uint64_t base, end = self->block.base + self->block.size, best = 0,
+		       *others;
 	size_t size, room, inside, outside, most = 0, most_outside = 0;
 	size_t page = sysconf(_SC_PAGESIZE), isolated = dmb_pageblock_size();
 	struct tenants locked = { .fd = -1 };
@@ -284,11 +294,14 @@ TEST_F(full, others_are_swapped_out_for_locked_memory)
 	others = dmb_frames(self->tenants.memory, self->tenants.size);
 	for (base = self->block.base; base + size <= end; base += PAGEBLOCK) {
 		uint64_t first = base / isolated * isolated;
-		uint64_t last = (base + size + isolated - 1) / isolated * isolated;
+		uint64_t last = (base + size + isolated - 1) / isolated *
+				isolated;
 
-		inside = bytes_within(self->frames, locked.size / page, base, size);
-		outside = self->tenants.size - bytes_within(others, self->tenants.size / page,
-							    first, last - first);
+		inside = bytes_within(self->frames, locked.size / page, base,
+				      size);
+		outside = self->tenants.size -
+			  bytes_within(others, self->tenants.size / page, first,
+				       last - first);
 		if (MIN(inside, outside) > MIN(most, most_outside)) {
 			most = inside;
 			most_outside = outside;
@@ -316,8 +329,9 @@ static int compare_frames(const void *a, const void *b)
 }
 
 /* Sort these pages; find the longest range in one block that has no others. */
-static void longest_run(uint64_t *frames, size_t nr, const struct dmb_block *block,
-			uint64_t *base, uint64_t *size)
+static void longest_run(uint64_t *frames, size_t nr,
+			const struct dmb_block *block, uint64_t *base,
+			uint64_t *size)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE);
 	size_t i, first = 0;
@@ -348,13 +362,14 @@ TEST_F(full, dirty_page_cache_is_written_back)
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
 	dmb_write(DIRTY_RATIO, "95");
-	/* Percent of free memory and page cache, which is little more than this file */
+	/* Percent of free memory and page cache, which is mostly this file */
 	dmb_write(DIRTY_BACKGROUND, "94");
 	dmb_write(DIRTY_HIGHMEM, "1");
 	if (!claims_move_in(DIRTY, &self->tenants, 0))
 		SKIP(return, "needs zram, ext4 and mke2fs");
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &others, load_area_free() + 64 * MB));
-	/* With huge pages the kernel has a reserve much larger than the range. */
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &others,
+				   load_area_free() + 64 * MB));
+	/* With huge pages the reserve would be much larger than the range. */
 	reserve = dmb_read_number(MIN_FREE);
 	/* 1024 pages, in KiB */
 	snprintf(text, sizeof(text), "%ld", sysconf(_SC_PAGESIZE));
@@ -364,15 +379,15 @@ TEST_F(full, dirty_page_cache_is_written_back)
 	self->frames = dmb_frames(self->tenants.memory, self->tenants.size);
 	longest_run(self->frames, self->tenants.size / sysconf(_SC_PAGESIZE),
 		    &self->block, &base, &size);
-	/* Filling memory caused writeback of some pages, which may still go on. */
+	/* Wait until the writeback that filling memory caused is over. */
 	for (tries = 0; tries < 20; tries++) {
 		claims_write_stamps(&self->tenants);
 		if (dmb_meminfo("Dirty") > self->tenants.size / 2)
 			break;
 		usleep(100000);
 	}
-	TH_LOG("%llu KiB in a row, %llu MiB dirty", (unsigned long long)size / 1024,
-	       dmb_meminfo("Dirty") / MB);
+	TH_LOG("%llu KiB in a row, %llu MiB dirty",
+	       (unsigned long long)size / 1024, dmb_meminfo("Dirty") / MB);
 	ASSERT_GT(size, 0);
 	ASSERT_GT(dmb_meminfo("Dirty"), self->tenants.size / 2);
 

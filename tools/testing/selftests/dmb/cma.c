@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A CMA area in a block serves user memory, and gives it up when CMA allocates: a
- * part, or all of it for a gigantic page.
+ * A CMA area in a block serves user memory, and gives it up when CMA allocates:
+ * a part, or all of it for a gigantic page.
  */
 
 #define _GNU_SOURCE
@@ -72,7 +72,8 @@ TEST_F(area, serves_others_meanwhile)
 	uint64_t *frames = dmb_frames(self->tenants.memory, self->tenants.size);
 
 	for (i = 0; i < nr; i++)
-		inside += claims_frame_within(frames[i], self->base, self->size);
+		inside += claims_frame_within(frames[i], self->base,
+					      self->size);
 	free(frames);
 	TH_LOG("%zu of %llu MiB of the area in use", inside * (size_t)page / MB,
 	       (unsigned long long)self->size / MB);
@@ -98,7 +99,8 @@ TEST_F(area, alloc_and_release)
 TEST_F(area, free_memory_comes_first)
 {
 	size_t page = sysconf(_SC_PAGESIZE), nr = 8, size = 2 * MB;
-	unsigned long moved = dmb_read_value("/proc/vmstat", "pgmigrate_success");
+	unsigned long moved = dmb_read_value("/proc/vmstat",
+					     "pgmigrate_success");
 	char pages[32];
 	size_t i;
 
@@ -131,7 +133,8 @@ TEST_F(area, short_references_are_waited_for)
 	ASSERT_TRUE(claims_hold_page(self->tenants.memory + i * page, pipes));
 
 	/* All of the area, so that there is no other range to try */
-	snprintf(pages, sizeof(pages), "%llu", (unsigned long long)(self->size / page));
+	snprintf(pages, sizeof(pages), "%llu",
+		 (unsigned long long)(self->size / page));
 	EXPECT_NE(0, dmb_write(AREA "/alloc", pages));
 	EXPECT_EQ(0, dmb_claimed());
 
@@ -154,7 +157,8 @@ TEST_F(area, other_areas_stay_apart)
 	if (!total)
 		SKIP(return, "needs cma=");
 	EXPECT_EQ(total, dmb_meminfo("CmaTotal"));
-	snprintf(pages, sizeof(pages), "%llu", (unsigned long long)(size / page));
+	snprintf(pages, sizeof(pages), "%llu",
+		 (unsigned long long)(size / page));
 	ASSERT_EQ(0, dmb_write(OTHER_AREA "/alloc", pages));
 	ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
 	EXPECT_EQ(size, dmb_claimed());

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Owners claim memory in blocks that are full of all kinds of pages, and release it.
- * No page loses its content, and claims wait long enough for pages in use.
- * claims_full.c tests claims when no memory is free, cma.c those of CMA areas.
+ * Owners claim memory in blocks that are full of all kinds of pages, and
+ * release it. No page loses its content, and claims wait long enough for pages
+ * in use. claims_full.c tests claims when no memory is free, cma.c those of CMA
+ * areas.
  */
 
 #define _GNU_SOURCE
@@ -62,14 +63,15 @@ FIXTURE_TEARDOWN(owner)
 }
 
 /*
- * A random range of one of the blocks. It has whole pageblocks, so that no neighbour
- * is affected.
+ * A random range of one of the blocks. It has whole pageblocks, so that no
+ * neighbour is affected.
  */
 static void choose_range(const struct dmb_block *blocks, int nr, uint64_t *base,
 			 uint64_t *size)
 {
 	const struct dmb_block *block = &blocks[random() % nr];
-	uint64_t largest = block->size / 2 < LARGEST ? block->size / 2 : LARGEST;
+	uint64_t largest =
+		block->size / 2 < LARGEST ? block->size / 2 : LARGEST;
 
 	*size = SMALLEST + random() % (largest - SMALLEST + 1);
 	*size = *size / PAGEBLOCK * PAGEBLOCK;
@@ -157,7 +159,8 @@ TEST_F_TIMEOUT(owner, claims_succeed, CLAIMS_TEST)
 	 * two processes share it cannot be migrated until ksmd has seen both.
 	 */
 	churn = start_churn();
-	if (!claims_move_in(variant->kind, &tenants, load_area_free() * 9 / 10)) {
+	if (!claims_move_in(variant->kind, &tenants,
+			    load_area_free() * 9 / 10)) {
 		stop_churn(&churn);
 		claims_move_out(&tenants);
 		SKIP(return, "no such pages here");
@@ -185,8 +188,9 @@ TEST_F_TIMEOUT(owner, claims_succeed, CLAIMS_TEST)
 	EXPECT_EQ(0, failed);
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
 	if (tenants.memory)
-		EXPECT_EQ(0, variant->kind == SAME ? claims_wrong_same(&tenants) :
-						     claims_wrong_stamps(&tenants));
+		EXPECT_EQ(0, variant->kind == SAME ?
+			     claims_wrong_same(&tenants) :
+			     claims_wrong_stamps(&tenants));
 	claims_move_out(&tenants);
 }
 
@@ -227,7 +231,7 @@ TEST_F(range, bad_ranges_are_refused)
 	EXPECT_EQ(-EINVAL, dmb_write(DMB_CLAIM, "2M@"));
 }
 
-/* What was asked for as a block, but has a hole, will not be there another time either. */
+/* A requested block with a hole has the hole at the next attempt, too. */
 TEST_F(range, holes_are_told_from_misuse)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -247,7 +251,8 @@ TEST_F(range, holes_are_told_from_misuse)
 
 TEST_F(range, overlapping_claims_are_refused)
 {
-	uint64_t base = self->block.base + 4 * PAGEBLOCK, page = sysconf(_SC_PAGESIZE);
+	uint64_t base = self->block.base + 4 * PAGEBLOCK,
+		 page = sysconf(_SC_PAGESIZE);
 
 	ASSERT_EQ(0, dmb_claim(base, 2 * PAGEBLOCK));
 	EXPECT_EQ(-EBUSY, dmb_claim(base, 2 * PAGEBLOCK));
@@ -275,17 +280,20 @@ TEST_F(range, one_claim_wins)
 		pids[i] = fork();
 		if (pids[i])
 			continue;
-		/* All ranges include the fourth quarter of the first pageblock. */
+		/* All ranges have the last quarter of the first pageblock. */
 		for (round = 0; round < 64; round++) {
 			err = dmb_claim(base, PAGEBLOCK);
 			if (err) {
 				wrong += err != -EBUSY;
 				continue;
 			}
-			wrong += __atomic_fetch_add(&shared->owners, 1, __ATOMIC_SEQ_CST);
-			__atomic_fetch_add(&shared->claims, 1, __ATOMIC_SEQ_CST);
+			wrong += __atomic_fetch_add(&shared->owners, 1,
+						    __ATOMIC_SEQ_CST);
+			__atomic_fetch_add(&shared->claims, 1,
+					   __ATOMIC_SEQ_CST);
 			usleep(1000);
-			__atomic_fetch_sub(&shared->owners, 1, __ATOMIC_SEQ_CST);
+			__atomic_fetch_sub(&shared->owners, 1,
+					   __ATOMIC_SEQ_CST);
 			wrong += !!dmb_release(base, PAGEBLOCK);
 		}
 		_exit(wrong);
@@ -340,7 +348,7 @@ TEST_F(range, neighbours_come_and_go)
 	}
 }
 
-/* If a part of a folio is in the way, the folio is moved as a whole, or split. */
+/* A folio that is partly in the way is moved as a whole, or split. */
 FIXTURE(folio)
 {
 	struct dmb_state before;
@@ -376,7 +384,8 @@ FIXTURE_SETUP(folio)
 	size_t room;
 
 	self->tenants.fd = -1;
-	self->size = variant->pages * sysconf(_SC_PAGESIZE) ?: dmb_huge_page_size();
+	self->size = variant->pages * sysconf(_SC_PAGESIZE) ?:
+		     dmb_huge_page_size();
 	if (!claims_choose_block(&block, &self->before))
 		SKIP(return, "needs " DMB_CLAIM);
 	if (!self->size)
@@ -384,8 +393,8 @@ FIXTURE_SETUP(folio)
 	if (variant->kind == HUGETLB && DMB_HUGETLB_STAYS)
 		SKIP(return, "hugetlb has no pages in blocks here");
 	/*
-	 * Blocks that are hardly larger than a huge page have little room left, and
-	 * one of two huge pages may be in another block.
+	 * Blocks that are hardly larger than a huge page have little room left,
+	 * and one of two huge pages may be in another block.
 	 */
 	room = load_area_free() / self->size * self->size;
 	if (room < 4 * self->size)
@@ -417,7 +426,8 @@ TEST_F(folio, part_of_it_is_claimed)
 
 	/* The last one, as the first may be cut. */
 	for (i = 0; i < all; i++) {
-		in_a_row = i && frames[i] == frames[i - 1] + 1 ? in_a_row + 1 : 1;
+		in_a_row = i && frames[i] == frames[i - 1] + 1 ?
+			   in_a_row + 1 : 1;
 		if (in_a_row >= nr && (frames[i] + 1) % nr == 0 &&
 		    load_frame_in_area(frames[i]))
 			first = frames[i] + 1 - nr;
@@ -442,7 +452,8 @@ TEST_F(range, claims_in_parallel)
 	int i, round, status, failed = 0;
 	pid_t pids[4];
 
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &tenants, self->block.size * 9 / 10));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &tenants,
+				   self->block.size * 9 / 10));
 	for (i = 0; i < 4; i++) {
 		pids[i] = fork();
 		if (pids[i])
@@ -476,9 +487,11 @@ static bool logged(uint64_t frame, const char *reason)
 	snprintf(wanted, sizeof(wanted), "page frame %#llx is %s",
 		 (unsigned long long)frame, reason);
 	/* A read is a line; -EPIPE says that some are lost. */
-	while (fd >= 0 && ((len = read(fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE)) {
+	while (fd >= 0 && ((len = read(fd, line, sizeof(line) - 1)) > 0 ||
+			   errno == EPIPE)) {
 		line[len > 0 ? len : 0] = '\0';
-		found |= strstr(line, "dmb: cannot empty") && strstr(line, wanted);
+		found |= strstr(line, "dmb: cannot empty") &&
+			 strstr(line, wanted);
 	}
 	close(fd);
 	return found;
@@ -501,7 +514,8 @@ TEST_F(range, other_per_cpu_lists_stay_as_they_are)
 	before = dmb_read_lists(-1).others;
 	ASSERT_EQ(0, dmb_claim(base + PAGEBLOCK, PAGEBLOCK));
 	after = dmb_read_lists(-1).others;
-	TH_LOG("%lu pages in lists before the claim, %lu after it", before, after);
+	TH_LOG("%lu pages in lists before the claim, %lu after it", before,
+	       after);
 	EXPECT_EQ(0, dmb_release(base + PAGEBLOCK, PAGEBLOCK));
 	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
 	EXPECT_EQ(0, dmb_write(PCP_FRACTION, "0"));
@@ -511,38 +525,44 @@ TEST_F(range, other_per_cpu_lists_stay_as_they_are)
 }
 
 /* How many of the tenants are huge pages in the range? */
-static size_t huge_pages_within(const struct tenants *tenants, uint64_t base, size_t size)
+static size_t huge_pages_within(const struct tenants *tenants, uint64_t base,
+				size_t size)
 {
-	size_t page = sysconf(_SC_PAGESIZE), nr = dmb_huge_page_size() / page, huge = 0, i;
+	size_t page = sysconf(_SC_PAGESIZE), nr = dmb_huge_page_size() / page,
+	       huge = 0, i;
 	uint64_t *frames = dmb_frames(tenants->memory, tenants->size);
 
 	i = -(uintptr_t)tenants->memory / page % nr;
 	for (; i + nr <= tenants->size / page; i += nr)
-		huge += frames[i] % nr == 0 && frames[i + nr - 1] == frames[i] + nr - 1 &&
+		huge += frames[i] % nr == 0 &&
+			frames[i + nr - 1] == frames[i] + nr - 1 &&
 			claims_frame_within(frames[i], base, size);
 	free(frames);
 	return huge;
 }
 
 /*
- * Where there is room in small pages only, huge pages in the way are split. Nobody
- * else is reclaimed or compacted for them.
+ * Where there is room in small pages only, huge pages in the way are split.
+ * Nobody else is reclaimed or compacted for them.
  */
 TEST_F(range, huge_pages_in_the_way_are_split)
 {
-	size_t one = dmb_huge_page_size(), huge = 0, wanted, size = 16 * PAGEBLOCK;
+	size_t one = dmb_huge_page_size(), huge = 0, wanted,
+	       size = 16 * PAGEBLOCK;
 	unsigned long stalls, scanned, split;
 	uint64_t base = 0, candidate, end;
 	struct load_memory others;
 	struct tenants tenants;
 
 	if (!one || one > PAGEBLOCK || self->block.size < size)
-		SKIP(return, "needs huge pages and a block of %zu MiB", size / MB);
+		SKIP(return, "needs huge pages and a block of %zu MiB",
+		     size / MB);
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
 	ASSERT_TRUE(claims_move_in(HUGE, &tenants, load_area_free() / 4 * 3));
 	end = self->block.base + self->block.size;
-	for (candidate = self->block.base; candidate + size <= end; candidate += size) {
+	for (candidate = self->block.base; candidate + size <= end;
+	     candidate += size) {
 		size_t nr = huge_pages_within(&tenants, candidate, size);
 
 		if (nr > huge) {
@@ -574,7 +594,7 @@ TEST_F(range, huge_pages_in_the_way_are_split)
 	claims_move_out(&tenants);
 }
 
-/* A broken page costs that page: the rest of its range can be claimed in pieces. */
+/* A broken page only costs itself: the rest can be claimed in pieces. */
 TEST_F(range, poisoned_memory_is_not_claimed)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE), *frame, base, neighbour;
@@ -595,7 +615,8 @@ TEST_F(range, poisoned_memory_is_not_claimed)
 	EXPECT_EQ(-EHWPOISON, dmb_claim(base, PAGEBLOCK));
 	EXPECT_TRUE(logged(frame[0], "poisoned"));
 	snprintf(pieces, sizeof(pieces), "100*64K@%#llx-%#llx",
-		 (unsigned long long)base, (unsigned long long)(base + PAGEBLOCK));
+		 (unsigned long long)base,
+		 (unsigned long long)(base + PAGEBLOCK));
 	EXPECT_EQ(0, dmb_write(DMB_CLAIM, pieces));
 	EXPECT_EQ(PAGEBLOCK - 64 * 1024, dmb_claimed());
 	EXPECT_EQ(0, dmb_release(base, PAGEBLOCK));
@@ -652,7 +673,8 @@ static bool in_iomem(uint64_t base, uint64_t size, const char *name)
 	bool found = false;
 
 	snprintf(wanted, sizeof(wanted), "%08llx-%08llx : %s",
-		 (unsigned long long)base, (unsigned long long)(base + size - 1), name);
+		 (unsigned long long)base,
+		 (unsigned long long)(base + size - 1), name);
 	while (f && fgets(line, sizeof(line), f))
 		found |= !!strstr(line, wanted);
 	if (f)
@@ -681,11 +703,13 @@ TEST_F(range, iomem_shows_blocks_and_owners)
 {
 	uint64_t base = self->block.base, size = 4 * PAGEBLOCK;
 
-	EXPECT_TRUE(in_iomem(base, self->block.size, "Designated Movable Block"));
+	EXPECT_TRUE(in_iomem(base, self->block.size,
+			     "Designated Movable Block"));
 	EXPECT_FALSE(in_iomem(base, size, "debugfs"));
 	ASSERT_EQ(0, dmb_claim(base, size));
 	EXPECT_TRUE(in_iomem(base, size, "debugfs"));
-	EXPECT_TRUE(in_iomem(base, self->block.size, "Designated Movable Block"));
+	EXPECT_TRUE(in_iomem(base, self->block.size,
+			     "Designated Movable Block"));
 	EXPECT_EQ(0, dmb_release(base, size));
 	EXPECT_FALSE(in_iomem(base, size, "debugfs"));
 }
@@ -700,7 +724,8 @@ TEST_F(range, driver_takes_its_memory)
 
 	if (access(DRIVER, R_OK))
 		SKIP(return, "needs " DRIVER);
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &tenants, load_area_free() * 9 / 10));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &tenants,
+				   load_area_free() * 9 / 10));
 	for (i = 0; i < 10; i++) {
 		ASSERT_EQ(0, claims_load_driver(base, size, false));
 		EXPECT_EQ(size, dmb_claimed());
@@ -712,7 +737,8 @@ TEST_F(range, driver_takes_its_memory)
 	}
 	/* An out-of-tree module taints the kernel, and so does a warning. */
 	EXPECT_EQ(taint | TAINT_OOT_MODULE,
-		  dmb_read_number("/proc/sys/kernel/tainted") | TAINT_OOT_MODULE);
+		  dmb_read_number("/proc/sys/kernel/tainted") |
+		  TAINT_OOT_MODULE);
 	EXPECT_EQ(0, claims_wrong_stamps(&tenants));
 	claims_move_out(&tenants);
 }
@@ -735,17 +761,20 @@ TEST_F(range, claimed_memory_stays_online)
 }
 
 /*
- * Memory that goes offline meanwhile cannot be claimed, which does no harm. The debug
- * kernel would notice if anybody looked at the page structs of offline memory.
+ * Memory that goes offline meanwhile cannot be claimed, which does no harm. The
+ * debug kernel would notice if anybody looked at the page structs of offline
+ * memory.
  */
 TEST_F_TIMEOUT(range, claims_while_memory_goes_offline, 300)
 {
-	unsigned long unit = dmb_memory_block_size(), claims = 0, busy = 0, gone = 0;
+	unsigned long unit = dmb_memory_block_size(), claims = 0, busy = 0,
+		      gone = 0;
 	uint64_t base = (self->block.base + unit - 1) / unit * unit;
 	int status, went, wrong = 0, i;
 	pid_t pid;
 
-	if (!unit || DMB_STAYS_ONLINE || base + unit > self->block.base + self->block.size)
+	if (!unit || DMB_STAYS_ONLINE ||
+	    base + unit > self->block.base + self->block.size)
 		SKIP(return, "no part of the block goes offline");
 	pid = fork();
 	if (!pid) {
@@ -760,7 +789,8 @@ TEST_F_TIMEOUT(range, claims_while_memory_goes_offline, 300)
 		_exit(went);
 	}
 	ASSERT_LT(0, pid);
-	for (i = 0; !waitpid(pid, &status, WNOHANG); i++, usleep(random() % 2000)) {
+	for (i = 0; !waitpid(pid, &status, WNOHANG);
+	     i++, usleep(random() % 2000)) {
 		uint64_t at = base + i % (unit / PAGEBLOCK) * PAGEBLOCK;
 		int err = dmb_claim(at, PAGEBLOCK);
 
@@ -771,8 +801,8 @@ TEST_F_TIMEOUT(range, claims_while_memory_goes_offline, 300)
 		wrong += !err && dmb_release(at, PAGEBLOCK);
 	}
 	went = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-	TH_LOG("went offline %d times; %lu claims, %lu in vain, %lu of offline memory", went,
-	       claims, busy, gone);
+	TH_LOG("went offline %d times; %lu claims, %lu in vain, %lu of offline memory",
+	       went, claims, busy, gone);
 	EXPECT_EQ(0, wrong);
 	EXPECT_LT(0, went);
 	EXPECT_LT(0, claims);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The contract over time: a mixed load moves, copies, merges, pins and swaps pages.
- * No page that must not be in a block gets there. The load runs for some minutes, or
- * for the number of seconds that is the first argument.
+ * The contract over time: a mixed load moves, copies, merges, pins and swaps
+ * pages. No page that must not be in a block gets there. The load runs for some
+ * minutes, or for the number of seconds that is the first argument.
  */
 
 #define _GNU_SOURCE
@@ -49,7 +49,7 @@
 #define MADV_COLLAPSE	25
 #endif
 
-/* What a round came to. In vain is what the kernel may refuse, but not each time. */
+/* The result of a round. The kernel may refuse some, but not all: IN_VAIN. */
 enum outcome { GOOD, IN_VAIN, UNAVAILABLE, WRONG };
 
 /* Shared by all workers */
@@ -80,7 +80,8 @@ static char swap_device[32];
 static uint64_t random_number(uint64_t below)
 {
 	/* A linear congruential generator. Its high bits are more random. */
-	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+	random_state = random_state * 6364136223846793005ULL +
+		       1442695040888963407ULL;
 	return (random_state >> 33) % below;
 }
 
@@ -156,7 +157,8 @@ static enum outcome huge_pages(void)
 	stamp_all(value);
 	/* In parts they are split, and put together again. */
 	for (i = 0; i + HUGE_SIZE <= size; i += HUGE_SIZE) {
-		char *hole = memory + i + random_number(HUGE_SIZE / page) * page;
+		char *hole = memory + i +
+			     random_number(HUGE_SIZE / page) * page;
 
 		madvise(hole, page, MADV_DONTNEED);
 		stamp(hole, value + (hole - memory));
@@ -244,7 +246,8 @@ static enum outcome files(void)
 	size_t i;
 	int fd;
 
-	snprintf(name, sizeof(name), FS_DIR "/%d", (int)random_number(NR_FILES));
+	snprintf(name, sizeof(name), FS_DIR "/%d",
+		 (int)random_number(NR_FILES));
 	fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (fd < 0)
 		return errno == ENOENT ? UNAVAILABLE : WRONG;
@@ -310,7 +313,8 @@ static enum outcome resize_hugetlb(void)
 	char text[32];
 	char *huge;
 
-	snprintf(text, sizeof(text), "%d", (int)random_number(size / HUGE_SIZE + 1));
+	snprintf(text, sizeof(text), "%d",
+		 (int)random_number(size / HUGE_SIZE + 1));
 	if (dmb_write("/proc/sys/vm/nr_hugepages", text))
 		return UNAVAILABLE;
 	huge = mmap(NULL, HUGE_SIZE, PROT_READ | PROT_WRITE,
@@ -325,7 +329,8 @@ static enum outcome resize_hugetlb(void)
 static enum outcome compact(void)
 {
 	usleep(random_number(500) * 1000);
-	return dmb_write("/proc/sys/vm/compact_memory", "1") ? UNAVAILABLE : GOOD;
+	return dmb_write("/proc/sys/vm/compact_memory", "1") ?
+	       UNAVAILABLE : GOOD;
 }
 
 static enum outcome move_between_nodes(void)
@@ -356,7 +361,7 @@ static void wake_up(int sig)
 {
 }
 
-/* Take any memory block offline and online, every other time a designated one. */
+/* Take a memory block offline and online. Every other time it is designated. */
 static enum outcome offline(void)
 {
 	struct sigaction action = { .sa_handler = wake_up };
@@ -418,7 +423,8 @@ static enum outcome fixed_buffers(void)
 	if (ring < 0)
 		return UNAVAILABLE;
 	stamp_all(0);
-	if (!syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1))
+	if (!syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS,
+		     &iov, 1))
 		outcome = dmb_bytes_in_blocks(memory, size) ? WRONG : GOOD;
 	close(ring);
 	madvise(memory, size, MADV_DONTNEED);
@@ -468,7 +474,8 @@ static void prepare(void)
 	}
 	if (!dmb_add_zram(swap_device, size) || !dmb_swap_on(swap_device))
 		swap_device[0] = '\0';
-	while (snprintf(path, sizeof(path), "/sys/devices/system/node/node%u", nr_nodes),
+	while (snprintf(path, sizeof(path),
+			"/sys/devices/system/node/node%u", nr_nodes),
 	       !access(path, F_OK))
 		nr_nodes++;
 	dmb_write("/proc/sys/kernel/numa_balancing", "1");
@@ -511,7 +518,8 @@ static pid_t start(unsigned int nr)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	random_state = nr;
 	if (worker->share) {
-		size = dmb_meminfo("MemTotal") / worker->share / HUGE_SIZE * HUGE_SIZE;
+		size = dmb_meminfo("MemTotal") / worker->share / HUGE_SIZE *
+		       HUGE_SIZE;
 		memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (memory == MAP_FAILED)
@@ -603,8 +611,9 @@ int main(int argc, char **argv)
 	page = sysconf(_SC_PAGESIZE);
 	pageblocks = dmb_pageblocks();
 	kills = dmb_read_value("/proc/vmstat", "oom_kill");
-	progress = mmap(NULL, NR_WORKERS * sizeof(*progress), PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	progress = mmap(NULL, NR_WORKERS * sizeof(*progress),
+			PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			-1, 0);
 	if (progress == MAP_FAILED)
 		ksft_exit_fail_msg("no memory to start with\n");
 
@@ -630,8 +639,9 @@ int main(int argc, char **argv)
 		else
 			ksft_test_result(lived[i] && progress[i].good &&
 					 progress[i].outcome != WRONG,
-					 "%s: %lu of %lu rounds%s\n", workers[i].name,
-					 progress[i].good, progress[i].rounds,
+					 "%s: %lu of %lu rounds%s\n",
+					 workers[i].name, progress[i].good,
+					 progress[i].rounds,
 					 lived[i] ? "" : ", then it died");
 	}
 	ksft_print_msg("%lu killed for want of memory, %lu pages demoted\n",
@@ -641,10 +651,12 @@ int main(int argc, char **argv)
 	if (dmb_page_owner())
 		ksft_print_msg("%lu times page_owner had the right flags for a page or folio\n",
 			       owners_seen);
-	ksft_test_result(!bad, "%lu audits under load and one after it\n", audits);
+	ksft_test_result(!bad, "%lu audits under load and one after it\n",
+			 audits);
 	/* Memory that is offline has no pageblocks. */
 	online_all();
-	ksft_test_result(dmb_pageblocks() == pageblocks, "pageblocks of type DMB: %lu of %lu\n",
+	ksft_test_result(dmb_pageblocks() == pageblocks,
+			 "pageblocks of type DMB: %lu of %lu\n",
 			 dmb_pageblocks(), pageblocks);
 	ksft_finished();
 }

@@ -4,10 +4,11 @@
  *
  *	demand INSIDE OUTSIDE WHO MIB
  *
- * fills MIB mebibytes, as many as a block has, with INSIDE, and the rest of free memory
- * with OUTSIDE. Where there is a block, it is filled first. Then WHO asks for memory that
- * the kernel cannot move. One line of output says what came of that. All kernels, with a
- * block or without, do the same, for comparison; see tools/testing/dmb/demand.
+ * fills MIB mebibytes, as many as a block has, with INSIDE, and the rest of
+ * free memory with OUTSIDE. Where there is a block, it is filled first. Then
+ * WHO asks for memory that the kernel cannot move. One line of output says what
+ * came of that. All kernels, with a block or without, do the same, for
+ * comparison; see tools/testing/dmb/demand.
  */
 
 #define _GNU_SOURCE
@@ -68,7 +69,8 @@ static int dir;
 struct outcome {
 	size_t got;		/* bytes */
 	size_t wanted;
-	bool by_module;		/* which then knows the rest, also of a process that was killed */
+	/* The module knows the rest, also if the process was killed. */
+	bool by_module;
 	uint64_t begin_ns;
 	uint64_t last_ns;	/* when it had the last of them */
 	uint64_t end_ns;
@@ -113,7 +115,8 @@ static void must_write(const char *path, const char *text)
 	int err = dmb_write(path, text);
 
 	if (err)
-		ksft_exit_fail_msg("cannot write %s to %s: %s\n", text, path, strerror(-err));
+		ksft_exit_fail_msg("cannot write %s to %s: %s\n", text, path,
+				   strerror(-err));
 }
 
 static void swap_on(const char *device)
@@ -174,7 +177,7 @@ static void fill_from_device(size_t size)
 	dmb_read_file(open(READ_DISK, O_RDONLY), size);
 }
 
-/* Half of the range, as its owner; without a block, memory that is as far away */
+/* Claim half of the block. Without one, take as much memory elsewhere. */
 static void claim_half(size_t size)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -358,8 +361,8 @@ static const struct {
 };
 
 /*
- * Start the process that asks when it reads a byte from @start.  It shares no memory that
- * is filled later, and is the first one to be killed.
+ * Start the process that asks when it reads a byte from @start.  It shares no
+ * memory that is filled later, and is the first one to be killed.
  */
 static pid_t start_asking(const char *name, int start, struct outcome *outcome)
 {
@@ -393,7 +396,8 @@ static size_t count_wrong(void)
 	int i;
 
 	for (i = 0; i < nr_patterns; i++)
-		wrong += load_check_pattern(patterns[i].start, patterns[i].size);
+		wrong += load_check_pattern(patterns[i].start,
+					    patterns[i].size);
 	return wrong;
 }
 
@@ -407,7 +411,8 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc != 5)
-		ksft_exit_fail_msg("usage: %s INSIDE OUTSIDE WHO MIB\n", argv[0]);
+		ksft_exit_fail_msg("usage: %s INSIDE OUTSIDE WHO MIB\n",
+				   argv[0]);
 	if (!load_have_module())
 		ksft_exit_fail_msg("needs the module dmb_load\n");
 	load_begin();
@@ -439,7 +444,8 @@ int main(int argc, char **argv)
 	load_print_relief();
 	printf("demand: free %zu got %zu wanted %zu us %llu after %llu kills %lu wrong %zu\n",
 	       unused / MB, outcome->got / MB, outcome->wanted / MB,
-	       (unsigned long long)(outcome->last_ns - outcome->begin_ns) / 1000,
+	       (unsigned long long)(outcome->last_ns - outcome->begin_ns) /
+	       1000,
 	       (unsigned long long)(outcome->end_ns - outcome->last_ns) / 1000,
 	       kills, count_wrong());
 	return 0;

@@ -2,8 +2,9 @@
 /*
  * Devices with memory in blocks, as the devicetree describes them: one that
  * allocates from a pool, and one that takes all of its memory while it is bound
- * to its driver. See test_modules/dmb_device.c and dmb_owner.c. The node of the latter's memory is
- * one whose owner is built in: mm/dmb/tests/of_kunit.c declares it.
+ * to its driver. See test_modules/dmb_device.c and dmb_owner.c. Memory for
+ * dmb_owner needs a compatible string with a built-in owner, which
+ * mm/dmb/tests/of_kunit.c declares.
  */
 
 #define _GNU_SOURCE
@@ -89,7 +90,8 @@ static bool read_property(const char *device, const char *property, void *value,
 	ssize_t len;
 	int fd;
 
-	snprintf(path, sizeof(path), DEVICES "/%s/of_node/%s", device, property);
+	snprintf(path, sizeof(path), DEVICES "/%s/of_node/%s", device,
+		 property);
 	fd = open(path, O_RDONLY);
 	if (fd < 0)
 		return false;
@@ -99,7 +101,8 @@ static bool read_property(const char *device, const char *property, void *value,
 }
 
 /* Is there a device of this kind? The driver has the name of its module. */
-static bool find_device(const char *kind, const char *driver, struct device *device)
+static bool find_device(const char *kind, const char *driver,
+			struct device *device)
 {
 	char compatible[64], found[64];
 	struct dirent *entry;
@@ -113,7 +116,8 @@ static bool find_device(const char *kind, const char *driver, struct device *dev
 		if (read_property(entry->d_name, "compatible", found,
 				  strlen(compatible) + 1) &&
 		    !strcmp(found, compatible))
-			snprintf(device->name, sizeof(device->name), "%.63s", entry->d_name);
+			snprintf(device->name, sizeof(device->name), "%.63s",
+				 entry->d_name);
 	if (dir)
 		closedir(dir);
 	return device->name[0];
@@ -125,9 +129,11 @@ static bool device_works(struct device *device)
 	unsigned char phandle[4];
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), DRIVERS "/%s/%s", device->driver, device->name);
+	snprintf(path, sizeof(path), DRIVERS "/%s/%s", device->driver,
+		 device->name);
 	return !access(path, F_OK) &&
-	       read_property(device->name, "memory-region", phandle, sizeof(phandle)) &&
+	       read_property(device->name, "memory-region", phandle,
+			     sizeof(phandle)) &&
 	       find_block(phandle, &device->block);
 }
 
@@ -158,7 +164,8 @@ static int free_buffers(const struct device *device)
 	return add_buffer(device, 0);
 }
 
-static int read_buffers(const struct device *device, struct buffer buffers[MAX_BUFFERS])
+static int read_buffers(const struct device *device,
+			struct buffer buffers[MAX_BUFFERS])
 {
 	unsigned long long base, size;
 	char path[PATH_MAX];
@@ -167,7 +174,8 @@ static int read_buffers(const struct device *device, struct buffer buffers[MAX_B
 
 	snprintf(path, sizeof(path), DEVICES "/%s/buffers", device->name);
 	f = fopen(path, "r");
-	while (f && nr < MAX_BUFFERS && fscanf(f, "%llx@%llx\n", &size, &base) == 2) {
+	while (f && nr < MAX_BUFFERS &&
+	       fscanf(f, "%llx@%llx\n", &size, &base) == 2) {
 		buffers[nr].base = base;
 		buffers[nr++].size = size;
 	}
@@ -210,7 +218,7 @@ FIXTURE_TEARDOWN(pool)
 TEST_F(pool, is_a_block_like_any_other)
 {
 	const struct dmb_block *block = &self->device.block;
-	/* Blocks take turns: all of them, with what CPUs hold of them in lists. */
+	/* Fill all blocks, since they take turns, and the per-cpu lists. */
 	size_t size = dmb_audit().unused + SPILL;
 	char path[PATH_MAX];
 	void *memory;
@@ -224,7 +232,7 @@ TEST_F(pool, is_a_block_like_any_other)
 	munmap(memory, size);
 }
 
-/* A device gets a buffer in a full pool, and the other pages keep their content. */
+/* A device gets a buffer in a full pool. The other pages keep their content. */
 TEST_F(pool, serves_its_device_under_load)
 {
 	const struct dmb_block *block = &self->device.block;
@@ -250,23 +258,25 @@ TEST_F(pool, serves_its_device_under_load)
 	ASSERT_EQ(nr, read_buffers(&self->device, buffers));
 	for (n = 0; n < nr; n++) {
 		EXPECT_EQ(BUFFER, buffers[n].size);
-		EXPECT_TRUE(inside(buffers[n].base, buffers[n].size, block->base,
-				   block->base + block->size))
-			TH_LOG("buffer at %#llx", (unsigned long long)buffers[n].base);
+		EXPECT_TRUE(inside(buffers[n].base, buffers[n].size,
+				   block->base, block->base + block->size))
+			TH_LOG("buffer at %#llx",
+			       (unsigned long long)buffers[n].base);
 	}
 
-	/* The page allocator has the rest of the block, but no page of the device. */
+	/* Pages of user space are in the block, but not in the buffers. */
 	frames = dmb_frames(memory, size);
 	for (i = 0; i < size / page; i++) {
 		if (dmb_find_block(block, 1, frames[i]) < 0)
 			continue;
 		others++;
 		for (n = 0; n < nr; n++)
-			EXPECT_FALSE(inside(frames[i] * page, page, buffers[n].base,
+			EXPECT_FALSE(inside(frames[i] * page, page,
+					    buffers[n].base,
 					    buffers[n].base + buffers[n].size));
 	}
-	TH_LOG("%d buffers of %zu MiB, %zu MiB of others' pages beside them", nr,
-	       BUFFER / MB, others * page / MB);
+	TH_LOG("%d buffers of %zu MiB, %zu MiB of others' pages beside them",
+	       nr, BUFFER / MB, others * page / MB);
 	EXPECT_NE(0, others);
 	free(frames);
 
@@ -335,9 +345,9 @@ static void pause_churn(pid_t pid)
 
 /*
  * All other blocks are full, so the pages in the owner's block have to move to
- * ordinary memory. In every other round ordinary memory is full, too. In the other
- * rounds a process on the other CPU allocates and frees half of it while the owner
- * claims the block.
+ * ordinary memory. In every other round ordinary memory is full, too. In the
+ * other rounds a process on the other CPU allocates and frees half of it while
+ * the owner claims the block.
  */
 TEST_F(owned, driver_takes_its_memory_hundreds_of_times)
 {
@@ -363,7 +373,8 @@ TEST_F(owned, driver_takes_its_memory_hundreds_of_times)
 		EXPECT_EQ(0, claimed_bytes(block));
 		piece = load_write_pattern(size);
 		ASSERT_NE(NULL, piece);
-		full += dmb_bytes_in(block, 1, piece, size) >= block->size - block->size / 16;
+		full += dmb_bytes_in(block, 1, piece, size) >=
+			block->size - block->size / 16;
 
 		kill(self->churn, SIGCONT);
 		err = bind_device(&self->device, "bind");
@@ -376,8 +387,8 @@ TEST_F(owned, driver_takes_its_memory_hundreds_of_times)
 		munmap(piece, size);
 	}
 	moved = load_vmstat("pgmigrate_success") - moved;
-	TH_LOG("%d times %llu MiB, %d times full, %lu MiB moved", round, block->size / MB,
-	       full, moved * page / MB);
+	TH_LOG("%d times %llu MiB, %d times full, %lu MiB moved", round,
+	       block->size / MB, full, moved * page / MB);
 	EXPECT_EQ(0, err);
 	EXPECT_EQ((nr_rounds + 1) / 2, full);
 	EXPECT_GE(moved * page, full * (block->size - block->size / 16));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measure five known problems of memory that only some requests may use, and kernel
- * memory on demand. It also runs on kernels without blocks, with or without a CMA
- * area, for comparison.
+ * Measure five known problems of memory that only some requests may use, and
+ * kernel memory on demand. It also runs on kernels without blocks, with or
+ * without a CMA area, for comparison.
  *
  * Each line of output has a name, a colon and the figures.
  */
@@ -138,8 +138,8 @@ static void compact_all(const char *what, const struct load_memory *memory)
 	scanned = load_vmstat("compact_migrate_scanned") +
 		  load_vmstat("compact_free_scanned") - scanned;
 	travel = load_travel_since(memory);
-	printf("compaction of %s: %lu pages scanned, %zu moved out of the area\n", what,
-	       scanned, travel.out);
+	printf("compaction of %s: %lu pages scanned, %zu moved out of the area\n",
+	       what, scanned, travel.out);
 }
 
 static void compaction_of_full(void)
@@ -192,12 +192,14 @@ static void memory_on_demand(void)
 	uint64_t *frames;
 	char *memory;
 
-	size = (load_area_free() + load_ordinary_free() - load_reserve()) / MB * MB;
+	size = (load_area_free() + load_ordinary_free() - load_reserve()) / MB *
+	       MB;
 	memory = load_write_pattern(size);
 	frames = dmb_frames(memory, size);
 	for (i = 0; i < size / page; i++)
 		if (load_frame_in_area(frames[i]))
-			given_up += !madvise(memory + i * page, page, MADV_DONTNEED);
+			given_up += !madvise(memory + i * page, page,
+					     MADV_DONTNEED);
 
 	oom = load_until_oom(0);
 	printf("for the kernel on demand: %zu MiB, with %zu free in the area\n",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Programs allocate buffers in blocks from DMA-BUF heaps, while the memory is in use, and
- * pass them to drivers. The buffers are zeroed, and go back when nobody has them any more.
+ * Programs allocate buffers in blocks from DMA-BUF heaps, while the memory is
+ * in use, and pass them to drivers. The buffers are zeroed, and go back when
+ * nobody has them any more.
  */
 
 #define _GNU_SOURCE
@@ -77,7 +78,8 @@ static int open_heap(size_t *size)
 			bool found = dmb_claimed() >= before + MB;
 
 			close(data.fd);
-			snprintf(path, sizeof(path), CMA "/%s/count", entry->d_name);
+			snprintf(path, sizeof(path), CMA "/%s/count",
+				 entry->d_name);
 			*size = dmb_read_number(path) * sysconf(_SC_PAGESIZE);
 			if (found)
 				break;
@@ -98,7 +100,8 @@ FIXTURE_SETUP(heap)
 	if (self->fd < 0)
 		SKIP(return, "no DMA-BUF heap has memory in blocks");
 	/* Its memory is in use when buffers are allocated. */
-	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, load_area_free() * 3 / 4));
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free() * 3 / 4));
 }
 
 FIXTURE_TEARDOWN(heap)
@@ -125,7 +128,8 @@ static int get_buffer(int heap, size_t size, struct buffer *buffer)
 		return -errno;
 	buffer->fd = data.fd;
 	buffer->size = size;
-	buffer->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, data.fd, 0);
+	buffer->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			      data.fd, 0);
 	return buffer->memory == MAP_FAILED ? -errno : 0;
 }
 
@@ -135,7 +139,7 @@ static void put_buffer(struct buffer *buffer)
 	close(buffer->fd);
 }
 
-/* The processor is about to look at what is in a buffer, or is done with that. */
+/* Begin or end the processor's access to the content of a buffer. */
 static void sync_buffer(const struct buffer *buffer, uint64_t what)
 {
 	struct dma_buf_sync sync = { .flags = what | DMA_BUF_SYNC_RW };
@@ -180,7 +184,7 @@ TEST_F(heap, buffers_are_zeroed_and_given_back)
 	EXPECT_EQ(0, dmb_audit().violations);
 }
 
-/* A buffer is there until the last file descriptor and the last mapping are gone. */
+/* The last file descriptor or mapping to go frees a buffer. */
 TEST_F(heap, last_reference_gives_it_back)
 {
 	struct buffer buffer;
@@ -193,7 +197,7 @@ TEST_F(heap, last_reference_gives_it_back)
 	memset(buffer.memory, 0x55, buffer.size);
 	child = fork();
 	if (!child) {
-		/* It has inherited both, and waits until the other end is closed. */
+		/* It has both, and waits until the parent closes its end. */
 		close(pipes[1]);
 		_exit(read(pipes[0], &byte, 1) || other_bytes(&buffer, 0x55));
 	}
@@ -207,8 +211,9 @@ TEST_F(heap, last_reference_gives_it_back)
 }
 
 /*
- * Buffers whose size is not a power of two can be next to each other. As each is where it
- * is the cheapest, there are some gaps, but not one for each buffer.
+ * Buffers whose size is not a power of two can be next to each other. As each
+ * is where it is the cheapest, there are some gaps, but not one for each
+ * buffer.
  */
 TEST_F(heap, buffers_fill_it)
 {
@@ -219,7 +224,8 @@ TEST_F(heap, buffers_fill_it)
 		SKIP(return, "needs CONFIG_CMA_DEBUGFS");
 	buffers = calloc(self->size / size + 1, sizeof(*buffers));
 	ASSERT_NE(NULL, buffers);
-	while (nr <= self->size / size && !get_buffer(self->fd, size, &buffers[nr]))
+	while (nr <= self->size / size &&
+	       !get_buffer(self->fd, size, &buffers[nr]))
 		nr++;
 	TH_LOG("%zu buffers of 3 MiB in %zu MiB", nr, self->size / MB);
 	EXPECT_LE(self->size / size * 9 / 10, nr);
@@ -247,14 +253,15 @@ static int xioctl(int fd, unsigned long request, void *data)
 	return err;
 }
 
-/* The capture device of the driver vivid, which is loaded if it is not there; or -1 */
+/* Load vivid if need be, and open its capture device. Return -1 on failure. */
 static int open_camera(void)
 {
 	struct v4l2_capability capability;
 	char path[32];
 	int i, fd;
 
-	if (access("/sys/module/vivid", F_OK) && system("modprobe vivid " VIVID_OPTIONS))
+	if (access("/sys/module/vivid", F_OK) &&
+	    system("modprobe vivid " VIVID_OPTIONS))
 		return -1;
 	/* udev, or devtmpfs, makes it. */
 	for (i = 0; i < 64; i++) {
@@ -284,7 +291,8 @@ static bool set_menu(int camera, const char *name, const char *text)
 			continue;
 		}
 		entry.id = control.id;
-		for (entry.index = 0; (int)entry.index <= control.maximum; entry.index++) {
+		for (entry.index = 0; (int)entry.index <= control.maximum;
+		     entry.index++) {
 			if (xioctl(camera, VIDIOC_QUERYMENU, &entry) ||
 			    strcmp((char *)entry.name, text))
 				continue;
@@ -309,7 +317,8 @@ static bool set_up_camera(int camera, const char *pattern)
 	};
 
 	return !xioctl(camera, VIDIOC_S_FMT, &format) &&
-	       format.fmt.pix.width == WIDTH && format.fmt.pix.height == HEIGHT &&
+	       format.fmt.pix.width == WIDTH &&
+	       format.fmt.pix.height == HEIGHT &&
 	       format.fmt.pix.sizeimage == FRAME &&
 	       set_menu(camera, "Test Pattern", pattern) &&
 	       set_menu(camera, "OSD Text Mode", "None");
@@ -328,8 +337,9 @@ static int queue(int camera, struct buffer *buffers, unsigned int index)
 	return xioctl(camera, VIDIOC_QBUF, &buffer);
 }
 
-/* How many pixels differ from one that is @red, @green and @blue by more than 8 */
-static size_t other_pixels(const struct buffer *buffer, int red, int green, int blue)
+/* Count the pixels that differ from this color by more than 8. */
+static size_t other_pixels(const struct buffer *buffer, int red, int green,
+			   int blue)
 {
 	size_t i, nr = 0;
 
@@ -343,8 +353,8 @@ static size_t other_pixels(const struct buffer *buffer, int red, int green, int 
 }
 
 /*
- * vivid plays a camera, with its own code for the memory of devices that need it
- * contiguous. It gets buffers of the heap to write its frames to.
+ * vivid plays a camera, with its own code for the memory of devices that need
+ * it contiguous. It gets buffers of the heap to write its frames to.
  */
 TEST_F(heap, camera_captures_into_buffers)
 {
@@ -380,16 +390,18 @@ TEST_F(heap, camera_captures_into_buffers)
 		buffer = &buffers[done.index];
 		if (i < NR_FRAMES / 2)
 			EXPECT_EQ(0, other_pixels(buffer, 255, 0, 0));
-		/* Frames that are under way may have the pattern from before. */
+		/* Frames may have been captured with the previous pattern. */
 		if (i == NR_FRAMES / 2)
-			ASSERT_TRUE(set_menu(camera, "Test Pattern", "100% Blue"));
+			ASSERT_TRUE(set_menu(camera, "Test Pattern",
+					     "100% Blue"));
 		if (i == NR_FRAMES - 1)
 			EXPECT_EQ(0, other_pixels(buffer, 0, 0, 255));
 		memset(buffer->memory, 0, FRAME);
 		ASSERT_EQ(0, queue(camera, buffers, done.index));
 	}
 	/* The driver has them. */
-	EXPECT_EQ(4 * ((FRAME + getpagesize() - 1) / getpagesize()) * getpagesize(),
+	EXPECT_EQ(4 * ((FRAME + getpagesize() - 1) / getpagesize()) *
+		  getpagesize(),
 		  dmb_claimed());
 	EXPECT_EQ(0, dmb_audit().violations);
 	ASSERT_EQ(0, xioctl(camera, VIDIOC_STREAMOFF, &type));

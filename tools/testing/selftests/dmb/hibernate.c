@@ -2,8 +2,8 @@
 /*
  * Hibernation with blocks that are empty, full of data, or claimed in part.
  *
- * The machine has to be started again each time, with the same memory and the same
- * command line, which says resume=.
+ * The machine has to be started again each time, with the same memory and the
+ * same command line, which says resume=.
  */
 
 #define _GNU_SOURCE
@@ -71,7 +71,7 @@ TEST_F(hibernate, data_in_blocks)
 
 	ASSERT_EQ(0, hibernate());
 	EXPECT_EQ(0, load_check_pattern(memory, size));
-	/* What is swapped out for the image is not there; nothing else moves. */
+	/* Pages that were swapped out for the image are not present. */
 	EXPECT_LE(in_blocks / 2, dmb_bytes_in(blocks, nr, memory, size));
 	EXPECT_NO_VIOLATION();
 	munmap(memory, size);
@@ -102,7 +102,9 @@ int main(int argc, char **argv)
 	char disk[DMB_DEVICE_NAME];
 
 	dmb_need_blocks();
-	if (access(POWER_DISK, W_OK) || !dmb_find_disk(SWAP_SERIAL, disk) || !dmb_swap_on(disk))
-		ksft_exit_skip("this machine cannot hibernate to a disk " SWAP_SERIAL "\n");
+	if (access(POWER_DISK, W_OK) || !dmb_find_disk(SWAP_SERIAL, disk) ||
+	    !dmb_swap_on(disk))
+		ksft_exit_skip("this machine cannot hibernate to a disk "
+			       SWAP_SERIAL "\n");
 	return test_harness_run(argc, argv);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that is added and removed, becomes designated as it comes online, and stops to be
- * as it goes offline.
+ * Memory that is added and removed, becomes designated as it comes online, and
+ * stops to be as it goes offline.
  *
- * The arguments are where there is RAM that the kernel does not know, how much, and how much
- * of it movablecore= asks for, in MiB; then the rounds of the last test, which otherwise goes
- * on for some seconds. The first half of this RAM is for what movablecore= asks for.
+ * The arguments are where there is RAM that the kernel does not know, how much,
+ * and how much of it movablecore= asks for, in MiB; then the rounds of the last
+ * test, which otherwise goes on for some seconds. The first half of this RAM is
+ * for what movablecore= asks for.
  */
 
 #define _GNU_SOURCE
@@ -27,7 +28,8 @@
 #define COMMAND		"/sys/kernel/debug/dmb_hotplug"
 #define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
 #define DESIGNATED	"online_designated"
-#define MEMMAP_ON_MEMORY "/sys/module/memory_hotplug/parameters/memmap_on_memory"
+#define MEMMAP_ON_MEMORY						\
+	"/sys/module/memory_hotplug/parameters/memmap_on_memory"
 #define NR_LOADS	2
 #define DEFAULT_SECONDS	20
 
@@ -43,7 +45,8 @@ static int command(const char *word, unsigned long start, unsigned long bytes)
 	return dmb_write(COMMAND, text);
 }
 
-static bool read_text(unsigned long address, const char *file, char *text, size_t len)
+static bool read_text(unsigned long address, const char *file, char *text,
+		      size_t len)
 {
 	char path[128];
 
@@ -63,7 +66,8 @@ static bool online(unsigned long address)
 {
 	char text[64];
 
-	return read_text(address, "state", text, sizeof(text)) && !strcmp(text, "online");
+	return read_text(address, "state", text, sizeof(text)) &&
+	       !strcmp(text, "online");
 }
 
 /* Remove all of the memory. */
@@ -79,13 +83,15 @@ static int remove_all(void)
 }
 
 /* The blocks in a range, and what of them is free */
-static int blocks_in(unsigned long start, unsigned long end, struct dmb_block *found)
+static int blocks_in(unsigned long start, unsigned long end,
+		     struct dmb_block *found)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	int i, nr = 0, all = dmb_read_blocks(blocks);
 
 	for (i = 0; i < all; i++)
-		if (blocks[i].base < end && start < blocks[i].base + blocks[i].size)
+		if (blocks[i].base < end &&
+		    start < blocks[i].base + blocks[i].size)
 			found[nr++] = blocks[i];
 	return nr;
 }
@@ -99,7 +105,8 @@ static bool in_iomem(unsigned long start, unsigned long bytes)
 	char line[256];
 
 	while (iomem && !found && fgets(line, sizeof(line), iomem))
-		found = *line == ' ' && strstr(line, ": Designated Movable Block") &&
+		found = *line == ' ' &&
+			strstr(line, ": Designated Movable Block") &&
 			sscanf(line, "%lx-%lx", &first, &last) == 2 &&
 			first == start && last + 1 == start + bytes;
 	if (iomem)
@@ -148,7 +155,8 @@ static unsigned long memmap_on_memory(const FIXTURE_DATA(hotplug) *self)
 	unsigned long bytes = self->unit / 64, pageblock = dmb_pageblock_size();
 	char text[64];
 
-	if (!dmb_read_line(MEMMAP_ON_MEMORY, text, sizeof(text)) || *text != 'Y')
+	if (!dmb_read_line(MEMMAP_ON_MEMORY, text, sizeof(text)) ||
+	    *text != 'Y')
 		return 0;
 	return (bytes + pageblock - 1) / pageblock * pageblock;
 }
@@ -188,7 +196,7 @@ TEST_F(hotplug, online_designated)
 	munmap(memory, self->designated + bytes / 2);
 }
 
-/* Memory is of the kind that it was brought online as, however often that changes. */
+/* Memory can be brought online as another kind again and again. */
 TEST_F(hotplug, other_kinds)
 {
 	static const char * const how[] = {
@@ -201,7 +209,8 @@ TEST_F(hotplug, other_kinds)
 	for (i = 0; i < ARRAY_SIZE(how); i++) {
 		bool block = !strcmp(how[i], DESIGNATED);
 
-		ASSERT_EQ(0, dmb_set_memory_state(self->start, how[i])) TH_LOG("%s", how[i]);
+		ASSERT_EQ(0, dmb_set_memory_state(self->start, how[i]))
+			TH_LOG("%s", how[i]);
 		EXPECT_EQ(block, blocks_in(self->start, self->end, found));
 		EXPECT_EQ(block ? self->unit : 0, added_blocks(self));
 		EXPECT_EQ(self->unit, added_memory(self));
@@ -211,7 +220,7 @@ TEST_F(hotplug, other_kinds)
 	}
 }
 
-/* The middle of a block stays designated while it is offline, the ends do not. */
+/* The middle of a block stays designated while offline. The ends do not. */
 TEST_F(hotplug, offline_in_any_order)
 {
 	struct dmb_block found[DMB_MAX_BLOCKS];
@@ -255,8 +264,8 @@ TEST_F(hotplug, offline_in_any_order)
 }
 
 /*
- * Blocks without a hole between them take turns as one. It may be filled last, or have
- * nothing but struct pages, with memmap_on_memory.
+ * Blocks without a hole between them take turns as one. It may be filled last,
+ * or have nothing but struct pages, with memmap_on_memory.
  */
 TEST_F(hotplug, turns_of_neighbours)
 {
@@ -272,16 +281,20 @@ TEST_F(hotplug, turns_of_neighbours)
 	ASSERT_EQ(0, command("add", self->start, 3 * self->unit));
 	/* The middle is the last one. */
 	for (i = 0; i < 3; i++)
-		ASSERT_EQ(0, dmb_set_memory_state(self->start + i * 2 % 3 * self->unit,
-						  DESIGNATED));
-	EXPECT_EQ(3 * (self->unit - memmap_on_memory(self)), added_blocks(self));
+		ASSERT_EQ(0,
+			  dmb_set_memory_state(self->start +
+					       i * 2 % 3 * self->unit,
+					       DESIGNATED));
+	EXPECT_EQ(3 * (self->unit - memmap_on_memory(self)),
+		  added_blocks(self));
 
 	memory = dmb_touch(bytes, false);
 	ASSERT_NE(NULL, memory);
 	nr = blocks_in(self->start, self->end, found);
 	in_added = dmb_bytes_in(found, nr, memory, bytes);
 	fair = bytes / (nr_boot + 1);
-	TH_LOG("%zu of %zu MiB are in %d blocks", in_added / MB, bytes / MB, nr);
+	TH_LOG("%zu of %zu MiB are in %d blocks", in_added / MB, bytes / MB,
+	       nr);
 	EXPECT_LE(fair - fair / 8, in_added);
 	EXPECT_GE(fair + fair / 8, in_added);
 	munmap(memory, bytes);
@@ -300,7 +313,7 @@ TEST_F(hotplug, automatically)
 	EXPECT_EQ(0, added_blocks(self));
 }
 
-/* An attempt to remove memory brings what it has taken offline back as it was. */
+/* If memory cannot be removed, its offline parts come back as they were. */
 TEST_F(hotplug, failed_removal)
 {
 	unsigned long last = self->end - self->unit;
@@ -334,13 +347,16 @@ TEST_F(hotplug, requested_at_boot)
 	ASSERT_TRUE(read_text(edge, "valid_zones", text, sizeof(text)));
 	EXPECT_STREQ("Normal", text);
 	if (part) {
-		EXPECT_EQ(-EINVAL, dmb_set_memory_state(edge, "online_movable"));
+		EXPECT_EQ(-EINVAL,
+			  dmb_set_memory_state(edge, "online_movable"));
 		EXPECT_FALSE(online(edge));
 		EXPECT_EQ(0, added_memory(self));
 	}
 	/* All that is designated is so in whatever way it is brought online. */
 	for (at = base; at < edge; at += self->unit)
-		ASSERT_EQ(0, dmb_set_memory_state(at, at == base ? "online_movable" : "online"));
+		ASSERT_EQ(0, dmb_set_memory_state(at, at == base ?
+						  "online_movable" :
+						  "online"));
 	EXPECT_EQ(edge - base, added_blocks(self));
 	EXPECT_EQ(edge - base, added_memory(self));
 	ASSERT_EQ(1, blocks_in(base, base + size, found));
@@ -349,7 +365,7 @@ TEST_F(hotplug, requested_at_boot)
 	EXPECT_NO_VIOLATION();
 }
 
-/* Memory of a block that has been there since boot is removed and comes back. */
+/* Memory of a block that was made at boot is removed and comes back. */
 TEST_F(hotplug, boot_block)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -363,7 +379,8 @@ TEST_F(hotplug, boot_block)
 	ASSERT_LT(start, end);
 	for (at = start; at < end; at += self->unit) {
 		ASSERT_EQ(0, command("take", at, self->unit));
-		EXPECT_EQ(self->designated - self->unit, dmb_meminfo("DmbTotal"));
+		EXPECT_EQ(self->designated - self->unit,
+			  dmb_meminfo("DmbTotal"));
 		EXPECT_FALSE(present(at));
 		ASSERT_EQ(0, command("add", at, self->unit));
 		ASSERT_EQ(0, dmb_set_memory_state(at, "online"));
@@ -371,14 +388,16 @@ TEST_F(hotplug, boot_block)
 	}
 	EXPECT_EQ(nr, dmb_read_blocks(blocks));
 	EXPECT_NO_VIOLATION();
-	/* Unlike those of boot memory, struct pages of added memory are in managed memory. */
+	/* Managed memory includes the struct pages of added memory. */
 	EXPECT_LE(self->total, dmb_meminfo("MemTotal"));
 	self->total = dmb_meminfo("MemTotal");
 }
 
 TEST_F_TIMEOUT(hotplug, random_under_load, 3600)
 {
-	static const char * const how[] = { DESIGNATED, DESIGNATED, "online_movable" };
+	static const char * const how[] = {
+		DESIGNATED, DESIGNATED, "online_movable"
+	};
 	unsigned long nr = (self->end - self->start) / self->unit;
 	time_t end = time(NULL) + DEFAULT_SECONDS;
 	int round, status, done = 0;
@@ -388,15 +407,19 @@ TEST_F_TIMEOUT(hotplug, random_under_load, 3600)
 	churn = load_start_churn(0);
 	srand(1);
 	load_start_verifying(pid, NR_LOADS, self->total / 8);
-	for (round = 0; rounds ? round < rounds : round < 8 || time(NULL) < end; round++) {
+	for (round = 0;
+	     rounds ? round < rounds : round < 8 || time(NULL) < end;
+	     round++) {
 		at = self->start + rand() % nr * self->unit;
 		if (!present(at))
 			status = command("add", at, self->unit);
 		else if (online(at))
-			status = rand() % 2 ? command("take", at, self->unit) :
-					      dmb_set_memory_state(at, "offline");
+			status = rand() % 2 ?
+				 command("take", at, self->unit) :
+				 dmb_set_memory_state(at, "offline");
 		else if (rand() % 4)
-			status = dmb_set_memory_state(at, how[rand() % ARRAY_SIZE(how)]);
+			status = dmb_set_memory_state(at, how[rand() %
+							      ARRAY_SIZE(how)]);
 		else
 			status = command("remove", at, self->unit);
 		/* What is in use by the kernel does not go. */
@@ -413,7 +436,10 @@ TEST_F_TIMEOUT(hotplug, random_under_load, 3600)
 	EXPECT_NO_VIOLATION();
 }
 
-/* The last test: the kernel may keep the half of a memory block that is ordinary memory. */
+/*
+ * This test is the last one because the kernel may keep the half of a memory
+ * block that is ordinary memory.
+ */
 FIXTURE(last)
 {
 };
@@ -428,15 +454,18 @@ FIXTURE_TEARDOWN(last)
 
 TEST_F(last, requested_in_part)
 {
-	unsigned long unit = dmb_memory_block_size(), edge = base + requested / unit * unit;
-	unsigned long long designated = dmb_meminfo("DmbTotal"), total = dmb_meminfo("MemTotal");
+	unsigned long unit = dmb_memory_block_size(),
+		      edge = base + requested / unit * unit;
+	unsigned long long designated = dmb_meminfo("DmbTotal"),
+			   total = dmb_meminfo("MemTotal");
 	struct dmb_block found[DMB_MAX_BLOCKS];
 
 	if (edge == base + requested)
 		SKIP(return, "no memory block is designated in part");
 	ASSERT_EQ(0, command("add", edge, unit));
 	ASSERT_EQ(0, dmb_set_memory_state(edge, "online"));
-	EXPECT_EQ(base + requested - edge, dmb_meminfo("DmbTotal") - designated);
+	EXPECT_EQ(base + requested - edge,
+		  dmb_meminfo("DmbTotal") - designated);
 	EXPECT_EQ(unit, dmb_meminfo("MemTotal") - total);
 	ASSERT_EQ(1, blocks_in(edge, edge + unit, found));
 	EXPECT_EQ(edge, found[0].base);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A file system's journal has pages until it has committed their transaction, which it
- * does after some seconds, or a minute. A claim does not wait so long for that: it has
- * the journal commit at once.
+ * A file system's journal has pages until it has committed their transaction,
+ * which it does after some seconds, or a minute. A claim does not wait so long
+ * for that: it has the journal commit at once.
  */
 
 #include <errno.h>
@@ -22,8 +22,8 @@
 #include "claims.h"
 
 /*
- * The serial number of a disk with an ext4 file system that the test may change. In
- * QEMU: -drive file=FILE,format=raw,snapshot=on,if=none,id=journal
+ * The serial number of a disk with an ext4 file system that the test may
+ * change. In QEMU: -drive file=FILE,format=raw,snapshot=on,if=none,id=journal
  * -device virtio-blk-pci,drive=journal,serial=dmb-journal
  */
 #define SERIAL		"dmb-journal"
@@ -65,7 +65,8 @@ FIXTURE_SETUP(journal)
 		SKIP(return, "needs " DMB_CLAIM);
 	mkdir("/tmp", 0700);
 	mkdir(DIRECTORY, 0700);
-	self->mounted = !mount(self->disk, DIRECTORY, "ext4", 0, variant->options);
+	self->mounted = !mount(self->disk, DIRECTORY, "ext4", 0,
+			       variant->options);
 	ASSERT_TRUE(self->mounted);
 	self->data = malloc(SIZE);
 	ASSERT_NE(NULL, self->data);
@@ -144,17 +145,19 @@ static size_t cache_in_block(const struct dmb_block *block, size_t size)
 	return bytes;
 }
 
-/* Transactions that the journal has committed since the file system was mounted */
+/* Transactions that the journal has committed since the mount */
 static unsigned long commits(const char *disk)
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/fs/jbd2/%s-8/info", disk + strlen("/dev/"));
+	snprintf(path, sizeof(path), "/proc/fs/jbd2/%s-8/info",
+		 disk + strlen("/dev/"));
 	return dmb_read_number(path);
 }
 
-static void claim_from(struct __test_metadata *_metadata, const struct dmb_block *block,
-		       const char *disk, const char *data, size_t size)
+static void claim_from(struct __test_metadata *_metadata,
+		       const struct dmb_block *block, const char *disk,
+		       const char *data, size_t size)
 {
 	struct timespec before, after;
 	unsigned long nr;
@@ -167,7 +170,8 @@ static void claim_from(struct __test_metadata *_metadata, const struct dmb_block
 	EXPECT_EQ(0, dmb_claim(block->base, block->size));
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	nr = commits(disk) - nr;
-	TH_LOG("claimed in %.2f s, with %lu commits", after.tv_sec - before.tv_sec +
+	TH_LOG("claimed in %.2f s, with %lu commits",
+	       after.tv_sec - before.tv_sec +
 	       (after.tv_nsec - before.tv_nsec) / 1e9, nr);
 	/* Not one for each page, nor for each file */
 	EXPECT_LT(nr, 20);
@@ -186,8 +190,9 @@ TEST_F(journal, small_files)
 }
 
 /*
- * The file system goes away while a claim has it write: one of them has to wait. A claim
- * that comes later can fail, as unmounting may take longer than a claim waits.
+ * The file system goes away while a claim has it write: one of them has to
+ * wait. A claim that comes later can fail, as unmounting may take longer than a
+ * claim waits.
  */
 TEST_F(journal, unmounted_meanwhile)
 {
@@ -205,12 +210,15 @@ TEST_F(journal, unmounted_meanwhile)
 		EXPECT_EQ(0, umount(DIRECTORY));
 		EXPECT_EQ(claimer, waitpid(claimer, &status, 0));
 		EXPECT_TRUE(WIFEXITED(status));
-		EXPECT_TRUE(!WEXITSTATUS(status) || WEXITSTATUS(status) == EBUSY);
+		EXPECT_TRUE(!WEXITSTATUS(status) ||
+			    WEXITSTATUS(status) == EBUSY);
 		/* Now nothing is in the way. */
 		if (WEXITSTATUS(status))
-			EXPECT_EQ(0, dmb_claim(self->block.base, self->block.size));
+			EXPECT_EQ(0, dmb_claim(self->block.base,
+					       self->block.size));
 		dmb_release(self->block.base, self->block.size);
-		self->mounted = !mount(self->disk, DIRECTORY, "ext4", 0, variant->options);
+		self->mounted = !mount(self->disk, DIRECTORY, "ext4", 0,
+				       variant->options);
 		ASSERT_TRUE(self->mounted);
 		EXPECT_EQ(0, wrong_files(self->data, SMALL));
 	}

@@ -50,10 +50,11 @@ static size_t page_size(void)
 }
 
 /*
- * Read ZONE_MOVABLE of all nodes: its free pages, and its spans as areas. Return the
- * number of spans.
+ * Read ZONE_MOVABLE of all nodes: its free pages, and its spans as areas.
+ * Return the number of spans.
  */
-static int read_movable_zones(struct dmb_block areas[DMB_MAX_BLOCKS], size_t *nr_free)
+static int read_movable_zones(struct dmb_block areas[DMB_MAX_BLOCKS],
+			      size_t *nr_free)
 {
 	FILE *f = fopen("/proc/zoneinfo", "r");
 	unsigned long long page = page_size();
@@ -131,7 +132,7 @@ size_t load_ordinary_free(void)
 
 size_t load_reserve(void)
 {
-	/* Twice that, for lists of other CPUs and for memory that is not accounted */
+	/* Double it for other CPUs' lists and for unaccounted memory. */
 	return dmb_read_value("/proc/zoneinfo", "low") * page_size() * 2;
 }
 
@@ -172,12 +173,13 @@ bool load_frame_in_area(uint64_t frame)
 }
 
 /*
- * Word @w of page @i.  Three quarters of a page are zero, so that it can be compressed
- * about as well as that of a program.
+ * Word @w of page @i.  Three quarters of a page are zero, so that it can be
+ * compressed about as well as that of a program.
  */
 static uint64_t pattern_word(size_t i, size_t w)
 {
-	return w < page_size() / 4 / sizeof(uint64_t) ? (i + 1) * (2 * w + 1) : 0;
+	return w < page_size() / 4 / sizeof(uint64_t) ?
+	       (i + 1) * (2 * w + 1) : 0;
 }
 
 void load_fill_pattern(void *memory, size_t size)
@@ -222,9 +224,10 @@ size_t load_check_pattern(const void *memory, size_t size)
 }
 
 /*
- * Free every other page: in some groups the even ones, in others the odd ones. Where
- * compaction has found no free page, it only checks each 32nd page frame. If these
- * were all even or all odd, it might see no free page in all of memory.
+ * Free every other page: in some groups the even ones, in others the odd ones.
+ * Where compaction has found no free page, it only checks each 32nd page frame.
+ * If these were all even or all odd, it might see no free page in all of
+ * memory.
  */
 static bool is_given_up(size_t i)
 {
@@ -345,7 +348,8 @@ void load_fill_dirty(int fd, size_t size)
 
 	for (done = 0; done < size; done += sizeof(zeroes))
 		if (write(fd, zeroes, sizeof(zeroes)) != sizeof(zeroes))
-			ksft_exit_fail_msg("cannot write a file at %zu\n", done);
+			ksft_exit_fail_msg("cannot write a file at %zu\n",
+					   done);
 }
 
 static void end_cache(void)
@@ -437,8 +441,8 @@ static bool is_offline(uint64_t flags)
 }
 
 /* Append to *@map for each page whether it @is something, and advance it. */
-static void map_area(int fd, const struct dmb_block *area, bool (*is)(uint64_t flags),
-		     unsigned char **map)
+static void map_area(int fd, const struct dmb_block *area,
+		     bool (*is)(uint64_t flags), unsigned char **map)
 {
 	uint64_t pfn = area->base / page_size();
 	uint64_t end = pfn + area->size / page_size();
@@ -448,7 +452,8 @@ static void map_area(int fd, const struct dmb_block *area, bool (*is)(uint64_t f
 		size_t i, nr = end - pfn < BATCH ? end - pfn : BATCH;
 		size_t size = nr * sizeof(*flags);
 
-		if (pread(fd, flags, size, pfn * sizeof(*flags)) != (ssize_t)size)
+		if (pread(fd, flags, size, pfn * sizeof(*flags)) !=
+		    (ssize_t)size)
 			ksft_exit_fail_msg("/proc/kpageflags ends early\n");
 		for (i = 0; i < nr; i++)
 			*(*map)++ = is(flags[i]);
@@ -548,7 +553,8 @@ static int trace_isolation(void)
 	/* Do not overwrite old events, so that a loss is noticed. */
 	dmb_write(TRACING "/buffer_size_kb", "4096");
 	clear_trace();
-	snprintf(filter, sizeof(filter), "nr_skipped > 0 || highest_zoneidx >= %d",
+	snprintf(filter, sizeof(filter),
+		 "nr_skipped > 0 || highest_zoneidx >= %d",
 		 movable_zone_index());
 	err = dmb_write(ISOLATE "/filter", filter);
 	return err ?: dmb_write(ISOLATE "/enable", "1");
@@ -591,10 +597,11 @@ bool load_have_module(void)
 		return true;
 	if (access(MODULE, R_OK))
 		return false;
-	/* Fail, do not skip: the module may have been built for another kernel. */
+	/* Do not skip: the module may have been built for another kernel. */
 	err = dmb_load_module(MODULE, "");
 	if (err)
-		ksft_exit_fail_msg("cannot load %s: %s\n", MODULE, strerror(-err));
+		ksft_exit_fail_msg("cannot load %s: %s\n", MODULE,
+				   strerror(-err));
 	return !access(LOAD "/command", W_OK);
 }
 
@@ -608,7 +615,8 @@ size_t load_hog(size_t size, int order, const char *how)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "hog %zu %d %s", size / page_size(), order, how);
+	snprintf(text, sizeof(text), "hog %zu %d %s", size / page_size(), order,
+		 how);
 	if (dmb_write(LOAD "/command", text))
 		return 0;
 	return dmb_read_value(LOAD "/result", "hog_got") * page_size();
@@ -672,8 +680,9 @@ size_t load_hog_slowly(size_t size, int order, const char *how)
 		got = load_hog(bite, order, how);
 		if (got < bite)
 			return done + got;
-		/* Let a kswapd that has started finish, however slow the machine is. */
-		for (tries = 0; !tries || (kswapd_awake() && tries < 2000); tries++)
+		/* Let kswapd finish, also on a slow machine. */
+		for (tries = 0; !tries || (kswapd_awake() && tries < 2000);
+		     tries++)
 			usleep(5000);
 	}
 	return done;
@@ -710,8 +719,10 @@ struct load_reclaim load_reclaim_cache(bool slowly)
 void load_print_relief(void)
 {
 	printf("# relief: %lu times directly, %lu by kswapd, %lu pages moved, %lu failed, ",
-	       load_vmstat("dmb_relief_direct"), load_vmstat("dmb_relief_kswapd"),
-	       load_vmstat("dmb_relief_moved"), load_vmstat("dmb_relief_failed"));
+	       load_vmstat("dmb_relief_direct"),
+	       load_vmstat("dmb_relief_kswapd"),
+	       load_vmstat("dmb_relief_moved"),
+	       load_vmstat("dmb_relief_failed"));
 	printf("%lu dropped\n", load_vmstat("dmb_relief_dropped"));
 }
 
@@ -804,7 +815,8 @@ struct load_oom load_until_oom(int order)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		ksft_exit_fail_msg("no process to kill\n");
 	load_hog_outcome(&oom.got, &last_ns);
-	oom.seconds = (dmb_read_value(LOAD "/result", "hog_end_ns") - last_ns) / 1e9;
+	oom.seconds = (dmb_read_value(LOAD "/result", "hog_end_ns") - last_ns) /
+		      1e9;
 	oom.killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	oom.kills = load_vmstat("oom_kill") - oom.kills;
 	oom.scanned = load_vmstat("pgscan_") - oom.scanned;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Create memory pressure, and measure what reclaim, compaction and the OOM killer do.
+ * Create memory pressure, and measure what reclaim, compaction and the OOM
+ * killer do.
  *
- * An area is memory for movable pages: a block; on a kernel without blocks, a CMA
- * area; without either, ZONE_MOVABLE. Ordinary memory is the rest. So other kernels
- * can provide the same figures.
+ * An area is memory for movable pages: a block; on a kernel without blocks, a
+ * CMA area; without either, ZONE_MOVABLE. Ordinary memory is the rest. So other
+ * kernels can provide the same figures.
  */
 #ifndef _SELFTESTS_DMB_LOAD_H
 #define _SELFTESTS_DMB_LOAD_H
@@ -15,8 +16,8 @@
 #include "dmb_util.h"
 
 /*
- * Between these calls there is no proactive compaction, and watermarks are not boosted.
- * Both clean up after a test that did not end regularly.
+ * Between these calls there is no proactive compaction, and watermarks are not
+ * boosted. Both clean up after a test that did not end regularly.
  */
 void load_begin(void);
 void load_end(void);
@@ -26,9 +27,9 @@ int load_areas(struct dmb_block areas[DMB_MAX_BLOCKS]);
 
 size_t load_area_bytes(void);		/* all areas together */
 size_t load_area_free(void);		/* their free memory, by its counter */
-size_t load_area_offline(void);		/* what a balloon has of them, for example */
+size_t load_area_offline(void);		/* in a balloon, for example */
 size_t load_ordinary_free(void);
-/* The free ordinary memory with which kswapd just keeps sleeping */
+/* The least free ordinary memory with which kswapd sleeps */
 size_t load_reserve(void);
 
 /* Sum of the /proc/vmstat counters whose names begin with @prefix */
@@ -49,16 +50,16 @@ bool load_frame_in_area(uint64_t frame);
 void load_fill_pattern(void *memory, size_t size);
 /* Map anonymous base pages for that. */
 void *load_write_pattern(size_t size);
-/* Return how many pages have other content. Pages that were freed read as zero. */
+/* Count the pages with other content. Freed pages read as zero. */
 size_t load_check_pattern(const void *memory, size_t size);
 
 /*
- * For a child process: write and check a pattern again and again, and fork meanwhile. It
- * exits if a page has other content, and dies with its parent.
+ * For a child process: write and check a pattern again and again, and fork
+ * meanwhile. It exits if a page has other content, and dies with its parent.
  */
 void load_verify_forever(size_t size);
 
-/* Start processes that do so. Stop them, and return how many had ended before. */
+/* Start such processes; stop them, and return how many had ended before. */
 void load_start_verifying(pid_t *pids, int nr, size_t size);
 int load_stop_verifying(const pid_t *pids, int nr);
 
@@ -70,9 +71,9 @@ struct load_memory {
 };
 
 /*
- * Allocate @percents of free memory, areas first, write a pattern, and free every
- * other page. With 100, the kernel cannot get *@wanted bytes in pages of a higher
- * order without compaction.
+ * Allocate @percents of free memory, areas first, write a pattern, and free
+ * every other page. With 100, the kernel cannot get *@wanted bytes in pages of
+ * a higher order without compaction.
  */
 struct load_memory load_fragment(unsigned int percents, size_t *wanted);
 void load_release(struct load_memory *memory);
@@ -89,23 +90,24 @@ struct load_travel load_travel_since(const struct load_memory *memory);
 /* Fill the areas with anonymous memory. Less than 64 KiB stay free. */
 void *load_fill_areas(size_t *size);
 
-/* Fill an empty file with clean page cache, or with zeroes that are yet to be written. */
+/* Fill an empty file with clean page cache, or with zeroes not yet written. */
 void load_fill_clean(int fd, size_t size);
 void load_fill_dirty(int fd, size_t size);
 
 /*
- * Create clean page cache: read a file on a separate file system from beginning to
- * end. Return its file descriptor, or -1 if the system lacks the requirements. Once
- * the file is closed, load_end() removes the file system.
+ * Create clean page cache: read a file on a separate file system from beginning
+ * to end. Return its file descriptor, or -1 if the system lacks the
+ * requirements. Once the file is closed, load_end() removes the file system.
  */
 int load_open_cache(size_t size);
 
-/* The same, but written: it has a buffer head for each block of the file system. */
+/* The same for a file that was written, so that pages have buffer heads. */
 int load_open_buffered(size_t size);
 
 /*
- * Make a file system. Return a file descriptor of its directory, or -1 if the system lacks
- * the requirements. Once that is closed, load_end() removes the file system.
+ * Make a file system. Return a file descriptor of its directory, or -1 if the
+ * system lacks the requirements. Once that is closed, load_end() removes the
+ * file system.
  */
 int load_open_disk(size_t size);
 
@@ -117,9 +119,9 @@ int load_set_mglru(bool on);
 
 /* Kernel memory that cannot be moved. Needs the module dmb_load. */
 bool load_have_module(void);
-/* Of the last hog: the bytes allocated, and the monotonic time of the last success */
+/* What the last hog got, in bytes, and the monotonic time of its last page */
 void load_hog_outcome(size_t *got, uint64_t *last_ns);
-/* Return the bytes allocated. @how is "kernel", "mayfail", "anywhere" or "atomic". */
+/* @how is "kernel", "mayfail", "anywhere" or "atomic". Return the bytes. */
 size_t load_hog(size_t size, int order, const char *how);
 /* The same in small steps, with pauses in which kswapd can catch up */
 size_t load_hog_slowly(size_t size, int order, const char *how);
@@ -140,7 +142,7 @@ struct load_cache load_note_cache(void);
 /* Return how many of them no longer are. Call it once. */
 size_t load_cache_lost(struct load_cache *cache);
 
-/* The work of reclaim while the kernel allocates memory that is full of page cache */
+/* Reclaim while the kernel allocates memory that is full of page cache */
 struct load_reclaim {
 	size_t got;			/* bytes */
 	size_t wanted;
@@ -149,7 +151,7 @@ struct load_reclaim {
 	unsigned long kswapd;		/* pages scanned */
 	unsigned long direct;
 	unsigned long longest_skip;	/* folios, under the LRU lock */
-	unsigned long for_users;	/* pages isolated for requests that may use areas */
+	unsigned long for_users;	/* pages isolated for user requests */
 };
 
 struct load_reclaim load_reclaim_cache(bool slowly);
@@ -157,15 +159,16 @@ struct load_reclaim load_reclaim_cache(bool slowly);
 struct load_atomic {
 	unsigned long asked;
 	unsigned long failed;
-	unsigned long failed_above;	/* with ordinary memory above its watermark */
+	/* failed although ordinary memory was above its watermark */
+	unsigned long failed_above;
 };
 
-/* Allocate movable pages, keep the last @ring bytes, and allocate atomic bursts. */
+/* Allocate movable pages, of which @ring bytes are kept, and atomic bursts. */
 struct load_atomic load_atomic_run(unsigned long runs, size_t ring);
 
 /*
- * The same, while a file is read that does not fit into memory beside the ring. All
- * zeroes if the system lacks the requirements.
+ * The same, while a file is read that does not fit into memory beside the ring.
+ * All zeroes if the system lacks the requirements.
  */
 struct load_atomic load_atomic_run_reading(unsigned long runs);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel treats a node that has nothing but blocks like a node that has only
- * ZONE_MOVABLE: it has memory for user space, and none for the kernel.
+ * The kernel treats a node that has nothing but blocks like a node that has
+ * only ZONE_MOVABLE: it has memory for user space, and none for the kernel.
  */
 
 #define _GNU_SOURCE
@@ -165,8 +165,8 @@ TEST_F(node, slub_does_not_miss_it)
 }
 
 /*
- * Kernel requests that must be served from the cpuset, for example for pipe buffers,
- * fail in a cpuset of that node. No process is killed for them.
+ * Kernel requests that must be served from the cpuset, for example for pipe
+ * buffers, fail in a cpuset of that node. No process is killed for them.
  */
 TEST_F(node, cpuset_without_ordinary_memory)
 {
@@ -270,17 +270,19 @@ static bool find_memory(int node, const char *state, unsigned long *number)
 	return found;
 }
 
-/* Designated memory going offline and online does not change the node states. */
+/* Taking designated memory offline and online does not change node states. */
 TEST_F(node, designated_memory_goes_offline_and_online)
 {
 	unsigned long number;
 
 	if (DMB_STAYS_ONLINE || !find_memory(self->node, "online", &number))
 		SKIP(return, "no memory block can go offline");
-	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(), "offline"));
+	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(),
+					  "offline"));
 	EXPECT_TRUE(node_in(NODES "/has_memory", self->node));
 	EXPECT_FALSE(is_ordinary_node(self->node));
-	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(), "online"));
+	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(),
+					  "online"));
 	EXPECT_TRUE(node_in(NODES "/has_memory", self->node));
 	EXPECT_FALSE(is_ordinary_node(self->node));
 }
@@ -303,7 +305,8 @@ TEST_F(node, ordinary_memory_comes)
 
 	if (!find_memory(self->node, "offline", &number))
 		SKIP(return, "no memory to be added to the node");
-	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(), "online_kernel"));
+	ASSERT_EQ(0, dmb_set_memory_state(number * dmb_memory_block_size(),
+					  "online_kernel"));
 	EXPECT_TRUE(is_ordinary_node(self->node));
 
 	snprintf(path, sizeof(path), NODES "/node%d/vmstat", self->node);
@@ -320,7 +323,8 @@ TEST_F(node, ordinary_memory_comes)
 	ASSERT_EQ(0, syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0));
 
 	/* It stays online if the kernel uses some of it. */
-	EXPECT_EQ(!!dmb_set_memory_state(number * dmb_memory_block_size(), "offline"),
+	EXPECT_EQ(!!dmb_set_memory_state(number * dmb_memory_block_size(),
+					 "offline"),
 		  is_ordinary_node(self->node));
 }
 

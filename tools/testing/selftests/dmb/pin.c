@@ -41,7 +41,8 @@ FIXTURE_VARIANT_ADD(pin, base_pages)
 
 FIXTURE_VARIANT_ADD(pin, base_pages_fast)
 {
-	.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST,
+	.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE |
+		 PIN_LONGTERM_TEST_FLAG_USE_FAST,
 };
 
 FIXTURE_VARIANT_ADD(pin, huge_pages)
@@ -138,7 +139,8 @@ static void pin_in_rounds(struct rounds *rounds, void *memory)
 /* Each of them has references while the other one wants to move the pages. */
 TEST(two_pins_at_once)
 {
-	const int prot = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_ANONYMOUS;
+	const int prot = PROT_READ | PROT_WRITE,
+		  flags = MAP_SHARED | MAP_ANONYMOUS;
 	struct rounds *rounds = mmap(NULL, sizeof(*rounds), prot, flags, -1, 0);
 	char *memory = mmap(NULL, SHARED, prot, flags, -1, 0);
 	time_t end = time(NULL) + 30;
@@ -152,7 +154,7 @@ TEST(two_pins_at_once)
 			pin_in_rounds(rounds, memory);
 	/* On a slow machine fewer rounds have to do. */
 	for (i = 1; i <= ROUNDS && time(NULL) < end; i++) {
-		/* The rings are closed a moment later. New pages are in blocks. */
+		/* Rings are closed a moment later. New pages are in blocks. */
 		do
 			usleep(20000);
 		while (rounds->ended < 2 * (i - 1));
@@ -174,8 +176,8 @@ TEST(two_pins_at_once)
 }
 
 /*
- * A pipe holds a reference to a page, so the page cannot move. A pin must not succeed
- * while the page is in a block.
+ * A pipe holds a reference to a page, so the page cannot move. A pin must not
+ * succeed while the page is in a block.
  */
 TEST_F(pin, is_refused_when_a_page_cannot_leave)
 {
@@ -204,7 +206,7 @@ TEST_F(pin, is_refused_when_a_page_cannot_leave)
 	EXPECT_EQ(0, ioctl(self->fd, PIN_LONGTERM_TEST_STOP));
 }
 
-/* KASAN delays the freeing of memory, so the OOM killer would kill the parent. */
+/* KASAN frees memory late, so that the OOM killer would kill the parent. */
 static bool kernel_has_kasan(void)
 {
 	FILE *f = fopen("/proc/kallsyms", "r");
@@ -220,12 +222,12 @@ static bool kernel_has_kasan(void)
 }
 
 /*
- * Blocks have room, but pinned pages must not be there. As for any allocation without
- * memory, an error or the OOM killer ends this.
+ * Blocks have room, but pinned pages must not be there. As for any allocation
+ * without memory, an error or the OOM killer ends this.
  */
 TEST_F(pin, fails_without_ordinary_memory)
 {
-	/* The hog cannot use the lists of other CPUs, but reclaim drains them. */
+	/* The hog cannot use the lists of other CPUs. Reclaim drains them. */
 	size_t size = SIZE + dmb_read_lists(-1).others * sysconf(_SC_PAGESIZE);
 	struct pin_longterm_test args = {
 		.size = size,
@@ -247,12 +249,13 @@ TEST_F(pin, fails_without_ordinary_memory)
 	pid = fork();
 	if (!pid) {
 		dmb_write("/proc/self/oom_score_adj", "1000");
-		/* Leave some memory for others, far less than all pages need. */
+		/* Leave others some memory, far less than all pages need. */
 		dmb_fill_pipes(SIZE / 4);
 		/* Stop where other requests would invoke the OOM killer. */
 		load_hog(dmb_meminfo("MemTotal"), 0, "anywhere");
 		dmb_close_pipes();
-		_exit(ioctl(self->fd, PIN_LONGTERM_TEST_START, &args) ? errno : 0);
+		_exit(ioctl(self->fd, PIN_LONGTERM_TEST_START, &args) ?
+		      errno : 0);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	load_free_hogs();

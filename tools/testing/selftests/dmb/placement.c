@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that may come from blocks comes from blocks while they have room: for each
- * kind of memory, in each zone, and within the limits of memory policies.
+ * Memory that may come from blocks comes from blocks while they have room: for
+ * each kind of memory, in each zone, and within the limits of memory policies.
  */
 
 #include <fcntl.h>
@@ -18,15 +18,15 @@
 #include "../kselftest_harness.h"
 #include "dmb_util.h"
 
-#define MOST		(900 * MB)	/* fills most of two blocks of 512 MiB */
+#define MOST		(900 * MB)	/* of two blocks of 512 MiB */
 #define STEP		(4 * MB)
-#define SPILL		(64 * MB)	/* what there is tried to get beyond the blocks */
+#define SPILL		(64 * MB)	/* requested beyond the blocks */
 #define MTHP		(64 * 1024UL)
 #define MOST_TO_FILL	(3ULL * 1024 * MB)	/* of memory in all */
 
 /*
- * Pages that may stay in the lists of each CPU, and folios that may merge from pages
- * that these lists free later.
+ * Pages that may stay in the lists of each CPU, and folios that may merge from
+ * pages that these lists free later.
  */
 #define CRUMBS		64
 #define CRUMB_FOLIOS	4
@@ -63,8 +63,8 @@ static int order_of(const struct area *area)
 }
 
 /*
- * Create a file system on a disk of zeroes, and an empty file. Nothing is written to
- * it: a file of holes has page cache, too.
+ * Create a file system on a disk of zeroes, and an empty file. Nothing is
+ * written to it: a file of holes has page cache, too.
  */
 static int open_file(struct area *area)
 {
@@ -75,7 +75,8 @@ static int open_file(struct area *area)
 	    system("{ " MKE2FS " || busybox " MKE2FS "; } >/dev/null 2>&1"))
 		return -1;
 	snprintf(area->dir, sizeof(area->dir), "/tmp/dmb-XXXXXX");
-	if (!mkdtemp(area->dir) || mount("/dev/zram0", area->dir, "ext4", 0, NULL))
+	if (!mkdtemp(area->dir) ||
+	    mount("/dev/zram0", area->dir, "ext4", 0, NULL))
 		return -1;
 	snprintf(path, sizeof(path), "%s/file", area->dir);
 	return open(path, O_RDWR | O_CREAT, 0600);
@@ -121,11 +122,13 @@ static bool open_area(struct area *area, enum kind kind, size_t size)
 	case HUGETLB:
 		area->folio_size = dmb_meminfo("Hugepagesize");
 		flags |= MAP_HUGETLB;
-		if (DMB_HUGETLB_STAYS || !area->folio_size || dmb_write(hugetlb_pool, "0"))
+		if (DMB_HUGETLB_STAYS || !area->folio_size ||
+		    dmb_write(hugetlb_pool, "0"))
 			return false;
 		break;
 	}
-	size = (size + area->folio_size - 1) / area->folio_size * area->folio_size;
+	size = (size + area->folio_size - 1) / area->folio_size *
+	       area->folio_size;
 	area->size = size;
 	if (kind == SHMEM || kind == PAGE_CACHE) {
 		if (area->fd < 0 || ftruncate(area->fd, size))
@@ -134,7 +137,8 @@ static bool open_area(struct area *area, enum kind kind, size_t size)
 	}
 	if (kind == PAGE_CACHE)
 		prot = PROT_READ;
-	area->memory = mmap(aligned_room(size, area->folio_size), size, prot, flags, area->fd, 0);
+	area->memory = mmap(aligned_room(size, area->folio_size), size, prot,
+			    flags, area->fd, 0);
 	if (area->memory == MAP_FAILED)
 		return false;
 	if (kind == ANONYMOUS)
@@ -173,18 +177,22 @@ static bool grow_area(const struct area *area, size_t from, size_t size)
 	char text[32];
 
 	if (area->kind == HUGETLB) {
-		snprintf(text, sizeof(text), "%zu", (from + size) / area->folio_size);
+		snprintf(text, sizeof(text), "%zu",
+			 (from + size) / area->folio_size);
 		dmb_write(hugetlb_pool, text);
-		if (dmb_read_value("/proc/meminfo", "HugePages_Free") * area->folio_size < size)
+		if (dmb_read_value("/proc/meminfo", "HugePages_Free") *
+		    area->folio_size < size)
 			return false;
 	}
 	return !madvise(area->memory + from, size, area->kind == PAGE_CACHE ?
 			MADV_POPULATE_READ : MADV_POPULATE_WRITE);
 }
 
-static size_t bytes_in_whole_folios(const uint64_t *frames, size_t size, size_t folio_size)
+static size_t bytes_in_whole_folios(const uint64_t *frames, size_t size,
+				    size_t folio_size)
 {
-	size_t page = sysconf(_SC_PAGESIZE), pages = folio_size / page, bytes = 0, i, j;
+	size_t page = sysconf(_SC_PAGESIZE), pages = folio_size / page,
+	       bytes = 0, i, j;
 
 	for (i = 0; i + pages <= size / page; i += pages) {
 		for (j = 0; j < pages && frames[i + j] == frames[i] + j; j++)
@@ -212,7 +220,7 @@ static int *nodes_of(char *memory, size_t size)
 	return nodes;
 }
 
-/* Free memory in blocks for folios of this order, on one node or, with -1, on all */
+/* Memory in blocks for folios of this order, on one node, or on all with -1 */
 static size_t left_in_blocks(int order, int node)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -228,9 +236,9 @@ static size_t left_in_blocks(int order, int node)
 }
 
 /*
- * Return the room that the blocks of each node have for an area. Free pages in the
- * lists of other CPUs do not count: requests only get them when ordinary memory
- * is short.
+ * Return the room that the blocks of each node have for an area. Free pages in
+ * the lists of other CPUs do not count: requests only get them when ordinary
+ * memory is short.
  */
 static void left_for(const struct area *area, size_t left[MAX_NODES])
 {
@@ -258,13 +266,15 @@ static void count_outside(const struct area *area, size_t from, size_t size,
 }
 
 /*
- * Add memory to an area. Add to @wrong the part that is outside of blocks although
- * blocks had room both before and afterwards.
+ * Add memory to an area. Add to @wrong the part that is outside of blocks
+ * although blocks had room both before and afterwards.
  */
-static bool grow_and_judge(const struct area *area, size_t from, size_t size, size_t *wrong)
+static bool grow_and_judge(const struct area *area, size_t from, size_t size,
+			   size_t *wrong)
 {
 	size_t before[MAX_NODES], after[MAX_NODES], outside[MAX_NODES];
-	size_t crumbs = CRUMBS * sysconf(_SC_NPROCESSORS_ONLN) * sysconf(_SC_PAGESIZE) +
+	size_t crumbs = CRUMBS * sysconf(_SC_NPROCESSORS_ONLN) *
+			sysconf(_SC_PAGESIZE) +
 			CRUMB_FOLIOS * area->folio_size;
 	int node;
 
@@ -332,10 +342,12 @@ FIXTURE_SETUP(placement)
 {
 	ASSERT_EQ(0, dmb_run_on(0));
 	self->used = dmb_audit().used;
-	if (!open_area(&self->area, variant->kind, dmb_meminfo("DmbTotal") + SPILL))
+	if (!open_area(&self->area, variant->kind,
+		       dmb_meminfo("DmbTotal") + SPILL))
 		SKIP(return, "no memory of this kind");
 	self->room = left_in_blocks(order_of(&self->area),
-				    variant->kind == HUGETLB ? -1 : this_node());
+				    variant->kind == HUGETLB ?
+				    -1 : this_node());
 	if (self->room < 2 * SPILL)
 		SKIP(return, "blocks are too full");
 	if (dmb_meminfo("MemAvailable") < self->area.size + 4 * SPILL)
@@ -384,7 +396,8 @@ TEST_F(placement, blocks_before_ordinary_memory)
 	       grow_and_judge(&self->area, from, step, &wrong))
 		from += step;
 	TH_LOG("of %zu MiB, %zu kB were placed elsewhere while blocks had room, %zu kB of it left",
-	       from / MB, wrong / 1024, left_in_blocks(order_of(&self->area), -1) / 1024);
+	       from / MB, wrong / 1024,
+	       left_in_blocks(order_of(&self->area), -1) / 1024);
 	EXPECT_GE(from, self->room);
 	EXPECT_EQ(0, wrong);
 }
@@ -462,13 +475,15 @@ TEST_F(others, lists_of_another_cpu)
 		SKIP(return, "there is one CPU only");
 	if (dmb_meminfo("MemTotal") > MOST_TO_FILL)
 		SKIP(return, "takes too long with that much memory");
-	ASSERT_TRUE(open_area(&area, ANONYMOUS, dmb_meminfo("MemTotal") / STEP * STEP));
+	ASSERT_TRUE(open_area(&area, ANONYMOUS,
+			      dmb_meminfo("MemTotal") / STEP * STEP));
 	memory = dmb_touch(half, false);
 	ASSERT_NE(NULL, memory);
 	ASSERT_EQ(0, dmb_run_on(0));
-	for (; from < area.size && dmb_meminfo("MemFree") > 2 * SPILL; from += STEP)
+	for (; from < area.size && dmb_meminfo("MemFree") > 2 * SPILL;
+	     from += STEP)
 		ASSERT_TRUE(grow_area(&area, from, STEP));
-	/* Lists grow with allocations while the zone has memory, and shrink in time. */
+	/* Allocations let lists grow while the zone has memory. */
 	ASSERT_EQ(0, dmb_run_on(1));
 	munmap(memory, half);
 	memory = dmb_touch(half / 4, false);
@@ -477,7 +492,7 @@ TEST_F(others, lists_of_another_cpu)
 	ASSERT_EQ(0, dmb_run_on(0));
 
 	listed = left_in_blocks(0, -1) - dmb_free_of_order(0, -1);
-	/* The lists stay short when their zone has little but what is in blocks. */
+	/* Lists stay short if nearly all of the zone's memory is in blocks. */
 	if (listed < 4 * DMB_NOISE) {
 		close_area(&area);
 		SKIP(return, "per-cpu lists do not grow here");
@@ -488,7 +503,8 @@ TEST_F(others, lists_of_another_cpu)
 	     reclaimed() == steals; from += STEP)
 		ASSERT_TRUE(grow_area(&area, from, STEP));
 	TH_LOG("of %zu kB in lists, %zu kB were left when %lu pages were reclaimed",
-	       listed / 1024, left_in_blocks(0, -1) / 1024, reclaimed() - steals);
+	       listed / 1024, left_in_blocks(0, -1) / 1024,
+	       reclaimed() - steals);
 	EXPECT_LE(left_in_blocks(0, -1), 2 * DMB_NOISE);
 	close_area(&area);
 }
@@ -514,7 +530,8 @@ TEST_F(others, soft_offline)
 		EXPECT_EQ(0, madvise(memory + i, page, MADV_SOFT_OFFLINE));
 	EXPECT_EQ(size, dmb_bytes_in_blocks(memory, size));
 	for (i = 0; i < size / page; i++) {
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)frames[i]);
+		snprintf(text, sizeof(text), "%llu",
+			 (unsigned long long)frames[i]);
 		EXPECT_EQ(0, dmb_write(unpoison, text));
 	}
 	free(frames);
@@ -527,7 +544,8 @@ static int cpu_of_node(int node)
 	int cpu = -1;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpulist", node);
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpulist",
+		 node);
 	f = fopen(path, "r");
 	if (!f)
 		return -1;
@@ -537,7 +555,8 @@ static int cpu_of_node(int node)
 	return cpu;
 }
 
-static int bind_memory(void *memory, size_t size, int mode, unsigned long nodes, int flags)
+static int bind_memory(void *memory, size_t size, int mode, unsigned long nodes,
+		       int flags)
 {
 	return syscall(SYS_mbind, memory, size, mode, &nodes, MAX_NODES, flags);
 }
@@ -655,7 +674,8 @@ FIXTURE_SETUP(nodes)
 	/* What other CPUs give back later would be left in the blocks. */
 	dmb_drain_lists();
 	self->room = dmb_free_of_order(0, variant->node);
-	if (self->room < SPILL || left_in_blocks(0, 1 - variant->node) < 2 * SPILL)
+	if (self->room < SPILL ||
+	    left_in_blocks(0, 1 - variant->node) < 2 * SPILL)
 		SKIP(return, "wants blocks on nodes 0 and 1");
 	self->size = (left_in_blocks(0, variant->node) + SPILL) / STEP * STEP;
 	ASSERT_TRUE(open_area(&self->area, ANONYMOUS, self->size));
@@ -682,18 +702,21 @@ TEST_F(nodes, policy_is_obeyed)
 	if (variant->policy == CPUSET && !enter_cpuset(node))
 		SKIP(return, "needs cpusets of cgroup v2");
 	if (variant->policy == BIND)
-		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_BIND, 1UL << node, 0));
+		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_BIND,
+					 1UL << node, 0));
 	if (variant->policy == PREFERRED)
-		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_PREFERRED, 1UL << node, 0));
+		ASSERT_EQ(0, bind_memory(memory, self->size, MPOL_PREFERRED,
+					 1UL << node, 0));
 
 	ASSERT_TRUE(grow_area(&self->area, 0, most));
 	TH_LOG("%.2f%% of %zu MiB in blocks of the node",
-	       percent(bytes_in_blocks_of(node, memory, most), most), most / MB);
+	       percent(bytes_in_blocks_of(node, memory, most), most),
+	       most / MB);
 	EXPECT_GE(percent(bytes_in_blocks_of(node, memory, most), most), 99.5);
 
 	ASSERT_TRUE(grow_area(&self->area, most, self->size - most));
-	TH_LOG("%zu kB left in them by %zu MiB", dmb_free_of_order(0, node) / 1024,
-	       self->size / MB);
+	TH_LOG("%zu kB left in them by %zu MiB",
+	       dmb_free_of_order(0, node) / 1024, self->size / MB);
 	EXPECT_LE(dmb_free_of_order(0, node), DMB_NOISE);
 	stray = self->size - bytes_on(node, memory, self->size);
 	TH_LOG("%zu kB on other nodes", stray / 1024);
@@ -728,7 +751,8 @@ FIXTURE_SETUP(interleave)
 	if (size < 2 * SPILL || left_in_blocks(0, 1 - node) < 2 * SPILL)
 		SKIP(return, "wants blocks on nodes 0 and 1");
 	ASSERT_TRUE(open_area(&self->full, ANONYMOUS, size));
-	ASSERT_EQ(0, bind_memory(self->full.memory, size, MPOL_BIND, 1UL << node, 0));
+	ASSERT_EQ(0, bind_memory(self->full.memory, size, MPOL_BIND,
+				 1UL << node, 0));
 	ASSERT_TRUE(grow_area(&self->full, 0, size));
 	ASSERT_TRUE(open_area(&self->area, ANONYMOUS, 2 * SPILL));
 }
@@ -793,7 +817,8 @@ FIXTURE_SETUP(migration)
 	ASSERT_EQ(0, dmb_run_on(0));
 	dmb_drain_lists();
 	self->room = left_in_blocks(0, variant->node);
-	if (self->room < SPILL || left_in_blocks(0, 1 - variant->node) < 2 * SPILL)
+	if (self->room < SPILL ||
+	    left_in_blocks(0, 1 - variant->node) < 2 * SPILL)
 		SKIP(return, "wants blocks on nodes 0 and 1");
 	self->size = (self->room + SPILL) / STEP * STEP;
 	ASSERT_TRUE(open_area(&self->area, ANONYMOUS, self->size));
@@ -818,7 +843,8 @@ TEST_F(migration, move_pages)
 	EXPECT_TRUE(move_to_node(node, memory, self->size));
 	EXPECT_EQ(self->size, bytes_on(node, memory, self->size));
 	TH_LOG("%.2f%% of %zu MiB moved to blocks of the node",
-	       percent(bytes_in_blocks_of(node, memory, most), most), most / MB);
+	       percent(bytes_in_blocks_of(node, memory, most), most),
+	       most / MB);
 	EXPECT_GE(percent(bytes_in_blocks_of(node, memory, most), most), 99.5);
 	EXPECT_LE(dmb_free_of_order(0, node), DMB_NOISE);
 }
@@ -836,8 +862,8 @@ TEST_F(migration, mbind_moves)
 }
 
 /*
- * The page cache of a block device is not allocated from blocks, and migration must
- * not move it there.
+ * The page cache of a block device is not allocated from blocks, and migration
+ * must not move it there.
  */
 FIXTURE(device)
 {
@@ -852,8 +878,8 @@ FIXTURE_SETUP(device)
 	self->fd = dmb_read_device(DEVICE_SIZE);
 	if (self->fd < 0)
 		SKIP(return, "no zram device to use");
-	self->map = mmap(NULL, DEVICE_SIZE, PROT_READ, MAP_SHARED | MAP_POPULATE,
-			 self->fd, 0);
+	self->map = mmap(NULL, DEVICE_SIZE, PROT_READ,
+			 MAP_SHARED | MAP_POPULATE, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, self->map);
 	ASSERT_EQ(DEVICE_SIZE, bytes_on(0, self->map, DEVICE_SIZE));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * When the kernel needs memory, pages of ordinary memory move into blocks, and pages
- * in blocks stay.
+ * When the kernel needs memory, pages of ordinary memory move into blocks, and
+ * pages in blocks stay.
  */
 
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "load.h"
 
 #define KERNEL_NEEDS	(300 * MB)
-/* Rounds until nearly nothing is left to move: two or three unless pages thrash */
+/* Rounds until little is left to move: two or three unless pages thrash */
 #define MAX_ROUNDS	8
 
 /* Enough to refer to a quarter of the blocks */
@@ -136,7 +136,7 @@ static void take_huge_pages(char *start, size_t size, bool collapse)
 	}
 }
 
-/* Take so much memory in huge pages. mmap() does not align to these by itself. */
+/* Map memory in huge pages, to which mmap() does not align by itself. */
 static struct load_memory take_huge_memory(size_t size, bool collapse)
 {
 	size_t one = dmb_huge_page_size();
@@ -175,13 +175,14 @@ TEST_F(fragmented, compaction_for_huge_pages_works_in_blocks)
 }
 
 /*
- * Refer to pages in blocks, which cannot move then: to all in the first quarter of
- * each block, or to one at the end of each pageblock. Return how many.
+ * Refer to pages in blocks, which cannot move then: to all in the first quarter
+ * of each block, or to one at the end of each pageblock. Return how many.
  */
-static size_t hold_pages(const struct load_memory *memory, bool everywhere, int fds[][2],
-			 int *nr_pipes)
+static size_t hold_pages(const struct load_memory *memory, bool everywhere,
+			 int fds[][2], int *nr_pipes)
 {
-	size_t i, held = 0, page = sysconf(_SC_PAGESIZE), nr = dmb_pageblock_size() / page;
+	size_t i, held = 0, page = sysconf(_SC_PAGESIZE),
+		  nr = dmb_pageblock_size() / page;
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	int nr_blocks = dmb_read_blocks(blocks);
 
@@ -192,23 +193,27 @@ static size_t hold_pages(const struct load_memory *memory, bool everywhere, int 
 
 		if (b < 0)
 			continue;
-		if (everywhere ? frame % nr < nr - nr / 64 :
-				 frame * page - blocks[b].base >= blocks[b].size / 4)
+		if (everywhere ?
+		    frame % nr < nr - nr / 64 :
+		    frame * page - blocks[b].base >= blocks[b].size / 4)
 			continue;
 		if (held % PIPE_PAGES == 0) {
-			if (*nr_pipes == MAX_PIPES || pipe2(fds[*nr_pipes], O_NONBLOCK))
+			if (*nr_pipes == MAX_PIPES ||
+			    pipe2(fds[*nr_pipes], O_NONBLOCK))
 				break;
-			fcntl(fds[*nr_pipes][1], F_SETPIPE_SZ, PIPE_PAGES * page);
+			fcntl(fds[*nr_pipes][1], F_SETPIPE_SZ,
+			      PIPE_PAGES * page);
 			++*nr_pipes;
 		}
-		if (vmsplice(fds[*nr_pipes - 1][1], &vec, 1, 0) != (ssize_t)page)
+		if (vmsplice(fds[*nr_pipes - 1][1], &vec, 1, 0) !=
+		    (ssize_t)page)
 			break;
 		held++;
 	}
 	return held;
 }
 
-/* Compaction does not scan blocks again and again for pages that it cannot move. */
+/* Compaction does not keep scanning blocks for pages that it cannot move. */
 TEST(compaction_in_blocks_scans_each_page_once)
 {
 	size_t one = dmb_huge_page_size(), page = sysconf(_SC_PAGESIZE), wanted;
@@ -233,8 +238,8 @@ TEST(compaction_in_blocks_scans_each_page_once)
 		made = huge_pages_in_blocks(&huge);
 		made -= MIN(made, had / one);
 		TH_LOG("%zu pages stay %s: %zu of %zu huge pages, %zu of %zu pages scanned",
-		       held, everywhere ? "everywhere" : "in the first quarter", made,
-		       huge.size / one, scanned, memory.size / page);
+		       held, everywhere ? "everywhere" : "in the first quarter",
+		       made, huge.size / one, scanned, memory.size / page);
 		while (nr_pipes--) {
 			close(fds[nr_pipes][0]);
 			close(fds[nr_pipes][1]);
@@ -272,8 +277,8 @@ TEST_F(fragmented, compact_memory_empties_no_block)
 }
 
 /*
- * There is no swap. Memory filled the blocks and then most of ordinary memory. Then
- * the blocks were emptied.
+ * There is no swap. Memory filled the blocks and then most of ordinary memory.
+ * Then the blocks were emptied.
  */
 FIXTURE(spilled)
 {
@@ -321,7 +326,7 @@ static void spill(struct __test_metadata *_metadata, struct load_memory *memory)
 
 	if (!load_have_module())
 		SKIP(return, "needs the module dmb_load");
-	/* Pages that the previous test freed are in lists, which shrink within seconds. */
+	/* Lists have pages of the previous test, and shrink within seconds. */
 	while (load_area_free() < KERNEL_NEEDS + load_reserve()) {
 		if (!tries--)
 			SKIP(return, "blocks are too small");
@@ -365,8 +370,8 @@ FIXTURE_TEARDOWN(spilled)
 }
 
 /*
- * Let the kernel allocate memory for a process that the OOM killer would choose.
- * Return the bytes that it got, or 0 if the process was killed.
+ * Let the kernel allocate memory for a process that the OOM killer would
+ * choose. Return the bytes that it got, or 0 if the process was killed.
  */
 static size_t take(size_t (*hog)(size_t size, int order, const char *how),
 		   size_t size, int order, pid_t *taker)
@@ -395,23 +400,26 @@ static size_t take(size_t (*hog)(size_t size, int order, const char *how),
 
 TEST_F(spilled, kernel_memory_on_demand)
 {
-	unsigned long page = sysconf(_SC_PAGESIZE), kills = load_vmstat("oom_kill");
+	unsigned long page = sysconf(_SC_PAGESIZE),
+		      kills = load_vmstat("oom_kill");
 	/*
-	 * Free memory for the kernel may be in the lists of another CPU: with pages of
-	 * 64 KiB, 100 MiB and more. It gets that without moving pages, but not before
-	 * direct reclaim.
+	 * Free memory for the kernel may be in the lists of another CPU: with
+	 * pages of 64 KiB, 100 MiB and more. It gets that without moving pages,
+	 * but not before direct reclaim.
 	 */
 	unsigned long in_lists = dmb_read_lists(-1).others;
 	size_t wanted = KERNEL_NEEDS + in_lists * page / MB * MB;
 	/*
-	 * Get to the intended distance from the low watermarks. If the memory of this
-	 * program came out of lists, that much more is free.
+	 * Get to the intended distance from the low watermarks. If the memory
+	 * of this program came out of lists, that much more is free.
 	 */
-	size_t short_of = KERNEL_NEEDS + load_reserve() / 2, unused = load_ordinary_free();
-	unsigned long needed = short_of > unused ? (short_of - unused) / page : 0;
+	size_t short_of = KERNEL_NEEDS + load_reserve() / 2,
+	       unused = load_ordinary_free();
+	unsigned long needed = short_of > unused ?
+			       (short_of - unused) / page : 0;
 	unsigned long at_start = load_vmstat("dmb_relief_moved");
 	unsigned long moved = 0, before;
-	/* Pages that the kernel frees get into lists and are not free in the next round. */
+	/* Pages that go into per-cpu lists are not free in the next round. */
 	unsigned long kept = 0, others;
 	struct load_travel travel;
 	bool settled = false;
@@ -423,13 +431,15 @@ TEST_F(spilled, kernel_memory_on_demand)
 		unsigned long failed = load_vmstat("dmb_relief_failed");
 		unsigned long scanned = load_vmstat("pgscan_kswapd") +
 					load_vmstat("pgscan_direct");
-		size_t got = take(variant->hog, wanted, variant->order, &self->taker);
+		size_t got = take(variant->hog, wanted, variant->order,
+				  &self->taker);
 
 		before = moved;
 		moved = load_vmstat("dmb_relief_moved") - at_start;
 		travel = load_travel_since(&self->memory);
 		TH_LOG("round %d: %zu MiB for the kernel, %lu pages scanned by reclaim",
-		       round, got / MB, load_vmstat("pgscan_kswapd") +
+		       round, got / MB,
+		       load_vmstat("pgscan_kswapd") +
 		       load_vmstat("pgscan_direct") - scanned);
 		TH_LOG("relief: %lu times directly, %lu by kswapd, %lu pages failed",
 		       load_vmstat("dmb_relief_direct") - direct,
@@ -477,7 +487,7 @@ FIXTURE_TEARDOWN(sysctls)
 	load_end();
 }
 
-/* With compact_unevictable_allowed=0, relief does not move locked memory either. */
+/* Relief respects compact_unevictable_allowed=0: locked memory stays. */
 TEST_F(sysctls, locked_memory_stays)
 {
 	struct load_travel before, travel;
@@ -490,14 +500,14 @@ TEST_F(sysctls, locked_memory_stays)
 	got = take(load_hog, KERNEL_NEEDS, 0, &self->taker);
 	dmb_write(UNEVICTABLE, "1");
 	travel = load_travel_since(&self->memory);
-	TH_LOG("%zu MiB for the kernel, %zu pages moved, %zu before that", got / MB,
-	       travel.in - before.in, before.in);
+	TH_LOG("%zu MiB for the kernel, %zu pages moved, %zu before that",
+	       got / MB, travel.in - before.in, before.in);
 	EXPECT_EQ(before.in, travel.in);
 }
 
 /*
- * With memory tiers, kswapd has a higher watermark. It goes back to sleep, whether or
- * not it reaches that.
+ * With memory tiers, kswapd has a higher watermark. It goes back to sleep,
+ * whether or not it reaches that.
  */
 TEST_F(sysctls, kswapd_sleeps_with_tiers)
 {
@@ -512,11 +522,12 @@ TEST_F(sysctls, kswapd_sleeps_with_tiers)
 	sleep(2);
 	runs = load_vmstat("pageoutrun") - runs;
 	dmb_write(NUMA_BALANCING, "0");
-	TH_LOG("kswapd ran %lu times in two seconds in which nothing happened", runs);
+	TH_LOG("kswapd ran %lu times in two seconds in which nothing happened",
+	       runs);
 	EXPECT_LE(runs, 20);
 }
 
-/* Data that zram cannot compress. Return how many words are not what they should be. */
+/* Write data that zram cannot compress, or count words that differ from it. */
 static size_t random_words(uint64_t *words, size_t size, bool check)
 {
 	uint64_t value = 1;
@@ -535,8 +546,8 @@ static size_t random_words(uint64_t *words, size_t size, bool check)
 }
 
 /*
- * While blocks were full, zram had its pages in ordinary memory. Then blocks have room,
- * and there is nothing else to move.
+ * While blocks were full, zram had its pages in ordinary memory. Then blocks
+ * have room, and there is nothing else to move.
  */
 TEST(compressed_pages_move)
 {
@@ -546,13 +557,15 @@ TEST(compressed_pages_move)
 	uint64_t *words;
 	void *filler;
 
-	if (!load_have_module() || !dmb_add_zram(device, 2 * size) || !dmb_swap_on(device))
+	if (!load_have_module() || !dmb_add_zram(device, 2 * size) ||
+	    !dmb_swap_on(device))
 		SKIP(return, "needs the module dmb_load, and zram to swap to");
 	load_begin();
 	filler = load_fill_areas(&kept);
 	ASSERT_NE(NULL, filler);
 	ASSERT_EQ(0, mlock(filler, kept));
-	words = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	words = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, words);
 	random_words(words, size, false);
 	ASSERT_EQ(0, madvise(words, size, MADV_PAGEOUT));
@@ -563,8 +576,8 @@ TEST(compressed_pages_move)
 	kills = load_vmstat("oom_kill");
 	wanted = load_ordinary_free() + size / 2;
 	got = load_hog(wanted, 0, "mayfail");
-	TH_LOG("zram has %zu MiB, %zu of %zu MiB for the kernel", compressed / MB, got / MB,
-	       wanted / MB);
+	TH_LOG("zram has %zu MiB, %zu of %zu MiB for the kernel",
+	       compressed / MB, got / MB, wanted / MB);
 	EXPECT_EQ(wanted, got);
 	EXPECT_EQ(kills, load_vmstat("oom_kill"));
 	load_free_hogs();

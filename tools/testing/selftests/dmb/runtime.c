@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Blocks that are made and dissolved while the system runs. The last test does so in
- * random order, under load, for some seconds, or for as many rounds as the first argument
- * says. On a machine that was booted with blocks, only the shorter tests run.
+ * Blocks that are made and dissolved while the system runs. The last test does
+ * so in random order, under load, for some seconds, or for as many rounds as
+ * the first argument says. On a machine that was booted with blocks, only the
+ * shorter tests run.
  */
 
 #define _GNU_SOURCE
@@ -63,7 +64,8 @@ static struct ram part(unsigned int eighth, unsigned int eighths)
 	struct ram ram = find_ram(), result;
 	unsigned long long unit = dmb_pageblock_size();
 
-	result.base = (ram.base + ram.size / 8 * eighth + unit - 1) / unit * unit;
+	result.base = (ram.base + ram.size / 8 * eighth + unit - 1) / unit *
+		      unit;
 	result.size = ram.size / 8 * eighths / unit * unit;
 	return result;
 }
@@ -72,7 +74,8 @@ static int make_block(struct ram range, const char *how)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "%llu@%#llx%s", range.size, range.base, how);
+	snprintf(text, sizeof(text), "%llu@%#llx%s", range.size, range.base,
+		 how);
 	return dmb_write(SYSFS_DMB "/add", text);
 }
 
@@ -103,8 +106,9 @@ static bool of_boot(const struct dmb_block *block)
 	return false;
 }
 
-/* The blocks in a range that were made here; returns the bytes that they have */
-static unsigned long long blocks_in(struct ram range, struct dmb_block *found, int *nr)
+/* Find the blocks that the test made in a range; return the sum of bytes. */
+static unsigned long long blocks_in(struct ram range, struct dmb_block *found,
+				    int *nr)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	int i, all = dmb_read_blocks(blocks);
@@ -120,7 +124,7 @@ static unsigned long long blocks_in(struct ram range, struct dmb_block *found, i
 	return bytes;
 }
 
-/* Dissolves the blocks in a range that were made here. Returns the last error. */
+/* Dissolve the blocks that the test made in a range. Return the last error. */
 static int dissolve_all(struct ram range)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -171,7 +175,8 @@ TEST_F(runtime, make_and_dissolve)
 
 	ASSERT_EQ(0, make_block(self->range, ""));
 	bytes = blocks_in(self->range, blocks, &nr);
-	TH_LOG("%d blocks with %llu of %llu MiB", nr, bytes / MB, self->range.size / MB);
+	TH_LOG("%d blocks with %llu of %llu MiB", nr, bytes / MB,
+	       self->range.size / MB);
 	EXPECT_GT(bytes, self->range.size / 2);
 	EXPECT_EQ(self->designated + bytes, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(0, load_check_pattern(memory, size));
@@ -200,7 +205,8 @@ TEST_F(runtime, make_and_dissolve)
 		if (blocks[i].size > some) {
 			EXPECT_EQ(0, dissolve(blocks[i].name, some));
 			bytes -= some;
-			EXPECT_EQ(self->designated + bytes, dmb_meminfo("DmbTotal"));
+			EXPECT_EQ(self->designated + bytes,
+				  dmb_meminfo("DmbTotal"));
 		}
 	}
 	EXPECT_NO_VIOLATION();
@@ -214,7 +220,7 @@ TEST_F(runtime, make_and_dissolve)
 		dmb_close_device(cache);
 }
 
-/* Pageblocks of the kernel are left out, or keep all of the range from being a block. */
+/* Pageblocks of the kernel are left out, or nothing becomes a block. */
 TEST_F(runtime, kernel_in_the_way)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -228,7 +234,8 @@ TEST_F(runtime, kernel_in_the_way)
 
 	EXPECT_EQ(0, make_block(range, ""));
 	bytes = blocks_in(range, blocks, &nr);
-	TH_LOG("%d blocks with %llu of %llu MiB", nr, bytes / MB, range.size / MB);
+	TH_LOG("%d blocks with %llu of %llu MiB", nr, bytes / MB,
+	       range.size / MB);
 	EXPECT_GT(bytes, 0);
 	EXPECT_LT(bytes, range.size);
 	EXPECT_EQ(self->designated + bytes, dmb_meminfo("DmbTotal"));
@@ -303,7 +310,7 @@ TEST_F(runtime, anywhere)
 	EXPECT_EQ(nr + 1, dmb_read_blocks(blocks));
 	EXPECT_EQ(self->designated + 128 * MB, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(-EBUSY, dmb_write(SYSFS_DMB "/add", "1024G"));
-	/* Where a block fits into the zone for ISA devices, it is elsewhere all the same. */
+	/* No block is made in the zone for ISA devices, even if it fits. */
 	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/add", "4M exact"));
 	nr = dmb_read_blocks(blocks);
 	ASSERT_LT(0, nr);
@@ -321,7 +328,8 @@ TEST_F(runtime, refused)
 	other.base += dmb_pageblock_size() / 2;
 	EXPECT_EQ(-EINVAL, make_block(other, ""));
 	EXPECT_EQ(-EINVAL, make_block((struct ram) { range.base, 0 }, ""));
-	EXPECT_EQ(-EINVAL, make_block((struct ram) { range.base, -range.base }, ""));
+	EXPECT_EQ(-EINVAL,
+		  make_block((struct ram) { range.base, -range.base }, ""));
 	EXPECT_EQ(-EINVAL, make_block(part(6, 1), " exactly"));
 	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/add", "16"));
 	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/add", "16M@"));
@@ -339,7 +347,7 @@ TEST_F(runtime, refused)
 	EXPECT_EQ(-EINVAL, dissolve("dmb0", 4096));
 }
 
-/* Blocks give the kernel what they have free before anybody is killed, if asked to. */
+/* If asked to, blocks yield free memory before the OOM killer kills. */
 TEST_F_TIMEOUT(runtime, yield, 300)
 {
 	unsigned long yielded = dmb_read_number(SYSFS_DMB "/yielded");
@@ -428,13 +436,16 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 	for (i = 0; i < 4 || (i < 60 && time(NULL) < end); i++) {
 		err = make_block(range, "");
 		made += !err;
-		/* It may be a block still, as that could not be dissolved. */
-		EXPECT_TRUE(!err || err == -EBUSY || err == -ENOMEM || err == -EINVAL)
+		/* -EINVAL: the last block could not be dissolved. */
+		EXPECT_TRUE(!err || err == -EBUSY || err == -ENOMEM ||
+			    err == -EINVAL)
 			TH_LOG("make: %s", strerror(-err));
 		usleep(rand() % 20000);
-		for (tries = 0, err = 1; err && tries < 50; tries++, usleep(2000))
+		for (tries = 0, err = 1; err && tries < 50;
+		     tries++, usleep(2000))
 			err = dissolve_all(range);
-		EXPECT_TRUE(!err || err == -EBUSY || err == -ENODEV || err == -ENOMEM)
+		EXPECT_TRUE(!err || err == -EBUSY || err == -ENODEV ||
+			    err == -ENOMEM)
 			TH_LOG("dissolve: %s", strerror(-err));
 	}
 	kill(pid, SIGKILL);
@@ -467,9 +478,12 @@ TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 		SKIP(return, BOOT_BLOCKS);
 	churn = load_start_churn(0);
 	srand(1);
-	load_start_verifying(pid, NR_LOADS, (self->total - self->designated) / 16);
+	load_start_verifying(pid, NR_LOADS,
+			     (self->total - self->designated) / 16);
 
-	for (round = 0; rounds ? round < rounds : round < 8 || time(NULL) < end; round++) {
+	for (round = 0;
+	     rounds ? round < rounds : round < 8 || time(NULL) < end;
+	     round++) {
 		struct ram range = part(rand() % 8, 1);
 		unsigned long unit = dmb_pageblock_size();
 		int err;
@@ -490,7 +504,8 @@ TEST_F_TIMEOUT(runtime, random_under_load, 3600)
 		} else {
 			err = make_block(range, rand() % 4 ? "" : " exact");
 			made += !err;
-			EXPECT_TRUE(!err || err == -EINVAL || err == -EBUSY || err == -ENOMEM)
+			EXPECT_TRUE(!err || err == -EINVAL || err == -EBUSY ||
+				    err == -ENOMEM)
 				TH_LOG("%s", strerror(-err));
 		}
 		if (round % 8 == 0)

@@ -48,7 +48,8 @@ static struct turns measure(struct __test_metadata *_metadata, const char *what,
 	int i;
 
 	for (i = 0; i < nr; i++)
-		TH_LOG("%s: %s has %zu pages", what, blocks[i].name, turns.pages[i]);
+		TH_LOG("%s: %s has %zu pages", what, blocks[i].name,
+		       turns.pages[i]);
 	TH_LOG("%s: %zu pages elsewhere, %.1f%% of %zu windows even, bandwidth %.3f of ideal",
 	       what, turns.elsewhere, turns_even_percent(&turns), turns.windows,
 	       turns.bandwidth);
@@ -80,14 +81,15 @@ static void check_address_order(struct __test_metadata *_metadata,
 	struct turns turns;
 
 	turns_touch(first, first_size);
-	turns = measure(_metadata, "in address order", blocks, nr, first, first_size,
-			sysconf(_SC_PAGESIZE));
-	EXPECT_GE(turns.pages[0] * sysconf(_SC_PAGESIZE), first_size / 100 * 95);
+	turns = measure(_metadata, "in address order", blocks, nr, first,
+			first_size, sysconf(_SC_PAGESIZE));
+	EXPECT_GE(turns.pages[0] * sysconf(_SC_PAGESIZE),
+		  first_size / 100 * 95);
 	EXPECT_LE(turns_even_percent(&turns), 5);
 
 	turns_touch(rest, rest_size);
-	turns = measure(_metadata, "more in address order", blocks, nr, rest, rest_size,
-			sysconf(_SC_PAGESIZE));
+	turns = measure(_metadata, "more in address order", blocks, nr, rest,
+			rest_size, sysconf(_SC_PAGESIZE));
 	EXPECT_GT(turns.pages[0], 0);
 	EXPECT_GT(turns.pages[1], 0);
 	EXPECT_EQ(0, turns.elsewhere);
@@ -229,14 +231,15 @@ TEST_F(spread, huge_pages)
 	if (turns.windows)
 		EXPECT_GE(turns_even_percent(&turns), 95);
 	TH_LOG("three in a row on the same block: %zu times", turns.in_a_row);
-	/* Another process may take a turn in between; once if there are few pages. */
+	/* Another process may take a turn in between; once for few pages. */
 	EXPECT_LE(turns.in_a_row, size / huge < 20 ? 1 : size / huge / 20);
 	EXPECT_LE(turns.difference, sysconf(_SC_NPROCESSORS_ONLN));
 	munmap(memory, size);
 }
 
-static void check_folios(struct __test_metadata *_metadata, const struct dmb_block *blocks,
-			 int nr, size_t folio_size)
+static void check_folios(struct __test_metadata *_metadata,
+			 const struct dmb_block *blocks, int nr,
+			 size_t folio_size)
 {
 	size_t size = room_for(folio_size);
 	char *memory = turns_map(size, true), what[32];
@@ -258,8 +261,10 @@ TEST_F(spread, folios)
 
 	if (!huge)
 		SKIP(return, "no transparent huge pages");
-	check_folios(_metadata, self->blocks, self->nr, 8 * sysconf(_SC_PAGESIZE));
-	check_folios(_metadata, self->blocks, self->nr, 32 * sysconf(_SC_PAGESIZE));
+	check_folios(_metadata, self->blocks, self->nr,
+		     8 * sysconf(_SC_PAGESIZE));
+	check_folios(_metadata, self->blocks, self->nr,
+		     32 * sysconf(_SC_PAGESIZE));
 	dmb_folio_size(huge);
 }
 
@@ -276,9 +281,9 @@ TEST_F_TIMEOUT(spread, after_churn, 3600)
 	turns = measure(_metadata, "after churn", self->blocks, self->nr,
 			memory, self->size, page_size);
 	/*
-	 * Pages that are freed at random are spread at random. With more than two blocks,
-	 * many windows then differ by more than a fifth from an even share, however the
-	 * kernel places pages.
+	 * Pages that are freed at random are spread at random. With more than
+	 * two blocks, many windows then differ by more than a fifth from an
+	 * even share, however the kernel places pages.
 	 */
 	if (self->nr == 2)
 		EXPECT_GE(turns_even_percent(&turns), 90);
@@ -287,8 +292,8 @@ TEST_F_TIMEOUT(spread, after_churn, 3600)
 	freed = turns_free_half(memory, self->size);
 	fresh = turns_map(freed, false);
 	turns_touch(fresh, freed);
-	turns = measure(_metadata, "fresh mapping after churn", self->blocks, self->nr,
-			fresh, freed, page_size);
+	turns = measure(_metadata, "fresh mapping after churn", self->blocks,
+			self->nr, fresh, freed, page_size);
 	EXPECT_GE(turns_even_percent(&turns), 90);
 	munmap(fresh, freed);
 	munmap(memory, self->size);
@@ -297,7 +302,8 @@ TEST_F_TIMEOUT(spread, after_churn, 3600)
 /* After this, the lists of a CPU have pages of one block only. */
 TEST_F(spread, after_one_block_was_freed)
 {
-	size_t page_size = sysconf(_SC_PAGESIZE), size = self->size / 2 / page_size * page_size;
+	size_t page_size = sysconf(_SC_PAGESIZE),
+	       size = self->size / 2 / page_size * page_size;
 	char *memory = turns_map(size, false), *fresh;
 	size_t freed = 0, i;
 	struct turns turns;
@@ -307,21 +313,22 @@ TEST_F(spread, after_one_block_was_freed)
 	frames = dmb_frames(memory, size);
 	for (i = 0; i < size / page_size; i++) {
 		if (dmb_find_block(self->blocks, self->nr, frames[i]) == 0) {
-			EXPECT_EQ(0, madvise(memory + i * page_size, page_size, MADV_DONTNEED));
+			EXPECT_EQ(0, madvise(memory + i * page_size, page_size,
+					     MADV_DONTNEED));
 			freed += page_size;
 		}
 	}
 	free(frames);
 	fresh = turns_map(freed, false);
 	turns_touch(fresh, freed);
-	turns = measure(_metadata, "fresh mapping after one block was freed", self->blocks,
-			self->nr, fresh, freed, page_size);
+	turns = measure(_metadata, "fresh mapping after one block was freed",
+			self->blocks, self->nr, fresh, freed, page_size);
 	EXPECT_GE(turns_even_percent(&turns), 90);
 	munmap(fresh, freed);
 	munmap(memory, size);
 }
 
-/* The blocks that no owner has claimed share evenly, and no lists are drained. */
+/* Blocks without claims share evenly, and no lists are drained. */
 TEST_F(spread, one_block_is_claimed)
 {
 	size_t page_size = sysconf(_SC_PAGESIZE), size;
@@ -333,7 +340,8 @@ TEST_F(spread, one_block_is_claimed)
 	if (self->nr < 3)
 		SKIP(return, "there are two blocks only");
 	for (k = 0; k < self->nr; k++) {
-		struct dmb_block claimed = self->blocks[k], rest[DMB_MAX_BLOCKS];
+		struct dmb_block claimed = self->blocks[k],
+				 rest[DMB_MAX_BLOCKS];
 		int nr = 0, i;
 
 		for (i = 0; i < self->nr; i++)
@@ -344,7 +352,8 @@ TEST_F(spread, one_block_is_claimed)
 		drained = dmb_read_value("/proc/vmstat", "dmb_drain");
 		memory = turns_map(size, false);
 		turns_touch(memory, size);
-		turns = measure(_metadata, claimed.name, rest, nr, memory, size, page_size);
+		turns = measure(_metadata, claimed.name, rest, nr, memory, size,
+				page_size);
 		EXPECT_GE(turns_even_percent(&turns), 95);
 		EXPECT_EQ(0, turns.elsewhere);
 		EXPECT_EQ(drained, dmb_read_value("/proc/vmstat", "dmb_drain"));
@@ -379,8 +388,8 @@ TEST_F(spread, switched_on_again)
 }
 
 /*
- * Each process gets an even spread while others allocate at the same time. This is
- * the last test, because it leaves free pages in the lists of all CPUs.
+ * Each process gets an even spread while others allocate at the same time. This
+ * is the last test, because it leaves free pages in the lists of all CPUs.
  */
 TEST_F(spread, all_cpus_at_once)
 {
@@ -395,8 +404,8 @@ TEST_F(spread, all_cpus_at_once)
 		dmb_run_on(cpu);
 		memory = turns_map(size, false);
 		turns_touch(memory, size);
-		turns = measure(_metadata, "one process of many", self->blocks, self->nr,
-				memory, size, sysconf(_SC_PAGESIZE));
+		turns = measure(_metadata, "one process of many", self->blocks,
+				self->nr, memory, size, sysconf(_SC_PAGESIZE));
 		_exit(turns_even_percent(&turns) >= 95 ? 0 : 1);
 	}
 	for (cpu = 0; cpu < cpus; cpu++) {

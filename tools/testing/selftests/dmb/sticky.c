@@ -92,12 +92,13 @@ TEST_F(sticky, memory_offline_and_online)
 
 	ASSERT_EQ(0, dmb_set_memory_state(base, "offline"));
 	EXPECT_EQ(self->before.total - unit, dmb_meminfo("DmbTotal"));
-	EXPECT_EQ(self->before.total - unit, dmb_audit().used + dmb_audit().unused);
+	EXPECT_EQ(self->before.total - unit,
+		  dmb_audit().used + dmb_audit().unused);
 	/* The pages moved from one place in the blocks to another. */
 	if (memory) {
 		EXPECT_EQ(variant->used,
 			  dmb_bytes_in_blocks(memory, variant->used));
-		/* What is offline may be at the edge of the zone, and so not in it. */
+		/* Offline memory at the edge of a zone is not in the zone. */
 		free_half(memory, variant->used);
 		EXPECT_EQ(0, dmb_write("/proc/sys/vm/compact_memory", "1"));
 	}
@@ -121,7 +122,7 @@ TEST_F(sticky, memory_offline_and_online_movable)
 
 	ASSERT_EQ(0, dmb_set_memory_state(base, "offline"));
 	ASSERT_EQ(0, dmb_set_memory_state(base, "online_movable"));
-	/* Ordinary memory comes before free pages in the lists of other CPUs. */
+	/* Ordinary memory is used before the lists of other CPUs. */
 	ASSERT_EQ(0, dmb_run_on(0));
 	dmb_drain_lists();
 	size = dmb_audit().unused - DMB_NOISE;
@@ -147,8 +148,8 @@ TEST_F(sticky, memory_offline_that_fails)
 		SKIP(return, "same as with free memory");
 
 	/*
-	 * A page that cannot move: offlining tries until it is interrupted, or fails
-	 * after the isolation.
+	 * A page that cannot move: offlining tries until it is interrupted, or
+	 * fails after the isolation.
 	 */
 	ASSERT_EQ(0, dmb_write(DEBUGFS_DMB "/violate", "page"));
 	address = dmb_audit().pfn * sysconf(_SC_PAGESIZE);
@@ -176,9 +177,9 @@ TEST_F(sticky, compaction)
 }
 
 /*
- * Compaction moves pages from the beginning of a zone to its end. If a block is near
- * the end, with less ordinary memory behind it than there is to move, that would put
- * pages into the block that must not be there.
+ * Compaction moves pages from the beginning of a zone to its end. If a block is
+ * near the end, with less ordinary memory behind it than there is to move, that
+ * would put pages into the block that must not be there.
  */
 TEST_F(sticky, compaction_of_block_device_buffers)
 {
@@ -188,7 +189,8 @@ TEST_F(sticky, compaction_of_block_device_buffers)
 	if (variant->used)
 		SKIP(return, "same as with free memory");
 
-	size = (dmb_meminfo("MemAvailable") - dmb_meminfo("DmbFree")) / 2 / MB * MB;
+	size = (dmb_meminfo("MemAvailable") - dmb_meminfo("DmbFree")) / 2 / MB *
+	       MB;
 	fd = dmb_read_device(size);
 	if (fd < 0)
 		SKIP(return, "no zram device to use");
@@ -209,7 +211,7 @@ TEST_F(sticky, hugetlb_pool)
 	EXPECT_EQ(0, dmb_write("/proc/sys/vm/nr_hugepages", "0"));
 }
 
-/* Taking a page out of the allocator does not change the type of its pageblock. */
+/* A pageblock keeps its type if a page is taken out of the allocator. */
 TEST_F(sticky, soft_offline)
 {
 	size_t page = sysconf(_SC_PAGESIZE);

@@ -17,7 +17,8 @@ static uint64_t random_state = 1;
 
 static uint32_t next_random(void)
 {
-	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
+	random_state = random_state * 6364136223846793005ULL +
+		       1442695040888963407ULL;
 	return random_state >> 32;
 }
 
@@ -111,7 +112,8 @@ struct turns turns_measure(const struct dmb_block *blocks, int nr,
 			turns.elsewhere++;
 		else
 			turns.pages[block]++;
-		if (i > 1 && where[i] == where[i - 1] && where[i] == where[i - 2])
+		if (i > 1 && where[i] == where[i - 1] &&
+		    where[i] == where[i - 2])
 			turns.in_a_row++;
 
 		share[where[i]]++;
@@ -122,7 +124,8 @@ struct turns turns_measure(const struct dmb_block *blocks, int nr,
 		turns.windows++;
 		if (is_even(share, nr))
 			turns.even++;
-		turns.bandwidth += (double)TURNS_WINDOW / nr / most(share, nr + 1);
+		turns.bandwidth += (double)TURNS_WINDOW / nr /
+				   most(share, nr + 1);
 	}
 	turns.difference = most(turns.pages, nr) - least(turns.pages, nr);
 	if (turns.windows)
@@ -161,8 +164,9 @@ size_t turns_free_half(char *memory, size_t size)
 	size_t page = sysconf(_SC_PAGESIZE), freed = 0, i;
 
 	for (i = 0; i < size; i += page) {
-		/* The lowest bits of such a generator are the least random ones. */
-		if (next_random() >> 31 && !madvise(memory + i, page, MADV_DONTNEED))
+		/* The lowest bits of the generator are the least random. */
+		if (next_random() >> 31 &&
+		    !madvise(memory + i, page, MADV_DONTNEED))
 			freed += page;
 	}
 	return freed;

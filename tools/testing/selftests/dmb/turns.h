@@ -16,29 +16,29 @@ struct turns {
 	size_t pages[DMB_MAX_BLOCKS];	/* of each controller */
 	size_t elsewhere;		/* of none of them */
 	size_t windows;			/* all of them; each page begins one */
-	size_t even;			/* windows with 0.8/N to 1.2/N of each */
+	size_t even;			/* with 0.8/N to 1.2/N of each */
 	size_t difference;		/* in pages, between most and least */
-	size_t in_a_row;		/* pages on the controller of the two pages before */
-	double bandwidth;		/* of equal controllers, relative to the ideal */
+	size_t in_a_row;		/* pages on that of the two before */
+	double bandwidth;		/* relative to the ideal */
 };
 
 /*
- * Return how many bytes can be touched in folios of this size before the first of
- * the blocks is full, if they take turns. A tenth is left for other processes. Free
- * pages in per-cpu lists only count for base pages.
+ * Return how many bytes can be touched in folios of this size before the first
+ * of the blocks is full, if they take turns. A tenth is left for other
+ * processes. Free pages in per-cpu lists only count for base pages.
  */
 size_t turns_room(size_t folio_size);
 
-/* Parse a number of bytes with an optional suffix, as on the kernel command line. */
+/* Parse a number of bytes, with suffixes as on the kernel command line. */
 unsigned long long turns_parse_bytes(const char *text, char **end);
 
 /* Map anonymous memory, aligned for huge pages, without touching it. */
 char *turns_map(size_t size, bool huge);
 
 /*
- * Look up memory page by page, or huge page by huge page. Each block stands for a
- * controller. Pages outside of blocks count as one more controller, so that they do
- * not add bandwidth.
+ * Look up memory page by page, or huge page by huge page. Each block stands for
+ * a controller. Pages outside of blocks count as one more controller, so that
+ * they do not add bandwidth.
  */
 struct turns turns_measure(const struct dmb_block *blocks, int nr,
 			   const void *memory, size_t size, size_t page_size);
@@ -46,8 +46,8 @@ struct turns turns_measure(const struct dmb_block *blocks, int nr,
 double turns_even_percent(const struct turns *turns);
 
 /*
- * Free or touch a random page of touched memory, @times times. Each run uses the
- * same pages. About half of them are free afterwards.
+ * Free or touch a random page of touched memory, @times times. Each run uses
+ * the same pages. About half of them are free afterwards.
  */
 void turns_churn(char *memory, size_t size, long times);
 

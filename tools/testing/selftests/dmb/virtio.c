@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that a virtual machine gets and gives back page by page. A balloon takes pages of
- * blocks, as these are filled first, and with virtio-mem there are memory blocks that are
- * plugged in only in part.
+ * Memory that a virtual machine gets and gives back page by page. A balloon
+ * takes pages of blocks, as these are filled first, and with virtio-mem there
+ * are memory blocks that are plugged in only in part.
  *
- * Both devices do what QEMU's monitor says, which is at the other end of a serial port.
+ * Both devices do what QEMU's monitor says, which is at the other end of a
+ * serial port.
  */
 
 #include <errno.h>
@@ -48,14 +49,17 @@ static bool open_monitor(void)
 	monitor = open(MONITOR, O_RDWR | O_NOCTTY);
 	if (monitor < 0 || tcgetattr(monitor, &raw))
 		return false;
-	/* No echo: the monitor would take it for a command. Wait for a tenth of a second. */
+	/*
+	 * Do not echo: the monitor would take the echo for a command. Wait for
+	 * a tenth of a second.
+	 */
 	cfmakeraw(&raw);
 	raw.c_cc[VMIN] = 0;
 	raw.c_cc[VTIME] = 1;
 	return !tcsetattr(monitor, TCSANOW, &raw);
 }
 
-/* Send a command, and return the number that follows a word in the answer, or -1. */
+/* Send a command. Return the number after a word in the answer, or -1. */
 static long long ask_monitor(const char *command, const char *word)
 {
 	char answer[4096] = "", *value;
@@ -79,7 +83,7 @@ static long long ask_monitor(const char *command, const char *word)
 	return -1;
 }
 
-/* The port may have echoed a part of the monitor's greeting, before it was told not to. */
+/* Until the port is raw it may echo a part of the monitor's greeting. */
 static bool monitor_answers(void)
 {
 	int i;
@@ -103,7 +107,7 @@ static bool wait_for_device(long long (*state)(void), long long wanted)
 	return false;
 }
 
-/* The MiB that a balloon leaves this machine; -1 if there is none, or no monitor */
+/* MiB that a balloon leaves this machine; -1 without a balloon or a monitor */
 static long long balloon_leaves(void)
 {
 	return ask_monitor("info balloon", "actual=");
@@ -131,18 +135,20 @@ static long long designated(void)
 	return dmb_meminfo("DmbTotal");
 }
 
-/* QEMU knows the size before memory is online, and while it is not removed yet. */
+/* QEMU's size includes memory that is not online yet, or not removed yet. */
 static bool plug(long long size)
 {
 	long long memory = total() - plugged() + size;
 
-	dprintf(monitor, "\nqom-set " VIRTIO_MEM " requested-size %lld\n", size);
+	dprintf(monitor, "\nqom-set " VIRTIO_MEM " requested-size %lld\n",
+		size);
 	return wait_for_device(plugged, size) && wait_for_device(total, memory);
 }
 
 /*
- * Ordinary memory, in bytes, as the kernel sees it when it sets watermarks: with this
- * factor the low watermark of each zone is a tenth of it above the minimum.
+ * Ordinary memory, in bytes, as the kernel sees it when it sets watermarks:
+ * with this factor the low watermark of each zone is a tenth of it above the
+ * minimum.
  */
 static size_t ordinary_memory(void)
 {
@@ -164,14 +170,14 @@ static size_t ordinary_memory(void)
 	return 10 * pages * sysconf(_SC_PAGESIZE);
 }
 
-/* What ordinary memory should be: all but what is in blocks and not in the balloon */
+/* MemTotal without the designated memory that the balloon leaves */
 static size_t ordinary_expected(void)
 {
 	return total() - (designated() - load_area_offline());
 }
 
 #define EXPECT_ORDINARY_MEMORY() do {					\
-	size_t seen = ordinary_memory(), expected = ordinary_expected();	\
+	size_t seen = ordinary_memory(), expected = ordinary_expected(); \
 									\
 	EXPECT_LE(expected, seen + DMB_NOISE);				\
 	EXPECT_GE(expected + DMB_NOISE, seen)				\
@@ -225,10 +231,11 @@ TEST_F(balloon, ordinary_memory)
 	EXPECT_NO_VIOLATION();
 }
 
-/* User pages of ordinary memory make room for the kernel, as without a balloon. */
+/* User pages leave ordinary memory to the kernel, as without a balloon. */
 TEST_F(balloon, memory_for_the_kernel)
 {
-	size_t size = load_ordinary_free() - load_reserve() + load_area_free() - KERNEL_NEEDS;
+	size_t size = load_ordinary_free() - load_reserve() + load_area_free() -
+		      KERNEL_NEEDS;
 	unsigned long kills = load_vmstat("oom_kill");
 	void *memory;
 
@@ -245,8 +252,8 @@ TEST_F(balloon, memory_for_the_kernel)
 }
 
 /*
- * Pages of the balloon move out of the way of an owner, to ordinary memory since there is
- * no room for them in blocks, and are in the balloon still.
+ * Pages of the balloon move out of the way of an owner, to ordinary memory
+ * since there is no room for them in blocks, and are in the balloon still.
  */
 TEST_F(balloon, claim)
 {
@@ -257,8 +264,9 @@ TEST_F(balloon, claim)
 
 	ASSERT_LT(0, dmb_read_blocks(blocks));
 	ASSERT_EQ(0, dmb_claim(blocks[0].base, size));
-	EXPECT_LE(LEFT_IN_BLOCKS / 2, (load_vmstat("balloon_migrate") - migrated) *
-				      sysconf(_SC_PAGESIZE));
+	EXPECT_LE(LEFT_IN_BLOCKS / 2,
+		  (load_vmstat("balloon_migrate") - migrated) *
+		  sysconf(_SC_PAGESIZE));
 	EXPECT_EQ(with_balloon, total());
 	EXPECT_ORDINARY_MEMORY();
 	EXPECT_EQ(0, dmb_release(blocks[0].base, size));
@@ -307,7 +315,8 @@ FIXTURE_SETUP(virtio_mem)
 	ASSERT_TRUE(plug(0));
 	self->total = total();
 	self->designated = designated();
-	ASSERT_TRUE(dmb_read_line(AUTO_ONLINE, self->auto_online, sizeof(self->auto_online)));
+	ASSERT_TRUE(dmb_read_line(AUTO_ONLINE, self->auto_online,
+				  sizeof(self->auto_online)));
 	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, "online_designated"));
 	ASSERT_TRUE(plug(PLUGGED));
 }

@@ -9,7 +9,7 @@
  * pages. The controllers are the ranges of physical memory given, or else the
  * blocks of this machine, so that it can tell something of any kernel.
  *
- *   -c	then free or touch a random page so many times, touch all, and look again
+ *   -c	then free or touch a random page so many times, touch all, look again
  *   -H	transparent huge pages
  */
 
@@ -43,7 +43,8 @@ static int parse_ranges(char **words, struct dmb_block *ranges)
 		ranges[nr].base = turns_parse_bytes(end + 1, &end);
 		if (*end)
 			usage();
-		snprintf(ranges[nr].name, sizeof(ranges[nr].name), "%.31s", words[nr]);
+		snprintf(ranges[nr].name, sizeof(ranges[nr].name), "%.31s",
+			 words[nr]);
 	}
 	return nr;
 }
@@ -55,10 +56,11 @@ static void report(const char *when, const struct dmb_block *ranges, int nr,
 	int i;
 
 	for (i = 0; i < nr; i++)
-		printf("%s: %zu pages in %s\n", when, turns.pages[i], ranges[i].name);
+		printf("%s: %zu pages in %s\n", when, turns.pages[i],
+		       ranges[i].name);
 	printf("%s: %zu pages elsewhere\n", when, turns.elsewhere);
-	printf("%s: %.1f%% of %zu windows even\n", when, turns_even_percent(&turns),
-	       turns.windows);
+	printf("%s: %.1f%% of %zu windows even\n", when,
+	       turns_even_percent(&turns), turns.windows);
 	printf("%s: bandwidth %.3f of ideal\n", when, turns.bandwidth);
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Page cache of block devices is in ordinary memory, and the kernel cannot free it
- * while it is dirty. It must not fill ordinary memory, however much memory there is
- * in blocks.
+ * Page cache of block devices is in ordinary memory, and the kernel cannot free
+ * it while it is dirty. It must not fill ordinary memory, however much memory
+ * there is in blocks.
  */
 
 #include <fcntl.h>

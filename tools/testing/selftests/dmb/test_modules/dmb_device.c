@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A device that finds its memory in the devicetree, in a node below /reserved-memory
- * that memory-region points to.
- * It allocates from a "shared-dmb-pool". Its attribute "buffers" takes the size in
- * bytes of one more buffer, or 0 to free them all; it says where each is, in bytes of
- * bus addresses.
+ * A device that finds its memory in the devicetree, in a node below
+ * /reserved-memory that memory-region points to. It allocates from a
+ * "shared-dmb-pool". Its attribute "buffers" takes the size in bytes of one
+ * more buffer, or 0 to free them all; it says where each is, in bytes of bus
+ * addresses.
  */
 
 #include <linux/dma-mapping.h>

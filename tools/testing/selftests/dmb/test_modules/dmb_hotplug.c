@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Adds RAM to the machine, and removes it, for the tests of designated movable blocks, as
- * the driver of a memory device does. The RAM is there all the time; the kernel does not
- * know it at boot because of mem= on its command line.
+ * Adds RAM to the machine, and removes it, for the tests of designated movable
+ * blocks, as the driver of a memory device does. The RAM is there all the time;
+ * the kernel does not know it at boot because of mem= on its command line.
  *
- * /sys/kernel/debug/dmb_hotplug takes "add BASE SIZE" and "remove BASE SIZE", in bytes.
- * What is removed has to be offline. "take BASE SIZE" takes it offline first.
+ * /sys/kernel/debug/dmb_hotplug takes "add BASE SIZE" and "remove BASE SIZE",
+ * in bytes. What is removed has to be offline. "take BASE SIZE" takes it
+ * offline first.
  */
 
 #include <linux/debugfs.h>
@@ -31,7 +32,8 @@ static ssize_t command_write(struct file *file, const char __user *ubuf,
 	if (sscanf(text, "%7s %lli %lli", word, &base, &size) != 3)
 		return -EINVAL;
 	if (!strcmp(word, "add"))
-		err = add_memory(first_online_node, base, size, MHP_MEMMAP_ON_MEMORY);
+		err = add_memory(first_online_node, base, size,
+				 MHP_MEMMAP_ON_MEMORY);
 	else if (!strcmp(word, "remove"))
 		err = remove_memory(base, size);
 	else if (!strcmp(word, "take"))
@@ -49,7 +51,8 @@ static const struct file_operations command_fops = {
 
 static int __init dmb_hotplug_init(void)
 {
-	command_file = debugfs_create_file("dmb_hotplug", 0200, NULL, NULL, &command_fops);
+	command_file = debugfs_create_file("dmb_hotplug", 0200, NULL, NULL,
+					   &command_fops);
 	return 0;
 }
 module_init(dmb_hotplug_init);

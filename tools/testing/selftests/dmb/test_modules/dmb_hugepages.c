@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The calls that Broadcom's set-top-box kernels publish for their media stack, which
- * allocates pages of 2 MiB on a memory controller, on top of dmb_claim_several().
+ * The calls that Broadcom's set-top-box kernels publish for their media stack,
+ * which allocates pages of 2 MiB on a memory controller, on top of
+ * dmb_claim_several().
  *
- * A board knows the addresses of its controllers. This module takes each block for
- * one, which holds if each controller has one block. As a test, it allocates @count
- * pages when it is loaded.
+ * A board knows the addresses of its controllers. This module takes each block
+ * for one, which holds if each controller has one block. As a test, it
+ * allocates @count pages when it is loaded.
  */
 
 #include <linux/dmb_claim.h>
@@ -38,9 +39,10 @@ static void brcmstb_hugepage_free(unsigned int memc, const u64 *pages,
 }
 
 /* Sets *@allocated to how many there are in @pages, up to @count. */
-static int brcmstb_hugepage_alloc(unsigned int memc, u64 *pages, unsigned int count,
-				  unsigned int *allocated,
-				  const struct brcmstb_range *range, gfp_t flags)
+static int brcmstb_hugepage_alloc(unsigned int memc, u64 *pages,
+				  unsigned int count, unsigned int *allocated,
+				  const struct brcmstb_range *range,
+				  gfp_t flags)
 {
 	struct dmb_request request = {
 		.size = SZ_2M,
@@ -62,7 +64,8 @@ static int brcmstb_hugepage_alloc(unsigned int memc, u64 *pages, unsigned int co
 	request.end = request.start + size;
 	if (range) {
 		request.start = max_t(u64, request.start, range->addr);
-		request.end = min_t(u64, request.end, range->addr + range->size);
+		request.end = min_t(u64, request.end,
+				    range->addr + range->size);
 	}
 	got = kvcalloc(count, sizeof(*got), GFP_KERNEL);
 	if (!got)
@@ -70,7 +73,8 @@ static int brcmstb_hugepage_alloc(unsigned int memc, u64 *pages, unsigned int co
 	nr = dmb_claim_several(&request, got, count);
 	for (i = 0; i < nr; i++) {
 		pages[i] = dmb_claim_base(got[i]);
-		err = xa_err(xa_store(&claims, pages[i] / SZ_2M, got[i], GFP_KERNEL));
+		err = xa_err(xa_store(&claims, pages[i] / SZ_2M, got[i],
+				      GFP_KERNEL));
 		if (err) {
 			brcmstb_hugepage_free(memc, pages, i);
 			while (i < nr)

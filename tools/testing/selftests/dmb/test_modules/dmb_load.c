@@ -17,8 +17,8 @@
  *		Every now and then allocates and frees BURST pages of each
  *		order that atomic requests use.
  *
- * A write returns when the command is done. /sys/kernel/debug/dmb_load/result then has
- * the result, as words with a number each.
+ * A write returns when the command is done. /sys/kernel/debug/dmb_load/result
+ * then has the result, as words with a number each.
  */
 
 #include <linux/debugfs.h>
@@ -43,7 +43,7 @@
 #define ATOMIC_ORDERS	4	/* 0 to 3 */
 #define BURST_INTERVAL	64	/* movable pages from one burst to the next */
 
-/* Reclaims for itself, like requests for user pages, but without the OOM killer */
+/* Direct reclaim, as for user pages, but no OOM killer */
 #define MOVABLE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN)
 
 struct hog_result {
@@ -153,9 +153,9 @@ static bool zone_has_block(struct zone *zone, unsigned int order)
 }
 
 /*
- * The watermark check of a kernel without blocks for this request, without access to
- * reserves. A kernel that refuses the request twice while this holds does not see
- * memory that it has.
+ * The watermark check of a kernel without blocks for this request, without
+ * access to reserves. A kernel that refuses the request twice while this holds
+ * does not see memory that it has.
  */
 static bool zone_above_watermark(struct zone *zone, unsigned int order)
 {
@@ -331,7 +331,8 @@ static int result_show(struct seq_file *m, void *unused)
 	seq_printf(m, "movable_failed %lu\n", a->movable_failed);
 	for (order = 0; order < ATOMIC_ORDERS; order++) {
 		seq_printf(m, "atomic_asked_%u %lu\n", order, a->asked[order]);
-		seq_printf(m, "atomic_failed_%u %lu\n", order, a->failed[order]);
+		seq_printf(m, "atomic_failed_%u %lu\n", order,
+			   a->failed[order]);
 		seq_printf(m, "atomic_failed_above_%u %lu\n", order,
 			   a->failed_above[order]);
 	}

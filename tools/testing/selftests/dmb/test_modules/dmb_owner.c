@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An example of a driver that owns memory in a designated movable block: a device that
- * needs a contiguous buffer from time to time. In between, programs and the page cache
- * use the memory. owner_start() takes it, and owner_stop() returns it; here, where the
- * device is bound and unbound, and in a driver for video when a stream begins and ends.
+ * An example of a driver that owns memory in a designated movable block: a
+ * device that needs a contiguous buffer from time to time. In between, programs
+ * and the page cache use the memory. owner_start() takes it, and owner_stop()
+ * returns it; here, where the device is bound and unbound, and in a driver for
+ * video when a stream begins and ends.
  *
- * On a board, a device has a node with a phandle, memory-region, of a node below
- * /reserved-memory. For the sake of machines without a devicetree, this module creates
- * a device by itself, and is told where its memory is:
+ * On a board, a device has a node with a phandle, memory-region, of a node
+ * below /reserved-memory. For the sake of machines without a devicetree, this
+ * module creates a device by itself, and is told where its memory is:
  *
  *	insmod dmb_owner.ko base=0x40000000 size=0x1000000
  */
@@ -48,8 +49,9 @@ struct owner {
 };
 
 /*
- * The range that the devicetree has for the device, or, for the device that this module
- * creates, its parameters. Nothing but these: other memory is not the device's.
+ * The range that the devicetree has for the device, or, for the device that
+ * this module creates, its parameters. Nothing but these: other memory is not
+ * the device's.
  */
 static int owner_find_range(struct device *dev, struct dmb_request *request)
 {
@@ -84,7 +86,8 @@ static void owner_fill(struct owner *owner)
 {
 	size_t offset;
 
-	for (offset = 0; offset < dmb_claim_size(owner->claim); offset += PAGE_SIZE)
+	for (offset = 0; offset < dmb_claim_size(owner->claim);
+	     offset += PAGE_SIZE)
 		*owner_stamp(owner, offset) = ~(u64)offset;
 }
 
@@ -93,7 +96,8 @@ static bool owner_finds_its_data(const struct owner *owner)
 {
 	size_t offset;
 
-	for (offset = 0; offset < dmb_claim_size(owner->claim); offset += PAGE_SIZE)
+	for (offset = 0; offset < dmb_claim_size(owner->claim);
+	     offset += PAGE_SIZE)
 		if (*owner_stamp(owner, offset) != ~(u64)offset)
 			return false;
 	return true;
@@ -120,12 +124,12 @@ static int owner_start(struct device *dev, struct owner *owner)
 	err = dmb_claims_sg_table(dev, &owner->claim, 1, &owner->sgt);
 	if (err)
 		goto release;
-	/* The memory is zeroed, but the zeroes may be in CPU caches until now. */
+	/* The memory is zeroed, but the zeroes may be in CPU caches. */
 	err = dma_map_sgtable(dev, &owner->sgt, DMA_BIDIRECTIONAL, 0);
 	if (err)
 		goto free_table;
 
-	/* A driver would now tell its device sg_dma_address(). This plays the device. */
+	/* A driver would now give sg_dma_address() to the device. */
 	owner->memory = dmb_claims_vmap(&owner->claim, 1, PAGE_KERNEL);
 	if (!owner->memory) {
 		err = -ENOMEM;
@@ -149,7 +153,8 @@ release:
 static void owner_stop(struct device *dev, struct owner *owner)
 {
 	dma_unmap_sgtable(dev, &owner->sgt, DMA_BIDIRECTIONAL, 0);
-	WARN(!owner_finds_its_data(owner), "somebody else has written to the memory\n");
+	WARN(!owner_finds_its_data(owner),
+	     "somebody else has written to the memory\n");
 	vunmap(owner->memory);
 	sg_free_table(&owner->sgt);
 	dmb_release(owner->claim);
@@ -208,7 +213,8 @@ static int __init owner_init(void)
 
 	if (err || !size)
 		return err;
-	owner_device = platform_device_register_simple("dmb_owner", PLATFORM_DEVID_NONE,
+	owner_device = platform_device_register_simple("dmb_owner",
+						       PLATFORM_DEVID_NONE,
 						       NULL, 0);
 	err = PTR_ERR_OR_ZERO(owner_device);
 	/* The parameters are for a test, which wants to know. */
