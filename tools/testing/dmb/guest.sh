@@ -204,79 +204,28 @@ kernel_complaints()
 	sed '/ invoked oom-killer: /,/ <\/TASK>/d' "$1" | grep -E "$complaints"
 }
 
-# with_devicetree FILE "QEMU OPTIONS": prints the options, with "-dtb FILE" in place of
-# "-devicetree NAME", which QEMU does not know. It writes the devicetree of the machine
-# with the overlay devicetree/NAME.dtso to FILE.
-with_devicetree()
+# merge_devicetree FILE NAME "QEMU OPTIONS": makes FILE, the devicetree of the machine with the
+# overlay devicetree/NAME.dtso
+merge_devicetree()
 {
-	local dtb=$1 options=$2 name overlay
+	local dtb=$1 overlay=$guest_dir/$2.dtbo
 
-	if [[ ! $options =~ -devicetree\ +([^ ]+) ]]; then
-		echo "$options"
-		return
-	fi
-	name=${BASH_REMATCH[1]}
-	options=${options/"${BASH_REMATCH[0]}"/}
-	overlay=$guest_dir/$name.dtbo
 	# shellcheck disable=SC2086 # a list of words
-	{
-		flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$overlay" &&
-			"${qemu[@]}" $options -machine "dumpdtb=$dtb.machine" &&
-			fdtoverlay -i "$dtb.machine" -o "$dtb.merged" "$overlay" &&
-			# fdtoverlay leaves the overlay's /memreserve/ out.
-			{ echo '/dts-v1/;'
-			  dtc -q -I dtb -O dts "$overlay" | grep '^/memreserve/'
-			  dtc -q -I dtb -O dts "$dtb.merged" | grep -v '^/dts-v1/'
-			} | dtc -q -O dtb -o "$dtb"
-	} >"$dtb.log" 2>&1 || {
-		echo "cannot make the devicetree $name, see $dtb.log" >&2
-		return 1
-	}
-	rm "$dtb.machine" "$dtb.merged" "$dtb.log"
-	echo "$options -dtb $dtb"
+	flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$overlay" >&2 &&
+		"${qemu[@]}" $3 -machine "dumpdtb=$dtb.machine" >&2 &&
+		fdtoverlay -i "$dtb.machine" -o "$dtb.merged" "$overlay" >&2 &&
+		# fdtoverlay leaves the overlay's /memreserve/ out.
+		{ echo '/dts-v1/;'
+		  dtc -q -I dtb -O dts "$overlay" | grep '^/memreserve/'
+		  dtc -q -I dtb -O dts "$dtb.merged" | grep -v '^/dts-v1/'
+		} | dtc -q -O dtb -o "$dtb" &&
+		rm "$dtb.machine" "$dtb.merged"
 }
 
-# with_disk "QEMU OPTIONS": prints the options, with a disk in place of "-journal-disk",
-# which QEMU does not know. It has an ext4 file system, and forgets what is written to it.
-with_disk()
+# write_srat FILE: the ACPI table that calls the memory above 4 GiB another node, and
+# hot-pluggable
+write_srat()
 {
-	local image=$guest_dir/journal.img
-
-	if [[ " $1 " != *' -journal-disk '* ]]; then
-		echo "$1"
-		return
-	fi
-	flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$image" >"$image.log" 2>&1 || {
-		echo "cannot make $image, see $image.log" >&2
-		return 1
-	}
-	echo "${1/-journal-disk/-drive file=$image,format=raw,snapshot=on,if=none,id=journal \
-		-device virtio-blk-pci,drive=journal,serial=dmb-journal}"
-}
-
-# with_swap FILE "QEMU OPTIONS": prints the options, with a disk in place of
-# "-hibernation-disk", which QEMU does not know. FILE becomes the disk.
-with_swap()
-{
-	if [[ " $2 " != *' -hibernation-disk '* ]]; then
-		echo "$2"
-		return
-	fi
-	rm -f "$1"
-	truncate -s 2G "$1"
-	echo "${2/-hibernation-disk/-drive file=$1,format=raw,if=none,id=swap \
-		-device virtio-blk-pci,drive=swap,serial=dmb-swap}"
-}
-
-# with_removable FILE "QEMU OPTIONS": prints the options, with a table of ACPI in place of
-# "-removable", which QEMU does not know. It calls the memory above 4 GiB another node, and
-# hot-pluggable. FILE becomes the table.
-with_removable()
-{
-	if [[ " $2 " != *' -removable '* ]]; then
-		echo "$2"
-		return
-	fi
 	python3 - "$1" <<-'END'
 		import struct, sys
 		table = struct.pack('<IQ', 1, 0)
@@ -287,17 +236,58 @@ with_removable()
 		    table += struct.pack('<BBIHQQIIQ', 1, 40, node, 0, node << 32, 1 << 32, 0, flags, 0)
 		open(sys.argv[1], 'wb').write(table)
 	END
-	echo "${2/-removable/-acpitable sig=SRAT,rev=3,data=$1}"
 }
 
-# with_monitor NAME "QEMU OPTIONS": prints the options, with QEMU's monitor at the other end
-# of the guest's second serial port in place of "-monitor-port", which QEMU does not know.
-with_monitor()
+# disk NAME FILE[,SETTING]: prints the options for a disk with the serial number dmb-NAME
+disk()
 {
-	local socket="path=dmb-$$-$1,abstract=on"
+	echo "-drive file=$2,format=raw,if=none,id=$1 -device virtio-blk-pci,drive=$1,serial=dmb-$1"
+}
 
-	echo "${2/-monitor-port/-chardev socket,id=monitor,$socket,server=on,wait=off \
-		-mon chardev=monitor -chardev socket,id=port,$socket -serial chardev:port}"
+# qemu_options FILE "OPTIONS": prints the options, with what QEMU knows in place of
+#
+#   -devicetree NAME    the machine's devicetree with the overlay devicetree/NAME.dtso
+#   -hibernation-disk   an empty disk to swap to
+#   -journal-disk       a disk with an ext4 file system; it forgets what is written to it
+#   -monitor-port       QEMU's monitor, at the other end of the guest's second serial port
+#   -removable          the memory above 4 GiB is another node, and hot-pluggable
+#
+# The files for a guest of its own are FILE.*. If something cannot be made, prints the option
+# that needs it, and fails.
+qemu_options()
+{
+	local file=$1 option tree='' known=() image=$guest_dir/journal.img
+	local port=path=dmb-$$-${1##*/},abstract=on
+
+	# shellcheck disable=SC2086 # a list of words
+	set -- $2
+	while [ $# != 0 ]; do
+		option=$1
+		case $option in
+		-devicetree)
+			option='' tree=$2
+			shift ;;
+		-hibernation-disk)
+			rm -f "$file.swap" && truncate -s 2G "$file.swap" &&
+				option=$(disk swap "$file.swap") ;;
+		-journal-disk)
+			flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$image" >&2 &&
+				option=$(disk journal "$image,snapshot=on") ;;
+		-monitor-port)
+			option="-chardev socket,id=monitor,$port,server=on,wait=off -mon chardev=monitor"
+			option+=" -chardev socket,id=port,$port -serial chardev:port" ;;
+		-removable)
+			write_srat "$file.srat" && option="-acpitable sig=SRAT,rev=3,data=$file.srat" ;;
+		esac || { echo "$option"; return 1; }
+		known+=("$option")
+		shift
+	done
+	if [ -n "$tree" ]; then
+		merge_devicetree "$file.dtb" "$tree" "${known[*]}" ||
+			{ echo "-devicetree $tree"; return 1; }
+		known+=("-dtb $file.dtb")
+	fi
+	echo "${known[*]}"
 }
 
 # Has the guest of this log hibernated so many times, and not come to its end?
@@ -308,9 +298,8 @@ hibernates()
 
 # boot NAME IMAGE ARCHIVE "QEMU OPTIONS" "COMMAND LINE" [ALLOWED]
 #
-# Runs a guest to its end, and on from there if it hibernates. The options may include
-# "-devicetree NAME", "-journal-disk", "-hibernation-disk", "-removable" and
-# "-monitor-port", see above.
+# Runs a guest to its end, and on from there if it hibernates. The options may include those
+# of qemu_options().
 # ARCHIVE is empty if the guest's root is a disk. Succeeds if the guest's program
 # succeeded and the kernel printed no complaint other than ALLOWED, a regular
 # expression. Otherwise prints what went wrong, and returns the exit status of the
@@ -319,17 +308,14 @@ hibernates()
 boot()
 {
 	local name=$1 image=$2 archive=$3 options=$4 cmdline=$5 allowed=${6:-}
-	local log status=0 limit=${LIMIT:-120} said complaint runs=0
+	local log file status=0 limit=${LIMIT:-120} said complaint runs=0
 
 	configured "$image" KASAN && limit=${LIMIT:-600}
 	log=$(guest_log "$name")
+	file=${log%.log}
 	rm -f "$log"
-	options=$(with_swap "${log%.log}.swap" "$options")
-	options=$(with_monitor "$(basename "$log" .log)" "$options")
-	options=$(with_removable "${log%.log}.srat" "$options") || return
-	if ! options=$(with_disk "$options" 2>&1) ||
-	   ! options=$(with_devicetree "${log%.log}.dtb" "$options" 2>&1); then
-		echo "$options"
+	if ! options=$(qemu_options "$file" "$options" 2>"$file.options"); then
+		echo "cannot make what $options needs, see $file.options"
 		return 1
 	fi
 
@@ -342,7 +328,7 @@ boot()
 			-kernel "$image" ${archive:+-initrd "$archive"} \
 			-append "$console $cmdline" </dev/null >"$log.qemu" 2>&1 || status=$?
 	done
-	rm -f "${log%.log}".{swap,srat}
+	rm -f "$file".{swap,srat,options}
 	if [ ! -s "$log" ]; then
 		echo "qemu ended with status $status:"
 		tail -n 5 "$log.qemu"
