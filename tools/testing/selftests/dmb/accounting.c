@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What /proc and /sys say about the blocks must agree. */
+/* Figures of blocks in /proc and /sys must agree. */
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -133,7 +133,7 @@ TEST_F(accounting, memfree_and_memavailable_include_it)
 
 #define NODES	"/sys/devices/system/node"
 
-/* The sum of a figure of all nodes, each of which is on a line that ends so */
+/* Sum up the numbers that follow @word in this file of each node. */
 static unsigned long long sum_of_nodes(const char *file, const char *word)
 {
 	unsigned long long sum = 0;
@@ -213,21 +213,21 @@ TEST_F(accounting, memory_report_knows_blocks)
 	EXPECT_TRUE(orders);
 }
 
-/* What /proc/zoneinfo says of a zone, in pages */
+/* A zone in /proc/zoneinfo, in pages */
 struct zone {
 	char name[16];
 	unsigned long free;		/* without those in blocks */
 	unsigned long free_dmb;
 	unsigned long boost;
-	unsigned long min;		/* with what boost adds to it */
+	unsigned long min;		/* including the boost */
 	unsigned long managed;
 	unsigned long dmb;
-	unsigned long kept;		/* from those who may use all zones */
+	unsigned long kept;		/* from requests that may use all */
 };
 
 #define MAX_ZONES	64
 
-/* The number that follows these words, if the line begins with them */
+/* Set *@number to the number after @words if the line begins with them. */
 static void read_number(const char *line, const char *words,
 			unsigned long *number)
 {
@@ -290,7 +290,7 @@ TEST_F(accounting, lowmem_is_kept_as_without_blocks)
 
 	ASSERT_NE(NULL, ratios);
 	for (i = 0; i < nr; i++) {
-		/* Zones that are empty have their ratio as well. */
+		/* Empty zones have a ratio, too. */
 		if (!lowest)
 			ASSERT_EQ(1, fscanf(ratios, "%lu", &ratio));
 		if (!lowest && zones[i].managed)
@@ -410,7 +410,7 @@ TEST_F(accounting, addresses_are_for_root)
 	EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
-/* /proc/kcore begins with what a crash dump says about the kernel. */
+/* /proc/kcore begins with the notes of a crash dump. */
 TEST_F(accounting, dumps_have_blocks)
 {
 	static const char * const lines[] = {

@@ -119,7 +119,7 @@ static size_t claims_of(const char *owner, unsigned long long base,
 	return nr;
 }
 
-/* As long as there is free memory, nobody has to move. */
+/* While there is free memory, no page has to move. */
 TEST_F(choice, free_memory_comes_first)
 {
 	size_t size = load_area_free() / 4 / PAGEBLOCK * PAGEBLOCK, nr;
@@ -169,7 +169,7 @@ TEST_F(choice, page_cache_comes_before_anonymous_memory)
 	claims_move_out(&cache);
 }
 
-/* What is in use is left out, as long as there is other memory. */
+/* Claims avoid pages that are in use while there is other memory. */
 TEST_F(choice, pages_in_use_are_left_out)
 {
 	size_t page = sysconf(_SC_PAGESIZE), pageblock = dmb_pageblock_size(),
@@ -188,7 +188,7 @@ TEST_F(choice, pages_in_use_are_left_out)
 	nr = load_area_bytes() / 2 / pageblock;
 	EXPECT_EQ(0, claim("%zu*%zu", nr, pageblock));
 	TH_LOG("%lu of %zu pageblocks", dmb_claimed() / pageblock, nr);
-	/* Each of the references costs one. */
+	/* Each reference keeps one pageblock from being claimed. */
 	EXPECT_LE((nr - 8) * pageblock, dmb_claimed());
 	now = dmb_frames(self->tenants.memory, self->tenants.size);
 	for (i = 0; i < 8; i++) {
@@ -247,7 +247,7 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 		SKIP(return, "needs the module dmb_load");
 	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
 				   load_area_free()));
-	/* Others get what they need without reclaim. */
+	/* Other processes must not have to reclaim. */
 	unused = load_ordinary_free();
 	if (unused > 2 * load_reserve())
 		load_hog(unused - 2 * load_reserve(), 0, "anywhere");
@@ -268,7 +268,7 @@ TEST_F(choice, quick_claims_do_not_reclaim)
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
-/* So much cannot be moved in the time that a quick claim has by default. */
+/* By default a quick claim has no time to move that much. */
 TEST_F(choice, quick_claims_give_up_early)
 {
 	size_t size = self->block.size - dmb_pageblock_size();
@@ -284,7 +284,7 @@ TEST_F(choice, quick_claims_give_up_early)
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
-/* A part of a block will do, whatever it is aligned to. */
+/* A part of a block can be claimed at any alignment. */
 TEST_F(choice, sub_ranges_are_obeyed)
 {
 	size_t page = sysconf(_SC_PAGESIZE), size = 8 * MB, inside;
@@ -292,7 +292,7 @@ TEST_F(choice, sub_ranges_are_obeyed)
 	unsigned long long end = base + 20 * MB;
 
 	ASSERT_EQ(0, claim("%zu@%#llx-%#llx", size, base, end));
-	/* Just what is left, if at all */
+	/* A second claim gets other memory than the first one. */
 	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", page, base, end));
 	EXPECT_EQ(2, claims_of("debugfs", base, end, 0, &inside));
 	EXPECT_EQ(size + page, inside);
@@ -318,7 +318,7 @@ TEST_F(choice, what_no_block_has_is_refused)
 	EXPECT_EQ(0, dmb_claimed());
 }
 
-/* The calls of a published allocator of pages of 2 MiB, which others know */
+/* Use the calls of a published allocator of pages of 2 MiB. */
 TEST_F(choice, pages_for_a_media_stack)
 {
 	size_t count = 16, offset = 32 * MB, length = 64 * MB, bytes;
@@ -340,7 +340,7 @@ TEST_F(choice, pages_for_a_media_stack)
 	EXPECT_EQ(count * 2 * MB, bytes);
 	EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_hugepages", 0));
 
-	/* Fewer will do. */
+	/* Fewer pages than requested are a success, too. */
 	snprintf(params, sizeof(params), "count=%zu offset=%zu length=%zu",
 		 2 * length / MB, offset, length);
 	ASSERT_EQ(0, dmb_load_module(HUGEPAGES_DRIVER, params));

@@ -81,7 +81,7 @@ FIXTURE_TEARDOWN(full)
 	if (more > 0)
 		self->before.used += MIN(more, others);
 	EXPECT_UNCHANGED(&self->before);
-	/* A page that nobody owns could not move. */
+	/* A page without an owner could not move. */
 	EXPECT_EQ(0, dmb_claim(self->block.base, self->block.size));
 	EXPECT_EQ(0, dmb_release(self->block.base, self->block.size));
 }
@@ -89,7 +89,7 @@ FIXTURE_TEARDOWN(full)
 /* Room for all pages that can be swapped out: reclaim may start with others. */
 static bool swap_on(void)
 {
-	/* Writing to a disk takes time. Else there is zram. */
+	/* Prefer a disk, since writing to it takes time. Otherwise use zram. */
 	if (!dmb_find_disk(SWAP_SERIAL, swap_device)) {
 		snprintf(swap_device, sizeof(swap_device), "/dev/zram0");
 		if (dmb_write("/sys/block/zram0/disksize", "1G"))

@@ -90,12 +90,12 @@ TEST_F(area, alloc_and_release)
 	ASSERT_EQ(0, dmb_write(AREA "/alloc", pages));
 	EXPECT_EQ(size, dmb_claimed());
 	EXPECT_EQ(0, dmb_audit().violations);
-	/* All of the area: not while a part is taken */
+	/* All of the area cannot be claimed while a part of it is taken. */
 	EXPECT_NE(0, dmb_claim(self->base, self->size));
 	ASSERT_EQ(0, dmb_write(AREA "/free", pages));
 }
 
-/* As long as some of the area is free, nobody has to move. */
+/* While a part of the area is free, no page has to move. */
 TEST_F(area, free_memory_comes_first)
 {
 	size_t page = sysconf(_SC_PAGESIZE), nr = 8, size = 2 * MB;
@@ -116,7 +116,7 @@ TEST_F(area, free_memory_comes_first)
 		ASSERT_EQ(0, dmb_write(AREA "/free", pages));
 }
 
-/* CMA waits for what holds a page for a moment, as dmb_claim() does. */
+/* CMA waits for short references to pages, as dmb_claim() does. */
 TEST_F(area, short_references_are_waited_for)
 {
 	size_t page = sysconf(_SC_PAGESIZE), nr = self->tenants.size / page, i;

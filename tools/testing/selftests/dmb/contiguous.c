@@ -308,7 +308,7 @@ TEST_F(range, one_claim_wins)
 	munmap(shared, sizeof(*shared));
 }
 
-/* Two owners in one pageblock, each with some of its pages */
+/* Two owners can share a pageblock. */
 TEST_F(range, neighbours_share_a_pageblock)
 {
 	uint64_t base = self->block.base + 4 * PAGEBLOCK;
@@ -424,7 +424,7 @@ TEST_F(folio, part_of_it_is_claimed)
 	size_t all = self->tenants.size / page, in_a_row = 0, moved = 0;
 	uint64_t first = 0, base;
 
-	/* The last one, as the first may be cut. */
+	/* Choose the last folio, since the first one may be split. */
 	for (i = 0; i < all; i++) {
 		in_a_row = i && frames[i] == frames[i - 1] + 1 ?
 			   in_a_row + 1 : 1;
@@ -486,7 +486,7 @@ static bool logged(uint64_t frame, const char *reason)
 
 	snprintf(wanted, sizeof(wanted), "page frame %#llx is %s",
 		 (unsigned long long)frame, reason);
-	/* A read is a line; -EPIPE says that some are lost. */
+	/* Each read returns a line. -EPIPE says that lines were lost. */
 	while (fd >= 0 && ((len = read(fd, line, sizeof(line) - 1)) > 0 ||
 			   errno == EPIPE)) {
 		line[len > 0 ? len : 0] = '\0';
@@ -584,7 +584,7 @@ TEST_F(range, huge_pages_in_the_way_are_split)
 	split = load_vmstat("thp_migration_split") - split;
 	TH_LOG("%zu huge pages in the way: %lu splits, %lu stalls, %lu pages scanned",
 	       huge, split, stalls, scanned);
-	/* Some find room after all: in per-cpu lists, or beside each other. */
+	/* Some huge pages find room: in per-cpu lists, or beside each other. */
 	EXPECT_LT(0, split);
 	EXPECT_EQ(0, stalls);
 	EXPECT_EQ(0, scanned);
@@ -665,7 +665,7 @@ TEST_F(range, short_references_are_waited_for)
 	munmap(memory, 16 * page);
 }
 
-/* Is there such a line in /proc/iomem, below one for the block? */
+/* Is there a line in /proc/iomem for this range and name? */
 static bool in_iomem(uint64_t base, uint64_t size, const char *name)
 {
 	FILE *f = fopen("/proc/iomem", "r");
@@ -682,7 +682,7 @@ static bool in_iomem(uint64_t base, uint64_t size, const char *name)
 	return found;
 }
 
-/* A block is in the memory that it is a part of, even if it is all of that. */
+/* A block is below its System RAM, even if it covers all of it. */
 TEST_F(range, iomem_has_blocks_in_memory)
 {
 	char line[256], wanted[64];
@@ -731,7 +731,7 @@ TEST_F(range, driver_takes_its_memory)
 		EXPECT_EQ(size, dmb_claimed());
 		EXPECT_TRUE(in_iomem(base, size, "dmb_owner"));
 		EXPECT_EQ(-EBUSY, dmb_claim(base, PAGEBLOCK));
-		/* The memory is the driver's to release. */
+		/* Only the driver can release its memory. */
 		EXPECT_EQ(-EINVAL, dmb_release(base, size));
 		EXPECT_EQ(0, syscall(SYS_delete_module, "dmb_owner", 0));
 	}
@@ -781,7 +781,7 @@ TEST_F_TIMEOUT(range, claims_while_memory_goes_offline, 300)
 		time_t end = time(NULL) + 20;
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		/* Claims keep some attempts from success. */
+		/* Claims let some attempts fail. */
 		for (went = 0; went < 30 && (!went || time(NULL) < end);) {
 			went += !dmb_set_memory_state(base, "offline");
 			dmb_set_memory_state(base, "online");

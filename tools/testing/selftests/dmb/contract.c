@@ -33,7 +33,7 @@
 #define DEFAULT_SECONDS	180
 #define AUDIT_INTERVAL	15	/* seconds */
 #define OWNERS_SECONDS	5	/* of these, for page_owner */
-#define PATIENCE	2	/* of who offlines memory: seconds */
+#define PATIENCE	2	/* seconds to offline a memory block */
 
 #define MEMORY		"/sys/devices/system/memory"
 #define KSM		"/sys/kernel/mm/ksm"
@@ -69,7 +69,7 @@ static struct progress *progress;
 static size_t page;
 static unsigned int nr_nodes;
 
-/* Of the worker that this process is */
+/* Of the worker in this process */
 static char *memory;
 static size_t size;
 static uint64_t random_state;
@@ -155,7 +155,7 @@ static enum outcome huge_pages(void)
 
 	madvise(memory, size, MADV_HUGEPAGE);
 	stamp_all(value);
-	/* In parts they are split, and put together again. */
+	/* Have huge pages split, and collapsed again. */
 	for (i = 0; i + HUGE_SIZE <= size; i += HUGE_SIZE) {
 		char *hole = memory + i +
 			     random_number(HUGE_SIZE / page) * page;
@@ -181,7 +181,7 @@ static enum outcome same_pages(void)
 	for (i = 0; i < size; i += page)
 		memset(memory + i, i / page % 4 + 1, page);
 	usleep(200 * 1000);
-	/* Some have a page of their own again. */
+	/* Write to some pages, so that they are no longer merged. */
 	for (i = 0; i < size; i += 8 * page)
 		stamp(memory + i, i);
 	for (i = page; i < size; i += 8 * page)
@@ -237,7 +237,7 @@ static enum outcome tmpfs(void)
 	return outcome;
 }
 
-/* Data blocks, and in the page cache of the device all the rest */
+/* Write a file. Its metadata is in the page cache of the device. */
 static enum outcome files(void)
 {
 	uint64_t value = random_number(1000), found;
@@ -286,7 +286,7 @@ static enum outcome scatter(char *at, size_t bytes)
 	return outcome;
 }
 
-/* Read and mapped, as only mapped ones are moved to another node. */
+/* Map the buffers, since only mapped pages move to another node. */
 static enum outcome device_buffers(void)
 {
 	int fd = open(fs_device, O_RDONLY);
@@ -495,7 +495,7 @@ static void clean_up(void)
 		swapoff(swap_device);
 }
 
-/* Have all memory online, as before. */
+/* Bring all memory online, as before. */
 static void online_all(void)
 {
 	unsigned long unit = dmb_memory_block_size(), i;

@@ -34,13 +34,13 @@
 #include "../kselftest.h"
 #include "load.h"
 
-/* What WHO asks for, at most */
+/* WHO asks for at most this much. */
 #define WANTED		(256 * MB)
 
 /* So much of a block may be in use before, by init and its files. */
 #define BEFORE		(24 * MB)
 
-/* What stays free outside */
+/* Memory outside the block that stays free */
 #define KEPT		(64 * MB)
 
 /* The limit of the cgroup, and how much of that is page cache when it asks */
@@ -48,7 +48,7 @@
 #define CGROUP_WANTED	(32 * MB)
 #define CGROUP		"/sys/fs/cgroup"
 
-/* A page table for each of these; all together are copied for a child */
+/* Bytes that one page table maps. A child gets copies of all page tables. */
 #define PAGE_TABLE_SPAN	(2 * MB)
 #define FORK_SPAN	((size_t)2 << 30)
 
@@ -143,7 +143,7 @@ static int make_file(const char *name)
 	return fd;
 }
 
-/* Dirty page cache, as no limit keeps it from being */
+/* Fill memory with dirty page cache, after raising the limits. */
 static void fill_dirty(size_t size)
 {
 	must_write("/proc/sys/vm/dirty_background_ratio", "80");
@@ -286,7 +286,7 @@ static void ask_atomically(struct outcome *outcome)
 	outcome->last_ns = now_ns();
 }
 
-/* Children, each with page tables of its own */
+/* Fork children, each with page tables of its own. */
 static void ask_by_forking(struct outcome *outcome)
 {
 	unsigned long kills = load_vmstat("oom_kill");

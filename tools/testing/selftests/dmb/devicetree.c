@@ -82,7 +82,7 @@ static bool find_block(const unsigned char phandle[4], struct dmb_block *block)
 	return false;
 }
 
-/* The first bytes of a property of a device's node; false if it has none */
+/* Read the first bytes of a property of a device's node, if it has any. */
 static bool read_property(const char *device, const char *property, void *value,
 			  size_t size)
 {
@@ -123,7 +123,7 @@ static bool find_device(const char *kind, const char *driver,
 	return device->name[0];
 }
 
-/* Has the driver got the device, and the device a block? */
+/* Is the device bound to its driver, and its memory in a block? */
 static bool device_works(struct device *device)
 {
 	unsigned char phandle[4];
@@ -243,7 +243,7 @@ TEST_F(pool, serves_its_device_under_load)
 	void *memory;
 	int n, nr;
 
-	/* More than the other blocks could take */
+	/* More than fits into the other blocks */
 	size = dmb_audit().unused - block->size / 4;
 	memory = load_write_pattern(size);
 	ASSERT_NE(NULL, memory);
@@ -333,7 +333,7 @@ FIXTURE_TEARDOWN(owned)
 		load_stop_churn(self->churn);
 	load_end();
 	EXPECT_UNCHANGED(&self->before);
-	/* As it was found */
+	/* Leave the device bound. */
 	EXPECT_EQ(0, bind_device(&self->device, "bind"));
 }
 

@@ -238,7 +238,7 @@ int main(void)
 		int status;
 		pid_t pid;
 
-		/* In a separate process, which frees its memory when it ends */
+		/* Each process frees its memory when it ends. */
 		load_begin();
 		pid = fork();
 		if (!pid) {

@@ -53,7 +53,7 @@ FIXTURE(heap)
 	int fd;
 };
 
-/* The first heap that takes its memory out of blocks, and its size, or 0 */
+/* Open the first heap in blocks, and set *@size to its size, or to 0. */
 static int open_heap(size_t *size)
 {
 	DIR *dir = opendir(HEAPS);
@@ -99,7 +99,7 @@ FIXTURE_SETUP(heap)
 	self->fd = open_heap(&self->size);
 	if (self->fd < 0)
 		SKIP(return, "no DMA-BUF heap has memory in blocks");
-	/* Its memory is in use when buffers are allocated. */
+	/* The heap's memory has to be in use when buffers are allocated. */
 	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
 				   load_area_free() * 3 / 4));
 }
@@ -234,7 +234,7 @@ TEST_F(heap, buffers_fill_it)
 	free(buffers);
 }
 
-/* More than there is: an error, and nothing is lost. */
+/* A buffer larger than the heap is an error that loses no memory. */
 TEST_F(heap, too_large_a_buffer_is_refused)
 {
 	struct buffer buffer;
@@ -263,7 +263,7 @@ static int open_camera(void)
 	if (access("/sys/module/vivid", F_OK) &&
 	    system("modprobe vivid " VIVID_OPTIONS))
 		return -1;
-	/* udev, or devtmpfs, makes it. */
+	/* udev or devtmpfs creates the device node. */
 	for (i = 0; i < 64; i++) {
 		snprintf(path, sizeof(path), "/dev/video%d", i);
 		fd = open(path, O_RDWR | O_CLOEXEC);
@@ -399,7 +399,7 @@ TEST_F(heap, camera_captures_into_buffers)
 		memset(buffer->memory, 0, FRAME);
 		ASSERT_EQ(0, queue(camera, buffers, done.index));
 	}
-	/* The driver has them. */
+	/* The driver still has the buffers. */
 	EXPECT_EQ(4 * ((FRAME + getpagesize() - 1) / getpagesize()) *
 		  getpagesize(),
 		  dmb_claimed());

@@ -76,7 +76,7 @@ TEST_F(hibernate, data_in_blocks)
 	EXPECT_NO_VIOLATION();
 	munmap(memory, size);
 
-	/* Blocks are as useful as before. */
+	/* Blocks can be filled as before. */
 	memory = load_fill_areas(&size);
 	ASSERT_NE(NULL, memory);
 	munmap(memory, size);

@@ -82,7 +82,7 @@ static int remove_all(void)
 	return err;
 }
 
-/* The blocks in a range, and what of them is free */
+/* Find the blocks that overlap a range. Return their number. */
 static int blocks_in(unsigned long start, unsigned long end,
 		     struct dmb_block *found)
 {
@@ -119,7 +119,7 @@ FIXTURE(hotplug)
 	unsigned long long designated;
 	unsigned long long total;
 	unsigned long unit;	/* a memory block */
-	unsigned long start;	/* of the half that nobody asked for */
+	unsigned long start;	/* of the half without movablecore= */
 	unsigned long end;
 };
 
@@ -166,7 +166,7 @@ static unsigned long long added_memory(const FIXTURE_DATA(hotplug) *self)
 	return dmb_meminfo("MemTotal") - self->total;
 }
 
-/* What comes online so is one block, which is like any other. */
+/* Memory that comes online as designated is one block like any other. */
 TEST_F(hotplug, online_designated)
 {
 	unsigned long bytes = self->end - self->start, at;
@@ -241,7 +241,7 @@ TEST_F(hotplug, offline_in_any_order)
 	EXPECT_EQ(4 * unit, added_blocks(self));
 	EXPECT_TRUE(in_iomem(self->start, 4 * unit));
 
-	/* Of memory that is removed, there must not be any line. */
+	/* /proc/iomem must not have a line for memory that is removed. */
 	ASSERT_EQ(0, command("take", self->start + unit, unit));
 	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
 	EXPECT_EQ(4 * unit, found[0].size);
@@ -254,7 +254,7 @@ TEST_F(hotplug, offline_in_any_order)
 	EXPECT_EQ(2 * unit, added_blocks(self));
 	EXPECT_EQ(3 * unit, added_memory(self));
 
-	/* What comes back extends the block at its front. */
+	/* Memory that comes back extends the block at its front. */
 	ASSERT_EQ(0, command("add", self->start + unit, unit));
 	ASSERT_EQ(0, dmb_set_memory_state(self->start + unit, DESIGNATED));
 	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
@@ -279,7 +279,7 @@ TEST_F(hotplug, turns_of_neighbours)
 	if (!nr_boot || self->end - self->start < 3 * self->unit)
 		SKIP(return, "no other block, or too few memory blocks");
 	ASSERT_EQ(0, command("add", self->start, 3 * self->unit));
-	/* The middle is the last one. */
+	/* Bring the middle online last. */
 	for (i = 0; i < 3; i++)
 		ASSERT_EQ(0,
 			  dmb_set_memory_state(self->start +
@@ -326,7 +326,7 @@ TEST_F(hotplug, failed_removal)
 	EXPECT_GT(0, command("take", self->start, self->end - self->start));
 	EXPECT_EQ(0, dmb_release(last, dmb_pageblock_size()));
 	EXPECT_EQ(self->end - self->start, added_blocks(self));
-	/* What has come back may be a block of its own. */
+	/* Memory that has come back may be a block of its own. */
 	EXPECT_GE(2, blocks_in(self->start, self->end, found));
 	EXPECT_NO_VIOLATION();
 }
@@ -352,7 +352,7 @@ TEST_F(hotplug, requested_at_boot)
 		EXPECT_FALSE(online(edge));
 		EXPECT_EQ(0, added_memory(self));
 	}
-	/* All that is designated is so in whatever way it is brought online. */
+	/* Requested memory becomes designated however it is brought online. */
 	for (at = base; at < edge; at += self->unit)
 		ASSERT_EQ(0, dmb_set_memory_state(at, at == base ?
 						  "online_movable" :
@@ -422,7 +422,7 @@ TEST_F_TIMEOUT(hotplug, random_under_load, 3600)
 							      ARRAY_SIZE(how)]);
 		else
 			status = command("remove", at, self->unit);
-		/* What is in use by the kernel does not go. */
+		/* Memory that the kernel uses cannot go offline. */
 		EXPECT_TRUE(!status || status == -EBUSY)
 			TH_LOG("%#lx: %s", at, strerror(-status));
 		done += !status;

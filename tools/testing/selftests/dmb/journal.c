@@ -83,7 +83,7 @@ FIXTURE_TEARDOWN(journal)
 	EXPECT_EQ(0, dmb_claimed());
 }
 
-/* Files that have one after the other of @data */
+/* Write @data to files, a part to each. */
 static bool write_files(const char *data, size_t size)
 {
 	char path[64];
@@ -114,7 +114,7 @@ static const void *map_file(size_t index, size_t size)
 	return memory;
 }
 
-/* Unlinks the files, and returns how many differ from @data. */
+/* Unlink the files. Return how many differ from @data. */
 static size_t wrong_files(const char *data, size_t size)
 {
 	size_t i, wrong = 0;
@@ -163,7 +163,7 @@ static void claim_from(struct __test_metadata *_metadata,
 	unsigned long nr;
 
 	ASSERT_TRUE(write_files(data, size));
-	/* Otherwise the claim would not meet any of it. */
+	/* Otherwise the claim would not have to move any of it. */
 	ASSERT_GT(cache_in_block(block, size), SIZE / 2);
 	nr = commits(disk);
 	clock_gettime(CLOCK_MONOTONIC, &before);
@@ -173,7 +173,7 @@ static void claim_from(struct __test_metadata *_metadata,
 	TH_LOG("claimed in %.2f s, with %lu commits",
 	       after.tv_sec - before.tv_sec +
 	       (after.tv_nsec - before.tv_nsec) / 1e9, nr);
-	/* Not one for each page, nor for each file */
+	/* The claim needs far fewer commits than pages or files. */
 	EXPECT_LT(nr, 20);
 	dmb_release(block->base, block->size);
 	EXPECT_EQ(0, wrong_files(data, size));
@@ -205,7 +205,7 @@ TEST_F(journal, unmounted_meanwhile)
 		claimer = fork();
 		if (!claimer)
 			_exit(-dmb_claim(self->block.base, self->block.size));
-		/* Earlier, and later, in what the claim does */
+		/* Unmount at another time of the claim in each round. */
 		usleep(20000 << i);
 		EXPECT_EQ(0, umount(DIRECTORY));
 		EXPECT_EQ(claimer, waitpid(claimer, &status, 0));

@@ -36,7 +36,7 @@
 #define KPF_SWAPBACKED	((uint64_t)1 << 14)
 #define KPF_OFFLINE	((uint64_t)1 << 23)
 
-/* What areas and ordinary memory have in no page of a higher order, at least */
+/* Free bytes, at least, of areas and of ordinary memory in single pages */
 #define SCATTERED	(64 * MB)
 
 /* Bytes of atomic requests, for each order */
@@ -420,7 +420,7 @@ size_t load_make_files(size_t nr)
 		fd = open(name, O_WRONLY | O_CREAT, 0600);
 		if (fd < 0 || write(fd, name, sizeof(name)) != sizeof(name))
 			break;
-		/* Page cache that is not clean is another matter. */
+		/* Keep the page cache clean. */
 		if (i % 4096 == 4095)
 			syncfs(fd);
 		close(fd);
@@ -525,7 +525,7 @@ static void clear_trace(void)
 	close(open(TRACING "/trace", O_WRONLY | O_TRUNC));
 }
 
-/* ZONE_MOVABLE in the kernel's enum zone_type: so many zones come before it */
+/* ZONE_MOVABLE in enum zone_type is the number of zones before it. */
 static int movable_zone_index(void)
 {
 	FILE *f = fopen("/proc/zoneinfo", "r");
@@ -775,7 +775,7 @@ struct load_atomic load_atomic_run(unsigned long runs, size_t ring)
 
 struct load_atomic load_atomic_run_reading(unsigned long runs)
 {
-	/* Both leave enough ordinary memory for the kernel. */
+	/* Leave enough ordinary memory for the kernel. */
 	size_t size = load_area_bytes() + load_ordinary_free() / 2;
 	struct load_atomic run = { };
 	int fd = load_open_cache(size);

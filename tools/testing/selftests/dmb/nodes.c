@@ -90,7 +90,7 @@ static unsigned long oom_kills(void)
 	return dmb_read_value("/proc/vmstat", "oom_kill");
 }
 
-/* Do what many programs do: fill pipes, and run child processes. */
+/* Fill pipes and run child processes, like many programs. */
 static int live(size_t *piped)
 {
 	int i, died = 0, status;
@@ -177,7 +177,7 @@ TEST_F(node, cpuset_without_ordinary_memory)
 	char text[16];
 	void *memory;
 
-	/* In shared memory: data in a pipe would need kernel memory. */
+	/* Use shared memory, since data in a pipe would need kernel memory. */
 	inside = mmap(NULL, sizeof(*inside), PROT_READ | PROT_WRITE,
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, inside);
@@ -294,7 +294,7 @@ static size_t ordinary_free(const char *vmstat)
 		dmb_read_value(vmstat, "nr_free_dmb"));
 }
 
-/* Adding ordinary memory does, and kernel requests can use that memory. */
+/* Adding ordinary memory changes them, and kernel requests can use it. */
 TEST_F(node, ordinary_memory_comes)
 {
 	unsigned long nodes[MAX_NODES / 8 / sizeof(long)] = { };

@@ -108,7 +108,7 @@ TEST_F(pin, fixed_buffers_leave_blocks)
 #define ROUNDS	25
 #define SHARED	(16 * MB)
 
-/* What two processes share: both pin in each round, and count what fails. */
+/* Shared by two processes that both pin in each round, and count failures */
 struct rounds {
 	atomic_int begun, ended, failed, over;
 };
@@ -136,7 +136,7 @@ static void pin_in_rounds(struct rounds *rounds, void *memory)
 	_exit(0);
 }
 
-/* Each of them has references while the other one wants to move the pages. */
+/* Each process has references while the other one wants to move the pages. */
 TEST(two_pins_at_once)
 {
 	const int prot = PROT_READ | PROT_WRITE,

@@ -389,7 +389,7 @@ TEST_F(placement, blocks_before_ordinary_memory)
 	       percent(inside, size), size / MB, percent(whole, size),
 	       self->area.folio_size / 1024);
 	EXPECT_GE(percent(inside, size), 99.5);
-	/* Otherwise this would test something else. */
+	/* Otherwise the folios would have another size than this tests. */
 	EXPECT_GE(percent(whole, size), 95);
 
 	while (from + step <= self->area.size &&
@@ -609,7 +609,7 @@ static size_t bytes_on(int node, char *memory, size_t size)
 	return bytes;
 }
 
-/* Where memory is meant to be, while the process runs on the other node. */
+/* Ways to ask for memory of a node while the process runs on the other one */
 enum policy {
 	LOCAL,
 	BIND,
@@ -671,7 +671,7 @@ FIXTURE_VARIANT_ADD(nodes, cpuset_1)
 
 FIXTURE_SETUP(nodes)
 {
-	/* What other CPUs give back later would be left in the blocks. */
+	/* Pages that lists return later would count as left in blocks. */
 	dmb_drain_lists();
 	self->room = dmb_free_of_order(0, variant->node);
 	if (self->room < SPILL ||
@@ -763,7 +763,7 @@ FIXTURE_TEARDOWN(interleave)
 	close_area(&self->full);
 }
 
-/* Each node has its share, from blocks or not. */
+/* Each node has its share, in blocks or not. */
 TEST_F(interleave, policy_is_obeyed)
 {
 	char *memory = self->area.memory;

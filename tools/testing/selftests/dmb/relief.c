@@ -467,7 +467,7 @@ TEST_F(spilled, kernel_memory_on_demand)
 	EXPECT_EQ(0, travel.out);
 }
 
-/* The same, where it does not matter what the kernel wants its memory for */
+/* The same memory, for tests that need no variants */
 FIXTURE(sysctls)
 {
 	struct load_memory memory;

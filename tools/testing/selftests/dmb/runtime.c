@@ -160,7 +160,7 @@ FIXTURE_TEARDOWN(runtime)
 	load_end();
 }
 
-/* What is in the way moves, and keeps its content. */
+/* Pages in the way move, and keep their content. */
 TEST_F(runtime, make_and_dissolve)
 {
 	size_t size = (self->total - self->designated) / 3;
@@ -195,7 +195,7 @@ TEST_F(runtime, make_and_dissolve)
 	}
 	EXPECT_EQ(0, load_check_pattern(memory, bytes / 2));
 
-	/* Dissolved with pages in it */
+	/* Dissolve blocks that have pages in them. */
 	munmap(memory, bytes / 2);
 	used = bytes / 2;
 	memory = load_write_pattern(used);
@@ -242,7 +242,7 @@ TEST_F(runtime, kernel_in_the_way)
 	EXPECT_NO_VIOLATION();
 }
 
-/* What lower zones keep for themselves, in pages, as /proc/zoneinfo has it */
+/* The pages that lower zones keep for themselves, from /proc/zoneinfo */
 static unsigned long protected_pages(void)
 {
 	unsigned long pages = 0, value;
@@ -265,7 +265,7 @@ static unsigned long protected_pages(void)
 	return pages;
 }
 
-/* Have the kernel compute that, as it does when somebody changes the ratio. */
+/* Let the kernel compute them again, as when the ratio changes. */
 static unsigned long protect_anew(void)
 {
 	char ratio[128];
@@ -275,7 +275,7 @@ static unsigned long protect_anew(void)
 	return protected_pages();
 }
 
-/* They keep less if there is less memory above them that the kernel can use. */
+/* Zones keep less if the kernel can use less memory of the zones above. */
 TEST_F(runtime, lowmem_reserve)
 {
 	unsigned long before = protect_anew(), pages;
@@ -338,7 +338,7 @@ TEST_F(runtime, refused)
 	EXPECT_EQ(-EBUSY, make_block(other, ""));
 	other.size = 1ULL << 60;
 	EXPECT_EQ(-EBUSY, make_block(other, ""));
-	/* All that is left */
+	/* A block of all memory that is left is refused. */
 	EXPECT_GT(0, make_block(part(5, 3), " exact"));
 
 	EXPECT_EQ(-ENOENT, dissolve("no-block", 0));
@@ -414,7 +414,7 @@ static void toggle_memory(unsigned long address)
 	}
 }
 
-/* Memory may go offline at any time, and come back as what it is by then. */
+/* Make and dissolve a block while its memory goes offline and online. */
 TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 {
 	unsigned long unit = dmb_memory_block_size();
@@ -456,7 +456,7 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 	EXPECT_GT(made, 0);
 	EXPECT_NO_VIOLATION();
 
-	/* What is left of it can go offline, and be a block. */
+	/* The rest of the range can go offline, and become a block. */
 	if (dmb_set_memory_state(range.base, "offline"))
 		SKIP(return, "the kernel has some of this memory");
 	EXPECT_EQ(-EBUSY, make_block(range, ""));

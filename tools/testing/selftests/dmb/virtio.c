@@ -191,7 +191,7 @@ FIXTURE(balloon)
 	long long total;	/* MemTotal then */
 };
 
-/* What the balloon is to have: pages of blocks, but it leaves them some. */
+/* Let the balloon take most, but not all, of the memory in blocks. */
 static bool inflate(const FIXTURE_DATA(balloon) *self)
 {
 	size_t free = load_area_free();
@@ -223,7 +223,7 @@ FIXTURE_TEARDOWN(balloon)
 	load_end();
 }
 
-/* What the balloon has of blocks is not missing in ordinary memory. */
+/* Pages of blocks in the balloon do not count as ordinary memory. */
 TEST_F(balloon, ordinary_memory)
 {
 	EXPECT_LT(LEFT_IN_BLOCKS, load_area_offline());
@@ -361,7 +361,7 @@ TEST_F(virtio_mem, unplug_what_is_in_use)
 	munmap(memory, size);
 }
 
-/* Owners are told that what they want is not plugged in. */
+/* Claims of memory that is not plugged in fail, and say why. */
 TEST_F(virtio_mem, claim_of_unplugged_memory)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS], *last;
@@ -376,7 +376,7 @@ TEST_F(virtio_mem, claim_of_unplugged_memory)
 	EXPECT_LT(failed, unplugged_in_the_way());
 }
 
-/* What was unplugged in part is plugged in again. */
+/* Memory blocks that were unplugged in part are plugged in again. */
 TEST_F(virtio_mem, plug_again)
 {
 	ASSERT_TRUE(plug(PLUGGED_LESS));

@@ -30,7 +30,7 @@ static void usage(void)
 	exit(KSFT_FAIL);
 }
 
-/* A number with a suffix of the kernel command line. */
+/* Parse words such as 512M@1G. Return the number of ranges. */
 static int parse_ranges(char **words, struct dmb_block *ranges)
 {
 	char *end;
