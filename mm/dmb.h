@@ -3,10 +3,10 @@
 #define _MM_DMB_H
 
 /*
- * Designated movable blocks (DMB): what the files of mm/ call, by caller.
+ * Designated movable blocks (DMB): interface for the files of mm/, by caller.
  *
  * With CONFIG_DMB=n, dmb_enabled() is false at compile time. The compiler then
- * drops the calls behind it, so that most of these need no stub.
+ * drops the calls behind it, so that most of these functions need no stub.
  */
 
 #include <linux/dmb.h>
@@ -29,7 +29,8 @@ struct memory_notify;
 #define is_migrate_dmb(migratetype) \
 	(dmb_enabled() && (migratetype) == MIGRATE_DMB)
 #define zone_dmb_pages(zone)		((zone)->dmb_pages)
-#define zone_dmb_managed(zone)		max(atomic_long_read(&(zone)->dmb_managed), 0L)
+#define zone_dmb_managed(zone)		\
+	max(atomic_long_read(&(zone)->dmb_managed), 0L)
 #define zone_free_dmb_pages(zone)	zone_page_state(zone, NR_FREE_DMB_PAGES)
 #else
 static inline bool is_migrate_dmb(int migratetype) { return false; }
@@ -54,18 +55,18 @@ static inline bool dmb_disjoint(unsigned long pfn, unsigned long nr_pages)
 	       dmb_intersects(pfn, pfn + nr_pages) == DMB_DISJOINT;
 }
 
-/* Managed pages of a zone that requests of any kind may use */
+/* Managed pages of a zone that are not designated */
 static inline unsigned long zone_ordinary_pages(struct zone *zone)
 {
 	unsigned long managed = zone_managed_pages(zone);
 
-	/* Pages that come and go leave one counter before the other. */
+	/* The two counters do not change at the same time. */
 	return managed - min_t(unsigned long, managed, zone_dmb_managed(zone));
 }
 
 void __dmb_adjust_managed(struct page *page, long nr_pages);
 
-/* Count pages in blocks that the kernel manages from now on, or not any more. */
+/* Count pages in blocks that become managed, or cease to be. */
 static inline void dmb_adjust_managed(struct page *page, long nr_pages)
 {
 	if (dmb_enabled())
@@ -96,7 +97,8 @@ static inline bool dmb_counts_folios(struct zone *zone)
 static inline struct zone *next_counted_zone(struct zone *zone)
 {
 	do {
-		zone = zone ? next_zone(zone) : first_online_pgdat()->node_zones;
+		zone = zone ? next_zone(zone) :
+			      first_online_pgdat()->node_zones;
 	} while (zone && !populated_zone(zone) && !dmb_counts_folios(zone));
 	return zone;
 }
@@ -156,8 +158,8 @@ static inline enum zone_type dmb_zone_idx(struct zone *zone)
 /* page_alloc.c, page_isolation.c: types of pageblocks */
 
 /*
- * The type that a pageblock gets when somebody sets @migratetype: isolation
- * alone changes the type of a designated pageblock.
+ * The type that a pageblock gets when a caller sets @migratetype. Only
+ * isolation changes the type of a designated pageblock.
  */
 static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 {
@@ -183,8 +185,8 @@ int dmb_area_alloc(struct cma *cma, unsigned long count, unsigned int align,
 		   gfp_t gfp, unsigned long *pfn);
 
 /*
- * Drain the per-cpu lists that pages of an isolated range may be in. Those of
- * a block cannot be in lists of other memory, which stay as they are.
+ * Drain the per-cpu lists that pages of an isolated range may be in. Designated
+ * pages are only in the lists of their pools, so leave those of the zone alone.
  */
 static inline void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
 				   unsigned long end_pfn)
@@ -197,8 +199,9 @@ static inline void dmb_drain_range(struct zone *zone, unsigned long start_pfn,
 
 /*
  * The flags for pages that alloc_contig_range() migrates to. For a range in a
- * block, it reclaims what is in the range instead of anything elsewhere, except
- * where that is not allowed, since it may write. Reserves are for others.
+ * block they are without reclaim: if there is no room elsewhere,
+ * dmb_reclaim_isolated() reclaims folios of the range itself. As that may
+ * write, it needs __GFP_IO and __GFP_FS. These pages may not use up reserves.
  */
 static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 {
@@ -209,10 +212,10 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 }
 
 /*
- * The flags for the target of a large folio. For alloc_contig_range() of a range
- * in a block, they are without reclaim that it did not ask for. A transparent
- * huge page that finds no target is split. For a hugetlb page, room is made when
- * it is clear that it needs that.
+ * The flags for the target of a large folio. If alloc_contig_range() empties a
+ * range in a block, keep only the reclaim flags that it asked for. A
+ * transparent huge page that finds no target is split. Room for a hugetlb page
+ * is made when it has found no target.
  */
 static inline gfp_t dmb_limit_reclaim(struct folio *src, gfp_t gfp, gfp_t asked,
 				      int reason)
@@ -239,15 +242,15 @@ static inline bool dmb_reclaim_isolated(unsigned long pfn,
 	return dmb_contains_pfn(pfn) && __dmb_reclaim_isolated(folios, gfp);
 }
 
-/* Has somebody else called off what alloc_contig_range() does for this task? */
+/* Has this task's attempt to empty a range been cancelled, or timed out? */
 static inline bool dmb_contig_stop(unsigned long start_pfn)
 {
 	return dmb_contains_pfn(start_pfn) && __dmb_contig_stop();
 }
 
 /*
- * Should alloc_contig_range() try this range again, after an error? It still has
- * the range isolated.
+ * Should alloc_contig_range() try this range again after an error?  The range
+ * is still isolated.
  */
 static inline bool dmb_contig_retry(unsigned long start_pfn,
 				    unsigned long end_pfn,
@@ -265,13 +268,13 @@ static inline bool dmb_contig_allowed(gfp_t gfp, unsigned long pfn,
 {
 	if (dmb_disjoint(pfn, nr_pages))
 		return true;
-	/* What an owner has would be in the way, after all else has moved. */
+	/* Claimed pages cannot move.  Do not move other pages in vain. */
 	if (dmb_claim_overlaps(pfn, pfn + nr_pages))
 		return false;
 	return dmb_eligible(gfp_zone(gfp));
 }
 
-/* Count pages that CMA takes out of a block, or gives back if negative. */
+/* Count pages that CMA takes out of a block, or returns to it if negative. */
 static inline void dmb_count_taken(unsigned long pfn, long nr_pages)
 {
 	if (dmb_contains_pfn(pfn))
@@ -292,7 +295,7 @@ static inline void dmb_tell_owner(unsigned long pfn)
 
 gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp);
 
-/* The flags to allocate the folio with that @src is to be moved to */
+/* The flags for allocating the folio to which @src is moved */
 static inline gfp_t dmb_migration_gfp(struct folio *src, gfp_t gfp)
 {
 	return dmb_enabled() ? __dmb_migration_gfp(src, gfp) : gfp;
@@ -322,14 +325,14 @@ static inline bool dmb_compactable(struct zone *zone, int order,
 	return dmb_enabled() && __dmb_compactable(zone, order, highest_zoneidx);
 }
 
-/* A page in a block for compaction to migrate to, or NULL to look elsewhere */
+/* Allocate a folio in a block for compaction to move @src to, if it may. */
 static inline struct folio *dmb_compaction_target(struct compact_control *cc,
 						  struct folio *src)
 {
 	return dmb_enabled() ? __dmb_compaction_target(cc, src) : NULL;
 }
 
-/* Return true if @dst came from dmb_compaction_target(), and is free again. */
+/* Free @dst. Return false if it did not come from dmb_compaction_target(). */
 static inline bool dmb_compaction_untarget(struct compact_control *cc,
 					   struct folio *dst)
 {
@@ -337,8 +340,8 @@ static inline bool dmb_compaction_untarget(struct compact_control *cc,
 }
 
 /*
- * Free designated pages that pages of others can be moved to when a request
- * that may not use them needs memory
+ * Free designated pages that user pages can be moved to, for a request that may
+ * not use designated pages itself
  */
 static inline unsigned long dmb_free_targets(struct zone *zone,
 					     int highest_zoneidx)
@@ -377,8 +380,8 @@ static inline bool dmb_relieve(gfp_t gfp_mask, unsigned int order,
 #define DMB_URGENT_PRIORITY	2
 
 /*
- * The same for kswapd, before it reclaims, and once more, with less regard for
- * page cache in blocks, when it has found little to reclaim
+ * The same for kswapd.  It calls this before it reclaims, and once more when it
+ * has found little to reclaim: then all page cache in blocks may be dropped.
  */
 static inline bool dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 				    int highest_zoneidx, int priority)
@@ -390,7 +393,7 @@ static inline bool dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 				  priority != DEF_PRIORITY);
 }
 
-/* Let kswapd try again when relief has something to do that it had not before. */
+/* Let kswapd try again when relief can do more than at its last failure. */
 static inline void dmb_revive_kswapd(pg_data_t *pgdat)
 {
 	if (dmb_enabled())
@@ -399,18 +402,19 @@ static inline void dmb_revive_kswapd(pg_data_t *pgdat)
 
 bool __dmb_may_compact(pg_data_t *pgdat, int order);
 
-/* Have blocks of a node enough free pages to compact them for this request? */
+/* Do blocks of a node have enough free pages to compact for this request? */
 static inline bool dmb_may_compact(pg_data_t *pgdat, int order,
 				   int highest_zoneidx)
 {
 	return dmb_eligible(highest_zoneidx) && __dmb_may_compact(pgdat, order);
 }
 
-/* What a request may reclaim in blocks of a zone's node */
+/* Pages in blocks of a zone's node that a request may reclaim */
 static inline unsigned long dmb_reclaimable_pages(struct zone *zone,
 						  int highest_zoneidx)
 {
-	return dmb_eligible(highest_zoneidx) ? __dmb_reclaimable_pages(zone) : 0;
+	return dmb_eligible(highest_zoneidx) ? __dmb_reclaimable_pages(zone) :
+					       0;
 }
 
 /* The zone index for reclaim of everything in a node up to this zone */
@@ -530,8 +534,10 @@ static inline bool dmb_let_early_in(void)
 	return false;
 }
 
-static inline phys_addr_t dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
-					      phys_addr_t start, phys_addr_t end)
+static inline phys_addr_t dmb_alloc_requested(phys_addr_t size,
+					      phys_addr_t align,
+					      phys_addr_t start,
+					      phys_addr_t end)
 {
 	return 0;
 }
@@ -548,7 +554,8 @@ static inline void dmb_adjust_core(unsigned long *kernelcore,
 {
 }
 
-static inline void dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored)
+static inline void dmb_replace_movable(unsigned long *movable_pfn,
+				       bool *mirrored)
 {
 }
 

@@ -15,9 +15,8 @@ struct reserved_mem;
 /*
  * A designated movable block (DMB) is a range of physical memory, chosen by the
  * user, in which the page allocator only places pages that it can move away
- * again. Its pageblocks have the migrate type MIGRATE_DMB, which neither
- * falls back to another type nor is ever stolen, and which isolation does not
- * take away. Two rules make up the design:
+ * again. Its pageblocks have the type MIGRATE_DMB, which never falls back, is
+ * never stolen, and survives isolation. Two rules make up the design:
  *
  *   - A request may use designated pages if, and only if, its highest zone
  *     index is ZONE_MOVABLE: it has both __GFP_HIGHMEM and __GFP_MOVABLE.
@@ -41,8 +40,8 @@ enum dmb_intersection {
  * struct dmb_map - which pageblocks are designated
  * @first: number of the first pageblock that @pool has an entry for
  * @nr: number of entries
- * @pool: what the page allocator has for each pageblock, NULL for none; by the
- *	  number of the pageblock, so that the first entry is pool[first]
+ * @pool: the pool of each pageblock, NULL if it is not designated; the index is
+ *	  the number of the pageblock, so the first entry is pool[first]
  */
 struct dmb_map {
 	unsigned long first;
@@ -62,12 +61,13 @@ static __always_inline bool dmb_enabled(void)
 	return static_branch_likely(&dmb_present);
 }
 
-/* What the page allocator has for a page frame, NULL if it is not designated */
+/* The pool that a page frame belongs to, NULL if it is not designated */
 static __always_inline struct dmb_pool *dmb_pool_of(unsigned long pfn)
 {
 	unsigned long i = pfn >> pageblock_order;
 
-	return i - dmb_map.first < READ_ONCE(dmb_map.nr) ? READ_ONCE(dmb_map.pool)[i] : NULL;
+	return i - dmb_map.first < READ_ONCE(dmb_map.nr) ?
+	       READ_ONCE(dmb_map.pool)[i] : NULL;
 }
 
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,
@@ -125,15 +125,15 @@ static inline int dmb_reserve(phys_addr_t base, phys_addr_t size,
 bool __dmb_slab_crowds(void);
 
 /*
- * Do inodes and the like crowd ordinary memory?  Then they are to be freed
- * although they have page cache, which may be in blocks.
+ * Do inodes and similar objects crowd ordinary memory? Then free them although
+ * they have page cache, which may be in blocks.
  */
 static inline bool dmb_slab_crowds(void)
 {
 	return dmb_enabled() && __dmb_slab_crowds();
 }
 
-/* Is this page frame designated, whatever type its pageblock has just now? */
+/* Is this page frame designated, whatever type its pageblock has at present? */
 static __always_inline bool dmb_contains_pfn(unsigned long pfn)
 {
 	return dmb_enabled() && dmb_pool_of(pfn);

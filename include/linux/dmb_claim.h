@@ -2,7 +2,7 @@
 #ifndef _LINUX_DMB_CLAIM_H
 #define _LINUX_DMB_CLAIM_H
 
-/* What drivers that own memory in designated movable blocks call */
+/* Functions for drivers that own memory in designated movable blocks */
 
 #include <linux/bits.h>
 #include <linux/dmb.h>
@@ -19,41 +19,42 @@ struct sg_table;
 /**
  * DMB_CLAIM_QUICK - flag: only what can be emptied without waiting
  *
- * The claim starts no I/O, and waits neither for other claims nor, for more than some ms,
- * for pages: -EBUSY or -ENOMEM say that it would have had to. It moves pages for 10 ms at
- * most, or for @timeout_ms of the request, after which it fails with -ETIMEDOUT
- * or, if several were wanted, has fewer. To zero the memory comes on top of that.
+ * The claim starts no I/O, does not wait for other claims, and waits for pages
+ * for some ms at most. If it had to wait more, it fails with -EBUSY or -ENOMEM.
+ * It moves pages for 10 ms at most, or for @timeout_ms of the request. Then it
+ * fails with -ETIMEDOUT or, if several claims were wanted, returns fewer. The
+ * time to zero the memory does not count.
  */
 #define DMB_CLAIM_QUICK		BIT(0)
 
 /**
- * DMB_CLAIM_UNZEROED - flag: leave in the memory what was there
+ * DMB_CLAIM_UNZEROED - flag: do not zero the memory
  *
- * That may be the data of any process. For drivers that overwrite all of the memory
- * before anybody can read it.
+ * It may still hold data of any process. For drivers that overwrite all of the
+ * memory before anybody can read it.
  */
 #define DMB_CLAIM_UNZEROED	BIT(1)
 
 /**
  * DMB_CLAIM_PROTECTED - flag: the kernel must not reach the memory either
  *
- * While it is claimed, it is not in the kernel's direct map, so that neither bugs nor
- * speculation of a CPU can read it, and nobody can hibernate. CPU caches have nothing that
- * is yet to be written to it.
+ * While the memory is claimed, it is not in the kernel's direct map: neither
+ * bugs nor CPU speculation can read it, and the machine cannot hibernate. CPU
+ * caches hold no data that are yet to be written to it.
  *
- * Do not pass these pages to code that accesses them through the direct map:
- * dma_map_sgtable(), dma_unmap_sgtable() and the functions that sync need
- * %DMA_ATTR_SKIP_CPU_SYNC, and a device that can address the memory. dmb_claims_vmap()
- * returns NULL. User space may get the memory by remap_pfn_range(), but not as pages, since
- * the kernel would copy these for it.
+ * Do not pass these pages to code that accesses them through the direct map.
+ * dma_map_sgtable() and dma_unmap_sgtable() need %DMA_ATTR_SKIP_CPU_SYNC, and a
+ * device that can address the memory; do not call dma_sync_sgtable_for_cpu() or
+ * the like. dmb_claims_vmap() returns NULL. User space may map the memory by
+ * remap_pfn_range(), but not as pages, which the kernel might have to copy.
  *
- * The memory is zeroed when it is released, so by then its protection by hardware, if it
- * has any, has to be off. Taking pages out of the direct map takes some time for each page,
- * and large pages of the direct map may stay split afterwards.
+ * dmb_release() zeroes the memory, so any hardware protection of it has to be
+ * off by then. Taking pages out of the direct map takes some time for each
+ * page, and large pages of the direct map may stay split afterwards.
  *
- * x86-64, riscv64 and s390 have this, and arm64 with rodata=full, which is the default with
- * CONFIG_RODATA_FULL_DEFAULT_ENABLED. Elsewhere, as on 32-bit arm, dmb_claim() fails with
- * -EOPNOTSUPP.
+ * x86-64, riscv64 and s390 support this, and arm64 with rodata=full, which is
+ * the default with CONFIG_RODATA_FULL_DEFAULT_ENABLED. Elsewhere, as on 32-bit
+ * arm, dmb_claim() fails with -EOPNOTSUPP.
  */
 #define DMB_CLAIM_PROTECTED	BIT(2)
 
@@ -62,27 +63,28 @@ struct sg_table;
  * @start: the lowest physical address that will do, in bytes
  * @end: one past the highest, in bytes; 0 if there is no limit
  * @size: of one claim, in bytes; a multiple of PAGE_SIZE
- * @align: of one claim, in bytes; a power of two that is a multiple of PAGE_SIZE, or 0
- *	   for PAGE_SIZE
+ * @align: of one claim, in bytes; a power of two that is a multiple of
+ *	   PAGE_SIZE, or 0 for PAGE_SIZE
  * @owner: a name for /proc/iomem, copied; cut to 31 characters
  * @flags: %DMB_CLAIM_QUICK, %DMB_CLAIM_UNZEROED, %DMB_CLAIM_PROTECTED
  * @timeout_ms: give up after so many milliseconds; 0 for no limit, or 10 with
  *		%DMB_CLAIM_QUICK
  * @cancelled: false; see dmb_cancel()
- * @poisoned: if not NULL, called with @data and the physical address of a page when
- *	      hardware reports that as broken: maybe before dmb_claim() has returned, never
- *	      after dmb_release() has. Called with a spinlock held and interrupts disabled. It
- *	      may call schedule_work() or set a flag. It must not sleep, print, call functions
- *	      of blocks or of CMA, or take a lock under which these are called.
+ * @poisoned: if not NULL, called with @data and the physical address of a page
+ *	      when hardware reports the page as broken: maybe before dmb_claim()
+ *	      has returned, never after dmb_release() has. Called with a
+ *	      spinlock held and interrupts disabled. It may call schedule_work()
+ *	      or set a flag. It must not sleep, print, call functions of DMB or
+ *	      CMA, or take a lock under which these are called.
  * @data: for @poisoned; the same for all claims of dmb_claim_several()
  *
- * For exactly the range [base, base + size), @start is base, @end is base + size and
- * @size is size, as dmb_claim_range() has it. Without @end, any range from @start on
- * will do.
+ * To claim exactly [base, base + size), set @start to base, @end to base + size
+ * and @size to size, as dmb_claim_range() does. Without @end, any range from
+ * @start on will do.
  *
- * There may be ordinary memory and several blocks between @start and @end. So for
- * memory on one controller, these are the limits of the controller's addresses: 32
- * pages of 2 MiB, or fewer, on a controller at 12 GiB that has 1 GiB, are
+ * There may be ordinary memory and several blocks between @start and @end. So
+ * to claim memory on one controller, set these to the limits of its addresses.
+ * For up to 32 pages of 2 MiB on a controller at 12 GiB that has 1 GiB:
  *
  * .. code-block:: c
  *
@@ -197,7 +199,7 @@ static inline void dmb_show_map(struct seq_file *seq, phys_addr_t start,
  * @owner: a name for /proc/iomem
  *
  * Context: As for dmb_claim().
- * Return: As of dmb_claim().
+ * Return: As for dmb_claim().
  */
 static inline struct dmb_claim *
 dmb_claim_range(phys_addr_t base, phys_addr_t size, const char *owner)

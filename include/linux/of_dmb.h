@@ -2,7 +2,7 @@
 #ifndef _LINUX_OF_DMB_H
 #define _LINUX_OF_DMB_H
 
-/* Blocks in the devicetree: what the scan of /reserved-memory calls */
+/* Blocks in the devicetree: hooks of the scan of /reserved-memory */
 
 #include <linux/errno.h>
 #include <linux/types.h>

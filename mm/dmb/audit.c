@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Walking the pages of a block, and judging whether each may be there.
+ * Walk the pages of a block, and judge whether each of them may be there.
  *
- * The walk takes no lock that the allocator needs, so the counts are a picture
- * of a moving scene.  A violation is different: it is a page that stays where
- * it must not be.  At the first look it is a suspect only, as a page is that was
- * allocated a moment ago.  The walk takes notes of suspects, and when it is over
- * dmb_look_again() looks at all of them together, again and again.
+ * The walk takes no lock of the allocator, so its counts are not exact.  A
+ * violation is a page that stays where it must not be.  The walk cannot tell it
+ * from a page that was allocated a moment ago, so it notes both as suspects.
+ * After the walk, dmb_look_again() judges all suspects again, several times.
  */
 
 #include <linux/dmb.h>
@@ -20,15 +19,16 @@
 #include "internal.h"
 
 /*
- * A page on its way from the allocator to its owner gets this many looks, each
- * after twice the time of the one before: five seconds in all. A huge page that
- * khugepaged fills may need some of that on a slow machine.
+ * Look at a suspect this many times, each after twice the interval of the one
+ * before: for five seconds in all. A huge page that khugepaged fills may be on
+ * its way for some of that time on a slow machine.
  */
 #define DMB_LOOKS		10
 #define DMB_FIRST_INTERVAL_MS	10
 
-/* What can be told of a referenced folio without locking it. */
-static const char *dmb_unlocked_violation(struct folio *folio, struct page *page)
+/* Return a violation that is visible without the lock of the folio, or NULL. */
+static const char *dmb_unlocked_violation(struct folio *folio,
+					  struct page *page)
 {
 	if (folio_test_reserved(folio))
 		return "reserved";
@@ -39,7 +39,7 @@ static const char *dmb_unlocked_violation(struct folio *folio, struct page *page
 	return NULL;
 }
 
-/* The lock keeps the folio in its mapping, and the inode with it. */
+/* The folio lock keeps the folio in its mapping, and so keeps the inode. */
 static const char *dmb_locked_violation(struct folio *folio)
 {
 	struct address_space *mapping = folio->mapping;
@@ -51,7 +51,7 @@ static const char *dmb_locked_violation(struct folio *folio)
 			return "page cache of a mapping without __GFP_HIGHMEM | __GFP_MOVABLE";
 		return NULL;
 	}
-	/* The swap cache has shmem's folios as well. */
+	/* The swap cache may have folios of shmem, too. */
 	if (folio_test_lru(folio) || folio_test_swapcache(folio))
 		return NULL;
 	return "neither in a mapping, on the LRU nor movable";
@@ -61,7 +61,7 @@ static const char *dmb_folio_violation(struct folio *folio, struct page *page)
 {
 	const char *why = dmb_unlocked_violation(folio, page);
 
-	/* A balloon has it, which can move it, or virtio-mem has unplugged it. */
+	/* It is in a balloon and can move, or virtio-mem has unplugged it. */
 	if (PageOffline(page))
 		return NULL;
 	if (why || folio_test_hugetlb(folio) || folio_test_anon(folio) ||
@@ -70,7 +70,7 @@ static const char *dmb_folio_violation(struct folio *folio, struct page *page)
 
 	if (!folio_trylock(folio))
 		return NULL;
-	/* Meanwhile it may have become anonymous memory. */
+	/* It may have become anonymous or movable before it was locked. */
 	if (!folio_test_anon(folio) && !__folio_test_movable(folio))
 		why = dmb_locked_violation(folio);
 	folio_unlock(folio);
@@ -93,8 +93,9 @@ static const char *dmb_violation(struct page *page)
 
 	if (!folio_try_get(folio))
 		return NULL;
-	/* An owner may do with the page whatever it likes. */
-	if (likely(page_folio(page) == folio) && !dmb_claimed(page_to_pfn(page)) &&
+	/* An owner may use claimed pages for anything. */
+	if (likely(page_folio(page) == folio) &&
+	    !dmb_claimed(page_to_pfn(page)) &&
 	    dmb_contains_pfn(page_to_pfn(page)))
 		why = dmb_folio_violation(folio, page);
 	folio_put(folio);
@@ -116,8 +117,8 @@ static const char *dmb_violation_at(unsigned long pfn)
 }
 
 /**
- * dmb_look_again - drop those suspects that were on their way somewhere
- * @suspects: what dmb_audit_block() has noted; on return, the violations
+ * dmb_look_again - drop suspects that were only on their way to an owner
+ * @suspects: pages that dmb_audit_block() has noted; on return, the violations
  *
  * Context: Process context, sleeps for five seconds at most.
  * Return: 0, or -EINTR if the process has been killed.
@@ -144,7 +145,7 @@ int dmb_look_again(struct dmb_suspects *suspects)
 	return 0;
 }
 
-/* Judges an allocated page, or a folio by its first one. */
+/* Judge an allocated page, or a folio by its first page. */
 static void dmb_judge_page(struct page *page, unsigned long nr_pages,
 			   struct dmb_audit *audit,
 			   struct dmb_suspects *suspects)
@@ -160,12 +161,13 @@ static void dmb_judge_page(struct page *page, unsigned long nr_pages,
 		suspects->suspect[suspects->nr++] = suspect;
 }
 
-/* Returns how many page frames this has dealt with. */
+/* Count a page, and judge it if it is allocated. Return the number of pages. */
 static unsigned long dmb_audit_page(const struct dmb *dmb, struct page *page,
 				    struct dmb_audit *audit,
 				    struct dmb_suspects *suspects)
 {
-	unsigned long pfn = page_to_pfn(page), end_pfn = READ_ONCE(dmb->end_pfn);
+	unsigned long pfn = page_to_pfn(page),
+		      end_pfn = READ_ONCE(dmb->end_pfn);
 	unsigned long nr = dmb_buddy_pages(page);
 
 	/* The block has become shorter. */
@@ -190,7 +192,7 @@ static unsigned long dmb_audit_page(const struct dmb *dmb, struct page *page,
 	return nr;
 }
 
-/* Returns where to go on: a folio may be larger than its pageblock. */
+/* Return where to continue: a folio may be larger than its pageblock. */
 static unsigned long dmb_audit_pageblock(const struct dmb *dmb,
 					 unsigned long pfn,
 					 struct dmb_audit *audit,
@@ -198,7 +200,7 @@ static unsigned long dmb_audit_pageblock(const struct dmb *dmb,
 {
 	unsigned long end_pfn = pageblock_end_pfn(pfn), began;
 
-	/* The time that this has to wait is not the walk's. */
+	/* Waiting for this lock does not count as time of the walk. */
 	get_online_mems();
 	began = jiffies;
 	/* Memory goes offline in whole pageblocks. */

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From a request, of the command line or of a node in the devicetree, to free
- * pages of the right type.
+ * Turns requests, of the command line or of nodes in the devicetree, into
+ * designated movable blocks with free pages.
  *
  * 1. request.c notes the requests, and early.c keeps early memory out of them.
  * 2. dmb_designate(), which memblock calls when it is about to give everything
  *    to the buddy allocator, makes blocks of those parts of the requests that
- *    are still free.  It cuts out, by whole pageblocks, what nobody may move
- *    yet, and the log says why.
+ *    are still free.  It leaves out pageblocks with memory that is reserved,
+ *    and the log says why.
  * 3. The pages then take the same way into the buddy allocator as all others.
- *    Their pageblocks have the type already, or, where the struct pages are
- *    initialised later, get it from set_pageblock_migratetype().
+ *    Their pageblocks already have the type MIGRATE_DMB, or get it from
+ *    set_pageblock_migratetype() if their struct pages are initialised later.
  *
  * A request may be far larger than the memory of the machine.  No function here
  * walks over a hole in memory pageblock by pageblock: the time that requests
- * take depends on the memory that there is, not on the sizes asked for.
+ * take depends on the amount of memory, not on the sizes asked for.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -35,16 +35,15 @@
 #include "internal.h"
 
 /*
- * In each zone that requests can be confined to, the kernel is left this share of what it
- * has in all, but no more than that.
+ * Allocations can be confined to a zone like ZONE_DMA32.  In each such zone,
+ * the kernel keeps this share of all memory left to it, up to the maximum.
  */
 #define DMB_ZONE_MIN_SHARE	16
 #define DMB_ZONE_MAX_NEED	SZ_512M
 
 /*
  * Count the pages of a request that can be designated and are below @limit_pfn.
- * dmb_unusable() finds nothing wrong with exactly those pageblocks that lie
- * within one free range.
+ * Like dmb_unusable(), accept pageblocks that lie within one free range.
  */
 static unsigned long __init dmb_usable_pages(const struct dmb *request,
 					     unsigned long limit_pfn)
@@ -53,7 +52,7 @@ static unsigned long __init dmb_usable_pages(const struct dmb *request,
 	phys_addr_t start, end;
 	u64 i;
 
-	/* MEMBLOCK_HOTPLUG: even with movable_node, leave no region out. */
+	/* MEMBLOCK_HOTPLUG: include hot-pluggable regions with movable_node. */
 	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
 				NULL) {
 		unsigned long start_pfn, end_pfn;
@@ -73,10 +72,10 @@ static unsigned long __init dmb_usable_pages(const struct dmb *request,
 
 /**
  * dmb_all_usable_pages - count the pages of all requests that can be designated
- * @limit_pfn: leave out those from here on
+ * @limit_pfn: count only pages below this page frame
  *
  * Context: Boot, when memblock knows the memory.
- * Return: their number.
+ * Return: the number of pages.
  */
 unsigned long __init dmb_all_usable_pages(unsigned long limit_pfn)
 {
@@ -89,7 +88,7 @@ unsigned long __init dmb_all_usable_pages(unsigned long limit_pfn)
 }
 
 /*
- * Write a request as messages do: its range, behind its name if it has one.
+ * Format the name of a request, if it has one, and its range for messages.
  * The text is valid until the next call.
  */
 static const char * __init dmb_describe(const struct dmb *request)
@@ -113,7 +112,8 @@ static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 	/* MEMBLOCK_HOTPLUG: see dmb_usable_pages() */
 	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, &start, &end,
 				NULL) {
-		unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end), limit_pfn);
+		unsigned long end_pfn = min_t(phys_addr_t, PFN_DOWN(end),
+					      limit_pfn);
 
 		pages += end_pfn - min_t(phys_addr_t, PFN_UP(start), end_pfn);
 	}
@@ -121,11 +121,12 @@ static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 }
 
 /*
- * Of the pages that @below counts below @limit_pfn, return how many the kernel can
- * use: all but those in ZONE_MOVABLE.
+ * Of the pages that @below counts below @limit_pfn, return how many the kernel
+ * can use: all but those in ZONE_MOVABLE.
  */
-static unsigned long __init dmb_kernel_pages(unsigned long (*below)(unsigned long limit_pfn),
-					     unsigned long limit_pfn)
+static unsigned long __init
+dmb_kernel_pages(unsigned long (*below)(unsigned long limit_pfn),
+		 unsigned long limit_pfn)
 {
 	unsigned long pages = below(limit_pfn), start_pfn, end_pfn;
 	struct zone *movable;
@@ -142,7 +143,7 @@ static unsigned long __init dmb_kernel_pages(unsigned long (*below)(unsigned lon
 	return pages;
 }
 
-/* Count the pages below @limit_pfn that the kernel can use beside all blocks. */
+/* Count the pages below @limit_pfn that the kernel keeps beside all blocks. */
 static unsigned long __init dmb_left_pages(unsigned long limit_pfn)
 {
 	return dmb_kernel_pages(dmb_early_free_pages, limit_pfn) -
@@ -150,14 +151,14 @@ static unsigned long __init dmb_left_pages(unsigned long limit_pfn)
 }
 
 /**
- * dmb_zone_need - what has to be left in a zone that requests can be confined to
- * @left: pages that are left to the kernel in all
+ * dmb_zone_need - how many pages does the kernel need in a lower zone?
+ * @left: pages that are left to the kernel in all zones
  * @free: pages that it would have in the zone, and below, without any block
  *
- * The more memory the kernel has, the more of such requests are to be expected. But
- * a small zone does not have as much, even without any block.
+ * The more memory the kernel has, the more allocations are confined to the
+ * zone.  But a small zone would have little even without blocks.
  *
- * Return: the pages.
+ * Return: the number of pages.
  */
 unsigned long dmb_zone_need(unsigned long left, unsigned long free)
 {
@@ -167,7 +168,7 @@ unsigned long dmb_zone_need(unsigned long left, unsigned long free)
 		    (unsigned long)PHYS_PFN(DMB_ZONE_MAX_NEED));
 }
 
-/* The page frame behind those that requests for a type of zone can have */
+/* Return the page frame behind those that allocations from a zone can get. */
 static unsigned long __init dmb_zone_limit(enum zone_type type)
 {
 	unsigned long limit_pfn = 0;
@@ -180,14 +181,15 @@ static unsigned long __init dmb_zone_limit(enum zone_type type)
 }
 
 /*
- * Find where the kernel would have too little: in all of lowmem, for highmem is of
- * no use to it, or in a zone for devices that cannot address more. Return the page
- * frame behind that memory, or 0, and how many pages it needs there.
+ * Find where the kernel would have too little memory: in lowmem as a whole, or
+ * in a zone for devices that cannot address more.  Return the page frame behind
+ * that memory, or 0, and how many pages the kernel needs there.
  */
 static unsigned long __init dmb_short_below(unsigned long *need)
 {
 	unsigned long left = dmb_left_pages(max_low_pfn);
-	unsigned long all = min_t(phys_addr_t, PHYS_PFN(memblock_phys_mem_size()),
+	unsigned long all = min_t(phys_addr_t,
+				  PHYS_PFN(memblock_phys_mem_size()),
 				  max_low_pfn - min_low_pfn);
 	unsigned long free;
 	enum zone_type type;
@@ -208,7 +210,7 @@ static unsigned long __init dmb_short_below(unsigned long *need)
 	return 0;
 }
 
-/* Find the request that has the most below @limit_pfn. There is one at least. */
+/* Find the request with the most usable pages below @limit_pfn. */
 static struct dmb * __init dmb_largest_request(unsigned long limit_pfn)
 {
 	struct dmb *largest = dmb_requests.block[0];
@@ -222,8 +224,8 @@ static struct dmb * __init dmb_largest_request(unsigned long limit_pfn)
 }
 
 /*
- * Refuse what would leave the kernel too little to run: the largest range
- * first, so that a slip in one of several takes the fewest of them along.
+ * Refuse requests that would leave the kernel too little memory.  The largest
+ * goes first, so that a mistake in one costs as few others as possible.
  */
 static void __init dmb_refuse_excess(void)
 {
@@ -234,7 +236,8 @@ static void __init dmb_refuse_excess(void)
 
 		limit_pfn = dmb_short_below(&need);
 		/* The kernel may have too little even without any block. */
-		if (!limit_pfn || !dmb_kernel_pages(dmb_all_usable_pages, limit_pfn))
+		if (!limit_pfn ||
+		    !dmb_kernel_pages(dmb_all_usable_pages, limit_pfn))
 			break;
 
 		largest = dmb_largest_request(limit_pfn);
@@ -264,9 +267,9 @@ static bool __init dmb_resource_overlaps(const struct resource *resource,
 #endif
 
 /*
- * Tell why no block can have the pageblock at @pfn; NULL if it is free RAM of
- * one node. By now memblock knows the memory and what firmware, boot loader and
- * the kernel image have of it.
+ * Return why no block can have the pageblock at @pfn; NULL if it is free RAM of
+ * one node.  By now memblock knows the memory and the reservations of firmware,
+ * boot loader and kernel image.
  */
 static const char * __init dmb_unusable(unsigned long pfn)
 {
@@ -302,10 +305,10 @@ static const char * __init dmb_unusable(unsigned long pfn)
 }
 
 /*
- * Return where a hole in memory ends that begins at @pfn, or the part of it that
- * @holder has reserved: at the first pageblock before @end_pfn that has memory, or
- * something that another node of the devicetree has reserved; or at @end_pfn. Return
- * @pfn if there is memory in the first pageblock already.
+ * Find the end of the hole in memory that begins at @pfn, or of the part of it
+ * that the devicetree node @holder has reserved.  The hole ends at the first
+ * pageblock that has memory or a reservation of another node, at the latest at
+ * @end_pfn.  Return @pfn if the pageblock at @pfn has memory.
  */
 static unsigned long __init dmb_hole_end(unsigned long pfn,
 					 unsigned long end_pfn,
@@ -320,7 +323,7 @@ static unsigned long __init dmb_hole_end(unsigned long pfn,
 			break;
 		}
 	}
-	/* Memory that begins in the middle of a pageblock is not a part of the hole. */
+	/* A pageblock in which memory begins is not a part of the hole. */
 	end = ALIGN_DOWN(end, DMB_MIN_ALIGNMENT_BYTES);
 	if (base >= end)
 		return pfn;
@@ -337,8 +340,8 @@ static unsigned long __init dmb_hole_end(unsigned long pfn,
 }
 
 /*
- * Judge the pageblock at @pfn; if a hole in memory begins there, all of the
- * hole before @end_pfn.
+ * Decide whether a block can have the pageblock at @pfn.  If a hole in memory
+ * begins there, the decision is for all of the hole before @end_pfn.
  */
 static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
 			     struct dmb_run *run)
@@ -369,11 +372,14 @@ static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
 }
 
 /**
- * dmb_extend_run - add the next pageblocks to a run if they share its fate
- * @run: the run; any pageblocks share the fate of one that has none yet
+ * dmb_extend_run - add the next pageblocks to a run if they are of its kind
+ * @run: the run; an empty one takes any pageblocks
  * @next: the pageblocks behind the run
  *
- * Return: true if the run has the pageblocks now, false if it ends here.
+ * Pageblocks are of one kind if they can be in the same block, or if the same
+ * reason keeps them from being in one.
+ *
+ * Return: true if the pageblocks were added, false if the run ends before them.
  */
 bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next)
 {
@@ -388,13 +394,14 @@ bool dmb_extend_run(struct dmb_run *run, const struct dmb_run *next)
 	return true;
 }
 
-/* What is left of the memory that dmb_make_room() has allocated for blocks */
+/* The unused part of the memory that dmb_make_room() has allocated */
 static void *dmb_room __initdata;
 static void *dmb_room_end __initdata;
 
 /*
- * Allocate all that blocks need before there is one. If all memory has been requested,
- * it is a piece of a request, which no block gets; later it might be one of a block.
+ * Allocate the memory for all blocks before there is one.  If all memory has
+ * been requested, this takes a piece of a request, which is then left out.  A
+ * later allocation might take a piece of a block.
  */
 static bool __init dmb_make_room(void)
 {
@@ -402,8 +409,8 @@ static bool __init dmb_make_room(void)
 	size_t size;
 
 	/*
-	 * A block ends where the request does, the free range, or the zone. This
-	 * allocation may divide one more free range.
+	 * A block ends where the request, the free range or the zone ends.
+	 * This allocation may divide one more free range.
 	 */
 	nr = dmb_requests.nr + memblock.memory.cnt + memblock.reserved.cnt + 1 +
 	     MAX_NR_ZONES * num_online_nodes();
@@ -411,7 +418,8 @@ static bool __init dmb_make_room(void)
 
 	start_pfn = max_t(unsigned long, dmb_requests.block[0]->start_pfn,
 			  PFN_DOWN(memblock_start_of_DRAM()));
-	end_pfn = min_t(unsigned long, dmb_requests.block[dmb_requests.nr - 1]->end_pfn,
+	end_pfn = min_t(unsigned long,
+			dmb_requests.block[dmb_requests.nr - 1]->end_pfn,
 			PFN_DOWN(memblock_end_of_DRAM()));
 	if (end_pfn <= start_pfn)
 		end_pfn = start_pfn;
@@ -424,8 +432,8 @@ static bool __init dmb_make_room(void)
 }
 
 /**
- * dmb_alloc_early - allocate what a block needs
- * @size: its size in bytes; dmb_pools_size() has counted it
+ * dmb_alloc_early - allocate a part of the memory of dmb_make_room()
+ * @size: size in bytes, which dmb_pools_size() or dmb_make_room() has counted
  *
  * Context: dmb_designate().
  * Return: the memory, zeroed.
@@ -440,7 +448,7 @@ void * __init dmb_alloc_early(size_t size)
 	return p;
 }
 
-/* Make a block of pageblocks that are free and lie in one zone. */
+/* Make a block of a run of pageblocks that are free and lie in one zone. */
 static void __init dmb_add_block(const struct dmb *request,
 				 const struct dmb_run *run)
 {
@@ -460,7 +468,7 @@ static void __init dmb_add_block(const struct dmb *request,
 	dmb_join_zone(dmb, run->zone);
 }
 
-/* Make a block of a run, or log what keeps its pageblocks from being one. */
+/* Make a block of a run, or log why its pageblocks cannot be one. */
 static void __init dmb_settle_run(const struct dmb *request,
 				  const struct dmb_run *run,
 				  const char *verdict)
@@ -475,7 +483,7 @@ static void __init dmb_settle_run(const struct dmb *request,
 		run->holder ?: "");
 }
 
-/* Make blocks of what is usable of a request, and log what is not. */
+/* Make blocks of the usable parts of a request, and log the other parts. */
 static void __init dmb_settle_request(const struct dmb *request)
 {
 	const char *verdict = dmb_usable_pages(request, ULONG_MAX) ?
@@ -494,7 +502,7 @@ static void __init dmb_settle_request(const struct dmb *request)
 	dmb_settle_run(request, &run, verdict);
 }
 
-/* The ranges of page frames that were asked for, whatever became of them */
+/* The page frames of all requests, including those that were refused */
 static struct range *dmb_asked __ro_after_init;
 static unsigned int dmb_nr_asked __ro_after_init;
 
@@ -504,7 +512,8 @@ static void __init dmb_remember_requests(void)
 
 	for (i = 0; i < dmb_requests.nr; i++)
 		dmb_requests.block[i]->range = i;
-	dmb_asked = memblock_alloc(dmb_requests.nr * sizeof(*dmb_asked), SMP_CACHE_BYTES);
+	dmb_asked = memblock_alloc(dmb_requests.nr * sizeof(*dmb_asked),
+				   SMP_CACHE_BYTES);
 	if (!dmb_asked)
 		return;
 	for (i = 0; i < dmb_requests.nr; i++) {
@@ -515,30 +524,31 @@ static void __init dmb_remember_requests(void)
 }
 
 /**
- * dmb_was_requested - has anybody asked for a block with any of these page frames?
+ * dmb_was_requested - did a request at boot include any of these page frames?
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  *
  * Context: After boot.
- * Return: true if so, although it may have been refused, or trimmed.
+ * Return: true if so, even if the request was refused or trimmed.
  */
 bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn)
 {
 	unsigned int i;
 
 	for (i = 0; i < dmb_nr_asked; i++)
-		if (dmb_asked[i].start < end_pfn && start_pfn <= dmb_asked[i].end)
+		if (dmb_asked[i].start < end_pfn &&
+		    start_pfn <= dmb_asked[i].end)
 			return true;
 	return false;
 }
 
-/* How many ranges were asked for at boot: their numbers are below that. */
+/* Return how many ranges were requested at boot; their numbers are below. */
 unsigned int dmb_nr_requested(void)
 {
 	return dmb_nr_asked;
 }
 
-/* The number of the range that all of a pageblock was asked for with, or -1 */
+/* Return the number of the request that includes all of a pageblock, or -1. */
 int dmb_requested_range(unsigned long pfn)
 {
 	unsigned int i;
@@ -551,8 +561,8 @@ int dmb_requested_range(unsigned long pfn)
 }
 
 /*
- * Does none of the first @nr blocks but @dmb itself have its name, nor a file beside their
- * directories in sysfs?
+ * Return true if the name of @dmb is neither that of another one of the first
+ * @nr blocks, nor that of a file beside their directories in sysfs.
  */
 static bool dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
 {
@@ -568,12 +578,12 @@ static bool dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
 }
 
 /**
- * dmb_name_block - give a block a name that no other one has
+ * dmb_name_block - give a block a unique name
  * @dmb: the block; its name is that of its node in the devicetree, or empty
- * @index: its number in the table; only earlier blocks have got their names
+ * @index: its number in the table; only earlier blocks have their final names
  *
- * That is the node's name, with a number unless it is the node's first block, or else a
- * number.
+ * The name is that of the node, with a number unless it is the node's first
+ * block.  Without a node, it is "dmb" and a number.
  *
  * Context: Boot, or dmb_change_lock held.
  */
@@ -585,7 +595,7 @@ void dmb_name_block(struct dmb *dmb, unsigned int index)
 
 	if (len && dmb_name_is_free(dmb, nr))
 		return;
-	/* A long name has to end earlier, so that any number has room. */
+	/* Shorten a long name so that any number fits behind it. */
 	len = min(len, sizeof(dmb->name) - sizeof(".256"));
 	do {
 		snprintf(dmb->name + len, sizeof(dmb->name) - len, "%s%u",
@@ -593,7 +603,7 @@ void dmb_name_block(struct dmb *dmb, unsigned int index)
 	} while (!dmb_name_is_free(dmb, nr));
 }
 
-/* Log a new block, which has a name. By now the zones have names, too. */
+/* Log a new block.  Its zone has a name by now. */
 void dmb_announce_block(const struct dmb *dmb)
 {
 	pr_info("%s: " DMB_RANGE_FMT " %llu MiB, node %d, zone %s\n", dmb->name,
@@ -629,8 +639,8 @@ void __init dmb_designate(void)
 	for (i = 0; i < dmb_requests.nr; i++)
 		dmb_settle_request(dmb_requests.block[i]);
 	/*
-	 * From here on dmb_avoid_early() keeps early memory out of the blocks
-	 * alone: what has been refused is memory like any other.
+	 * From here on dmb_avoid_early() keeps early memory only out of blocks:
+	 * ranges that were refused are ordinary memory.
 	 */
 	dmb_requests = dmb_blocks;
 	if (!dmb_blocks.nr)
@@ -643,7 +653,7 @@ void __init dmb_designate(void)
 	}
 }
 
-/* Give back what blocks turned out not to need. */
+/* Free the unused part of the memory of dmb_make_room(). */
 static int __init dmb_free_room(void)
 {
 	if (!dmb_room)
@@ -658,16 +668,16 @@ static unsigned long __init dmb_count_pageblocks(const struct dmb *dmb)
 {
 	unsigned long pfn, nr = 0;
 
-	for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn += pageblock_nr_pages)
+	for (pfn = dmb->start_pfn; pfn < dmb->end_pfn;
+	     pfn += pageblock_nr_pages)
 		if (get_pageblock_migratetype(pfn_to_page(pfn)) == MIGRATE_DMB)
 			nr++;
 	return nr;
 }
 
 /*
- * Log what has become of the blocks by the end of boot. Nobody has had a reason
- * yet to ask for movable memory: whatever is missing from a block now was lost
- * on the way.
+ * Log how many pages of each block are free at the end of boot.  No user
+ * process has started yet, so all of them should be.
  */
 static int __init dmb_verify(void)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Several claims as one buffer: for a device, and in the kernel's address space. */
+/* Use several claims as one buffer: for a device, and in the kernel. */
 
 #include <linux/dma-mapping.h>
 #include <linux/dmb_claim.h>
@@ -15,10 +15,10 @@
  * @dev: the device, for dma_get_max_seg_size()
  * @claims: the claims
  * @nr: how many, at least 1
- * @sgt: to be initialized, for dma_map_sgtable(), and sg_free_table() at the end
+ * @sgt: set up for dma_map_sgtable(); in the end, call sg_free_table()
  *
- * The claims are one after the other. Each has one entry, or as many as the device
- * needs: it can have 64 KiB in one unless the driver has called
+ * The table has the claims in their order. Each has one entry, or as many as
+ * the device needs: an entry has at most 64 KiB unless the driver has called
  * dma_set_max_seg_size().
  *
  * Context: Process context, may sleep.
@@ -36,7 +36,8 @@ int dmb_claims_sg_table(struct device *dev, struct dmb_claim *const *claims,
 
 	for (i = 0; i < nr; i++)
 		entries += DIV_ROUND_UP_ULL(dmb_claim_size(claims[i]), most);
-	err = entries > UINT_MAX ? -ENOMEM : sg_alloc_table(sgt, entries, GFP_KERNEL);
+	err = entries > UINT_MAX ? -ENOMEM :
+				   sg_alloc_table(sgt, entries, GFP_KERNEL);
 	if (err)
 		return err;
 	sg = sgt->sgl;
@@ -57,16 +58,18 @@ int dmb_claims_sg_table(struct device *dev, struct dmb_claim *const *claims,
 EXPORT_SYMBOL_GPL(dmb_claims_sg_table);
 
 /**
- * dmb_claims_vmap - map claims into the kernel's address space, one after the other
+ * dmb_claims_vmap - map claims into kernel address space, one after the other
  * @claims: the claims
  * @nr: how many
- * @prot: how; with anything but a cached mapping, see dmb_claim() on what is still in
- *	  the caches
+ * @prot: protection of the mapping; if it is not cached, see dmb_claim() on
+ *	  data that are still in CPU caches
  *
  * Context: Process context, may sleep.
- * Return: the address, for vunmap(), or NULL; always NULL with %DMB_CLAIM_PROTECTED.
+ * Return: the address, for vunmap(), or NULL; always NULL with
+ * %DMB_CLAIM_PROTECTED.
  */
-void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr, pgprot_t prot)
+void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr,
+		      pgprot_t prot)
 {
 	unsigned long nr_pages = 0, n = 0, k;
 	struct page **pages;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which memory in a block is the cheapest to empty, and what there is in blocks.
+ * Find the memory in blocks that is the cheapest to empty, and show a map.
  *
- * A block is looked at in units of up to a pageblock. Those that are free as a
- * whole are found in the free lists, without a look at any struct page. The cost
- * of others is estimated from a sample of their pages, which nobody holds: the
- * attempt to empty them will tell.
+ * A search divides blocks into units of up to a pageblock. It finds free units
+ * by the free lists, without reading every struct page. It estimates the cost
+ * of other units from a sample of their pages, without holding references: only
+ * the attempt to empty a unit tells the truth.
  */
 
 #include <linux/dmb_claim.h>
@@ -20,13 +20,16 @@
 
 #include "internal.h"
 
-/* Of the free pages of an order, so many are looked at with zone->lock held. */
+/* Look at this many free pages of each order at most, as zone->lock is held. */
 #define DMB_MAX_FREE		512
 
-/* Of so many pages, one is looked at. */
+/* Ask for this many units at once whether an owner has any part of them. */
+#define DMB_UNITS_AT_ONCE	64UL
+
+/* Look at one page out of so many. */
 #define DMB_SAMPLE		8
 
-/* What it costs to get rid of a page. Units that are not had at all have no sum. */
+/* The cost to empty a page. The last two are for units only. */
 #define DMB_COST_DROP		1	/* clean page cache that nobody has mapped */
 #define DMB_COST_MOVE		4
 #define DMB_COST_HUGETLB	16	/* there may be no room elsewhere */
@@ -35,8 +38,8 @@
 #define DMB_COST_NEVER		U32_MAX
 
 /*
- * Nobody holds the page. So this reads the fields by themselves: functions for folios
- * check on debug kernels what may change at any time here.
+ * There is no reference to the page, so anything may change at any time. Read
+ * the fields directly: on debug kernels, folio functions check their state.
  */
 static unsigned int dmb_page_cost(struct page *page)
 {
@@ -48,10 +51,10 @@ static unsigned int dmb_page_cost(struct page *page)
 	int pins = large ? atomic_read(&page_folio(head)->_pincount) :
 			   page_ref_count(head) / GUP_PIN_COUNTING_BIAS;
 
-	/* Those that are free in the pool have no references. */
+	/* Check this first: free hugetlb pages have no references, either. */
 	if (PageHuge(head))
 		return DMB_COST_HUGETLB;
-	/* Tail pages of a free page, or in a per-cpu list */
+	/* A tail of a free page, or a page in a per-cpu list */
 	if (!page_ref_count(head))
 		return 0;
 	if (pins)
@@ -62,9 +65,12 @@ static unsigned int dmb_page_cost(struct page *page)
 	return DMB_COST_MOVE;
 }
 
-/* What CMA may want is CMA's. In a search for CMA, it is what the area has given away. */
-static bool dmb_range_taken(const struct dmb_search *search, unsigned long start_pfn,
-			    unsigned long end_pfn)
+/*
+ * Should the search avoid this range? Searches for claims avoid all memory of
+ * CMA areas. A search in an area only avoids what the area has given away.
+ */
+static bool dmb_range_taken(const struct dmb_search *search,
+			    unsigned long start_pfn, unsigned long end_pfn)
 {
 	if (search->area ? dmb_area_used(search->area, start_pfn, end_pfn) :
 			   dmb_area_exists(start_pfn, end_pfn))
@@ -86,7 +92,7 @@ static u32 dmb_estimate_pageblock(unsigned long start_pfn, unsigned long end_pfn
 		if (next == pfn)
 			cost += dmb_page_cost(page);
 		pfn = max(next, pfn + DMB_SAMPLE);
-		/* The others count for as much as this page, unless one is broken. */
+		/* The skipped pages only count if one of them is poisoned. */
 		for (; next < min(pfn, end_pfn); next++)
 			if (PageHWPoison(pfn_to_page(next)))
 				cost = DMB_COST_NEVER;
@@ -95,7 +101,7 @@ static u32 dmb_estimate_pageblock(unsigned long start_pfn, unsigned long end_pfn
 	return cost;
 }
 
-/* A unit is larger than a pageblock where there is but one place. */
+/* A unit is larger than a pageblock if the part has room for only one. */
 static u32 dmb_estimate(unsigned long start_pfn, unsigned long end_pfn)
 {
 	unsigned long pfn, next;
@@ -114,7 +120,7 @@ static u32 dmb_estimate(unsigned long start_pfn, unsigned long end_pfn)
 	return min(cost, DMB_COST_UNKNOWN - 1);
 }
 
-/* Units that are free pages, or parts of one, cost nothing. */
+/* Set the cost of units that are part of a free page to 0. */
 static void dmb_find_free_units(struct dmb_part *part)
 {
 	unsigned long end_pfn = part->start_pfn + part->nr * part->unit;
@@ -128,9 +134,10 @@ static void dmb_find_free_units(struct dmb_part *part)
 		unsigned int left = DMB_MAX_FREE;
 
 		list_for_each_entry(page, &area->free_list[MIGRATE_DMB], buddy_list) {
-			unsigned long first = max(page_to_pfn(page), part->start_pfn);
-			unsigned long last = min(page_to_pfn(page) + (1UL << order),
-						 end_pfn);
+			unsigned long first = max(page_to_pfn(page),
+						  part->start_pfn);
+			unsigned long last = min(page_to_pfn(page) +
+						 (1UL << order), end_pfn);
 			unsigned long i;
 
 			if (!left--)
@@ -143,16 +150,31 @@ static void dmb_find_free_units(struct dmb_part *part)
 	}
 }
 
-/* Prepares a search in a range of page frames that is in one block. */
+/* Leave out units that owners have a part of.  Most units are not among them. */
+static void dmb_mark_units(const struct dmb_search *search,
+			   struct dmb_part *part, unsigned long first,
+			   unsigned long last)
+{
+	unsigned long pfn = part->start_pfn + first * part->unit, i;
+	bool taken = dmb_range_taken(search, pfn,
+				     part->start_pfn + last * part->unit);
+
+	for (i = first; i < last; i++, pfn += part->unit)
+		part->cost[i] = taken && dmb_range_taken(search, pfn,
+							 pfn + part->unit) ?
+				DMB_COST_NEVER : DMB_COST_UNKNOWN;
+}
+
+/* Add a range of page frames, which is in one block, to a search. */
 static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
 			unsigned long start_pfn, unsigned long end_pfn)
 {
-	unsigned long unit = search->unit, first, nr, i, pfn;
+	unsigned long unit = search->unit, first, nr, i;
 	struct dmb_part *part;
 
 	first = ALIGN(start_pfn, max(unit, search->align));
 	if (first + DIV_ROUND_UP(search->nr_pages, unit) * unit > end_pfn) {
-		/* It may just fit. */
+		/* Whole units do not fit, but the pages may. */
 		first = ALIGN(start_pfn, search->align);
 		unit = search->nr_pages;
 	}
@@ -167,9 +189,8 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
 	part->unit = unit;
 	part->units = DIV_ROUND_UP(search->nr_pages, unit);
 	part->nr = nr;
-	for (i = 0, pfn = first; i < nr; i++, pfn += unit) {
-		part->cost[i] = dmb_range_taken(search, pfn, pfn + unit) ?
-				DMB_COST_NEVER : DMB_COST_UNKNOWN;
+	for (i = 0; i < nr; i += DMB_UNITS_AT_ONCE) {
+		dmb_mark_units(search, part, i, min(i + DMB_UNITS_AT_ONCE, nr));
 		cond_resched();
 	}
 	dmb_find_free_units(part);
@@ -182,13 +203,14 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
  * @search: to be ended with dmb_search_end(), whatever this returns
  * @start_pfn: first page frame that will do
  * @end_pfn: one past the last page frame that will do
- * @nr_pages: how much is wanted at once
- * @align: in pages, a power of two
- * @gfp: for the memory that the search needs
- * @area: the CMA area that the memory is for, and that all of the range is in; or NULL
+ * @nr_pages: size of each place to find
+ * @align: alignment of the place in pages, a power of two
+ * @gfp: flags to allocate the memory that the search needs
+ * @area: the CMA area that the memory is for, which contains all of the range;
+ *	  or NULL
  *
  * Context: Process context, may sleep.
- * Return: 0; -ENXIO if there is no block, or no part of one, of that size; -ENOMEM.
+ * Return: 0; -ENXIO if no block has so many pages in the range; -ENOMEM.
  */
 int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 		     unsigned long end_pfn, unsigned long nr_pages,
@@ -198,8 +220,9 @@ int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 	int err = 0;
 
 	INIT_LIST_HEAD(&search->parts);
-	/* Small units would be many. In an area, large ones would waste what they round up. */
-	search->unit = clamp(roundup_pow_of_two(area ? min(nr_pages, align) : nr_pages),
+	/* In a CMA area, units above @align would waste part of the last. */
+	search->unit = clamp(roundup_pow_of_two(area ? min(nr_pages, align) :
+						       nr_pages),
 			     max(1UL, SZ_64K / PAGE_SIZE), pageblock_nr_pages);
 	search->nr_pages = nr_pages;
 	search->align = align;
@@ -208,7 +231,8 @@ int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 	search->estimated = false;
 	while (!err && (dmb = dmb_next(dmb)))
 		if (start_pfn < dmb->end_pfn && dmb->start_pfn < end_pfn)
-			err = dmb_add_part(search, dmb, max(start_pfn, dmb->start_pfn),
+			err = dmb_add_part(search, dmb,
+					   max(start_pfn, dmb->start_pfn),
 					   min(end_pfn, dmb->end_pfn));
 	return err ?: list_empty(&search->parts) ? -ENXIO : 0;
 }
@@ -221,14 +245,14 @@ void dmb_search_end(struct dmb_search *search)
 		kvfree(part);
 }
 
-/* The cheapest place in a part that is cheaper than *@best, which becomes its cost */
+/* Find the cheapest place in a part, if it costs less than *@best so far. */
 static unsigned long dmb_search_part(const struct dmb_search *search,
 				     const struct dmb_part *part, u64 *best)
 {
 	unsigned long first = 0, found = DMB_NO_PFN, i;
 	u64 sum = 0;
 
-	/* The sum is that of the units from the first one to this. */
+	/* @sum is the cost of the units from @first to @i. */
 	for (i = 0; i < part->nr && *best; i++) {
 		unsigned long pfn;
 
@@ -266,11 +290,11 @@ static void dmb_estimate_parts(struct dmb_search *search)
 }
 
 /**
- * dmb_search_next - the place that is the cheapest to empty
+ * dmb_search_next - find the place that is the cheapest to empty
  * @search: what dmb_search_begin() has prepared
  *
  * Context: Process context, may sleep.
- * Return: its first page frame, or DMB_NO_PFN if there is none that was not excluded.
+ * Return: its first page frame, or DMB_NO_PFN if all places were excluded.
  */
 unsigned long dmb_search_next(struct dmb_search *search)
 {
@@ -288,7 +312,7 @@ unsigned long dmb_search_next(struct dmb_search *search)
 		}
 		if (pfn != DMB_NO_PFN || search->estimated)
 			return pfn;
-		/* What is free did not suffice. */
+		/* No free place is left. */
 		dmb_estimate_parts(search);
 	} while (true);
 }
@@ -299,7 +323,7 @@ unsigned long dmb_search_next(struct dmb_search *search)
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  *
- * Units that have any of these page frames are left out as a whole.
+ * This leaves out all of each unit that contains any of these page frames.
  */
 void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
 			unsigned long end_pfn)
@@ -308,7 +332,8 @@ void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
 
 	list_for_each_entry(part, &search->parts, node) {
 		unsigned long first = max(start_pfn, part->start_pfn);
-		unsigned long last = min(end_pfn, part->start_pfn + part->nr * part->unit);
+		unsigned long last = min(end_pfn, part->start_pfn +
+						  part->nr * part->unit);
 		unsigned long i = (first - part->start_pfn) / part->unit;
 
 		for (; part->start_pfn + i * part->unit < last; i++)
@@ -316,7 +341,7 @@ void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
 	}
 }
 
-/* What is there to say about a pageblock with so many pages in use, if anything? */
+/* The sign of a pageblock, or '\0' if only the number of used pages matters */
 static char dmb_map_sign(unsigned long pfn, unsigned long *used)
 {
 	unsigned long end_pfn = pfn + pageblock_nr_pages, next;
@@ -357,12 +382,13 @@ static char dmb_map_pageblock(unsigned long pfn)
 
 /**
  * dmb_show_map - write a map of blocks, a character for each pageblock
- * @seq: where to
+ * @seq: the file to write to
  * @start: physical address of the first byte to show
  * @end: one past the last; 0 if there is no limit
  *
- * "." is free, "-" partly and "#" fully in use, "C" has memory that an owner has,
- * "p" has a page that is pinned, "x" one that is poisoned, and "o" is offline.
+ * "." is free, "-" partly and "#" fully in use, "C" has pages that a claim or
+ * CMA has taken, "p" has a page that is pinned, "x" one that is poisoned, and
+ * "o" is offline.
  *
  * Context: Process context, may sleep.
  */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Owners of memory in blocks, who take it for themselves and give it back, and
- * what /proc/iomem has to say about it.
+ * Claims: a driver takes memory in a block for itself and gives it back. The
+ * lines of blocks and claims in /proc/iomem are kept here, too.
  */
 
 #include <linux/device.h>
@@ -25,20 +25,20 @@
 
 #define DMB_OWNER_LEN	32
 
-/* A claim that is quick takes no longer, unless it has a deadline of its own. */
+/* The time limit of DMB_CLAIM_QUICK for a request that has no @timeout_ms */
 #define DMB_QUICK_MS	10
 
 /**
- * struct dmb_claim - a range that an owner has, or is about to have
- * @pfns: the page frames, in dmb_claims
- * @dmb: the block that it is in
- * @taken: its pages are the owner's
- * @protected: its pages are not in the direct map
- * @flags: of its request
- * @poisoned: of its request
- * @data: of its request
- * @owner: who
- * @resource: its line in /proc/iomem
+ * struct dmb_claim - a range that an owner has claimed, or is claiming
+ * @pfns: the page frames, as a node of dmb_claims
+ * @dmb: the block that contains the range
+ * @taken: the pages belong to the owner
+ * @protected: the pages are not in the direct map
+ * @flags: from the request
+ * @poisoned: from the request
+ * @data: from the request
+ * @owner: name of the owner
+ * @resource: line of the claim in /proc/iomem
  */
 struct dmb_claim {
 	struct interval_tree_node pfns;
@@ -52,14 +52,14 @@ struct dmb_claim {
 	struct resource resource;
 };
 
-/* Not a mutex, as cma_release() counts pages, and may be called in any context. */
+/* A spinlock: cma_release() counts pages under it, maybe in atomic context. */
 static DEFINE_SPINLOCK(dmb_claims_lock);
 static struct rb_root_cached dmb_claims = RB_ROOT_CACHED;
 
-/* Protects the lines of blocks in /proc/iomem, and who has which parent there */
+/* Protects the lines of blocks and claims in /proc/iomem, and their parents */
 static DEFINE_MUTEX(dmb_resource_lock);
 
-/* Page frames that are about to go offline, from first to one past the last */
+/* Page frames that are going offline, end excluded, under dmb_claims_lock */
 static unsigned long dmb_leaving_start;
 static unsigned long dmb_leaving_end;
 
@@ -97,28 +97,29 @@ bool dmb_owned(unsigned long pfn)
 	return claim && claim->taken;
 }
 
-/* Is it out of the direct map? */
+/* Is the memory of this claim out of the direct map? */
 bool dmb_claim_protected(const struct dmb_claim *claim)
 {
 	return claim->protected;
 }
 
-/* Is this page frame an owner's, or has CMA taken it? */
+/* Does this page frame belong to an owner, or has CMA taken it? */
 bool dmb_claimed(unsigned long pfn)
 {
 	return dmb_owned(pfn) || dmb_cma_allocated(pfn);
 }
 
 /**
- * dmb_keep_online - begin to look at the struct pages of a range
+ * dmb_keep_online - keep a range online, to look at its struct pages
  * @start_pfn: first page frame, in a block
  * @end_pfn: one past the last page frame
  * @flags: for dmb_let_offline()
  *
- * Memory goes offline after dmb_memory_event() has had the lock, at the earliest.
+ * Memory cannot go offline before dmb_memory_event() has taken dmb_claims_lock,
+ * which this holds until dmb_let_offline().
  *
- * Context: Any, interrupts are disabled until dmb_let_offline().
- * Return: false if part of the range is offline, or about to be.
+ * Context: Any. Interrupts are disabled until dmb_let_offline().
+ * Return: true, or false if part of the range is offline or going offline.
  */
 bool dmb_keep_online(unsigned long start_pfn, unsigned long end_pfn,
 		     unsigned long *flags)
@@ -151,8 +152,8 @@ static unsigned long dmb_claim_pages(const struct dmb_claim *claim)
 }
 
 /*
- * Adds a claim to the others, so that nobody else can have any of its pages, and
- * what is online stays so.
+ * Insert a claim in dmb_claims. From then on nobody else can claim any of its
+ * pages, and pages that are online stay online.
  */
 static int dmb_begin_claim(struct dmb_claim *claim)
 {
@@ -160,7 +161,7 @@ static int dmb_begin_claim(struct dmb_claim *claim)
 	unsigned long end_pfn = dmb_claim_end(claim);
 
 	guard(spinlock_irqsave)(&dmb_claims_lock);
-	/* Whoever dissolves the block has a claim while it becomes shorter. */
+	/* Look again: the block may have shrunk. A claim will prevent that. */
 	if (dmb_block_holding(start_pfn, end_pfn) != claim->dmb)
 		return -EBUSY;
 	if (dmb_find_claim(start_pfn, end_pfn))
@@ -181,7 +182,7 @@ static void dmb_end_claim(struct dmb_claim *claim)
 static void dmb_count_claimed(struct dmb *dmb, long nr_pages)
 {
 	lockdep_assert_held(&dmb_claims_lock);
-	/* Others read it without the lock. */
+	/* sysfs and debugfs read both without the lock. */
 	WRITE_ONCE(dmb->claimed, dmb->claimed + nr_pages);
 	WRITE_ONCE(dmb->peak, max(dmb->peak, dmb->claimed));
 }
@@ -192,15 +193,15 @@ static void dmb_name_resource(struct resource *resource, const char *name,
 	resource->name = name;
 	resource->start = dmb_first_byte(start_pfn);
 	resource->end = dmb_last_byte(end_pfn);
-	/* As for a crash kernel: a part of System RAM, but not that itself. */
+	/* Like a crash kernel's, the line is not "System RAM" itself. */
 	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
 }
 
-/* Insert the line of a claim below that of its block, when this has one. */
+/* Insert the line of a claim below that of its block, if the block has one. */
 static int dmb_show_claim(struct dmb_claim *claim)
 {
 	guard(mutex)(&dmb_resource_lock);
-	/* Otherwise dmb_show_claims() has done so, or will. */
+	/* dmb_show_claims() has inserted the line, or will with the block's. */
 	if (claim->resource.parent || !claim->dmb->resource.parent)
 		return 0;
 	return insert_resource(&claim->dmb->resource, &claim->resource);
@@ -213,18 +214,20 @@ static void dmb_hide_claim(struct dmb_claim *claim)
 		remove_resource(&claim->resource);
 }
 
-/* The first claim in a range whose line is to be inserted, or to be removed */
-static struct dmb_claim *dmb_next_line(unsigned long start_pfn, unsigned long last_pfn,
-				       bool show)
+/* The first claim in a range whose line has to be inserted, or removed */
+static struct dmb_claim *dmb_next_line(unsigned long start_pfn,
+				       unsigned long last_pfn, bool show)
 {
 	struct interval_tree_node *pfns;
 
 	guard(spinlock_irqsave)(&dmb_claims_lock);
-	for (pfns = interval_tree_iter_first(&dmb_claims, start_pfn, last_pfn); pfns;
-	     pfns = interval_tree_iter_next(pfns, start_pfn, last_pfn)) {
-		struct dmb_claim *claim = container_of(pfns, struct dmb_claim, pfns);
+	for (pfns = interval_tree_iter_first(&dmb_claims, start_pfn, last_pfn);
+	     pfns; pfns = interval_tree_iter_next(pfns, start_pfn, last_pfn)) {
+		struct dmb_claim *claim = container_of(pfns, struct dmb_claim,
+						       pfns);
 
-		if (show ? claim->taken && claim->resource.name : !!claim->resource.parent)
+		if (show ? claim->taken && claim->resource.name :
+			   !!claim->resource.parent)
 			return claim;
 	}
 	return NULL;
@@ -233,10 +236,11 @@ static struct dmb_claim *dmb_next_line(unsigned long start_pfn, unsigned long la
 /* Insert or remove the lines of all claims below that of their block. */
 static void dmb_show_claims(struct resource *block, bool show)
 {
-	unsigned long pfn = PHYS_PFN(block->start), last_pfn = PHYS_PFN(block->end);
+	unsigned long pfn = PHYS_PFN(block->start),
+		      last_pfn = PHYS_PFN(block->end);
 	struct dmb_claim *claim;
 
-	/* Who releases a claim has to hide it before, and waits for the lock. */
+	/* dmb_release() needs this lock before it frees a claim with a line. */
 	lockdep_assert_held(&dmb_resource_lock);
 	while (pfn <= last_pfn && (claim = dmb_next_line(pfn, last_pfn, show))) {
 		if (show)
@@ -247,13 +251,14 @@ static void dmb_show_claims(struct resource *block, bool show)
 	}
 }
 
-/* How to get the memory that a claim itself needs */
+/* The flags to allocate struct dmb_claim, and the memory for its search */
 static gfp_t dmb_claim_gfp(const struct dmb_request *request)
 {
-	return request->flags & DMB_CLAIM_QUICK ? GFP_NOWAIT | __GFP_NOWARN : GFP_KERNEL;
+	return request->flags & DMB_CLAIM_QUICK ? GFP_NOWAIT | __GFP_NOWARN :
+						  GFP_KERNEL;
 }
 
-/* A range in a block, or an ERR_PTR() that says why not */
+/* Allocate a claim of a range in a block and insert it, or return ERR_PTR(). */
 static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 					 unsigned long start_pfn)
 {
@@ -263,7 +268,8 @@ static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 	int err;
 
 	if (!dmb)
-		return ERR_PTR(dmb_was_requested(start_pfn, end_pfn) ? -ENXIO : -EINVAL);
+		return ERR_PTR(dmb_was_requested(start_pfn, end_pfn) ?
+			       -ENXIO : -EINVAL);
 	claim = kzalloc(sizeof(*claim), dmb_claim_gfp(request));
 	if (!claim)
 		return ERR_PTR(-ENOMEM);
@@ -282,14 +288,14 @@ static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 }
 
 /*
- * Not by __GFP_ZERO: that would zero all of the free pages that the range is part of,
- * at once.
+ * Zero the range page by page. alloc_contig_range() with __GFP_ZERO would zero
+ * whole free pages at once, even where they extend beyond the range.
  */
 static void dmb_zero_claim(const struct dmb_claim *claim)
 {
 	unsigned long pfn;
 
-	/* The page allocator has done so. */
+	/* The page allocator has zeroed the pages. */
 	if (want_init_on_alloc(0) || want_init_on_free())
 		return;
 	for (pfn = dmb_claim_start(claim); pfn < dmb_claim_end(claim); pfn++) {
@@ -298,7 +304,7 @@ static void dmb_zero_claim(const struct dmb_claim *claim)
 	}
 }
 
-/* The pages are there: now they are the owner's, who is told if one breaks. */
+/* From now on __dmb_tell_owner() tells the owner if a page is poisoned. */
 static void dmb_own_claim(struct dmb_claim *claim)
 {
 	guard(spinlock_irqsave)(&dmb_claims_lock);
@@ -306,7 +312,7 @@ static void dmb_own_claim(struct dmb_claim *claim)
 	dmb_count_claimed(claim->dmb, dmb_claim_pages(claim));
 }
 
-/* KASAN has tagged what were several free pages. The claim is one piece of memory. */
+/* KASAN tagged each free page, but the owner uses the range as one piece. */
 static void dmb_untag_claim(const struct dmb_claim *claim)
 {
 	unsigned long pfn;
@@ -315,7 +321,7 @@ static void dmb_untag_claim(const struct dmb_claim *claim)
 		page_kasan_tag_reset(pfn_to_page(pfn));
 }
 
-/* Has a page broken before that? */
+/* Was a page poisoned when there was no owner yet to be told? */
 static bool dmb_claim_broken(const struct dmb_claim *claim)
 {
 	unsigned long pfn;
@@ -326,7 +332,7 @@ static bool dmb_claim_broken(const struct dmb_claim *claim)
 	return false;
 }
 
-/* Makes of the pages what the owner wants. */
+/* Zero and protect the pages as requested. Show the claim in /proc/iomem. */
 static int dmb_finish_claim(struct dmb_claim *claim)
 {
 	int err;
@@ -342,8 +348,8 @@ static int dmb_finish_claim(struct dmb_claim *claim)
 			return err;
 		claim->protected = true;
 	}
-	dmb_name_resource(&claim->resource, claim->owner, dmb_claim_start(claim),
-			  dmb_claim_end(claim));
+	dmb_name_resource(&claim->resource, claim->owner,
+			  dmb_claim_start(claim), dmb_claim_end(claim));
 	if (dmb_show_claim(claim))
 		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
 			dmb_first_byte(dmb_claim_start(claim)),
@@ -351,17 +357,18 @@ static int dmb_finish_claim(struct dmb_claim *claim)
 	return 0;
 }
 
-/* In jiffies; 0 stands for none. The current jiffy has begun. */
+/* In jiffies, or 0 for none. Add one, because the current jiffy has begun. */
 static unsigned long dmb_deadline(const struct dmb_request *request)
 {
 	unsigned int timeout_ms = request->timeout_ms;
 
 	if (request->flags & DMB_CLAIM_QUICK)
 		timeout_ms = timeout_ms ?: DMB_QUICK_MS;
-	return timeout_ms ? (jiffies + msecs_to_jiffies(timeout_ms) + 1) ?: 1 : 0;
+	return timeout_ms ?
+	       (jiffies + msecs_to_jiffies(timeout_ms) + 1) ?: 1 : 0;
 }
 
-/* How to try to get a range that has not been chosen yet */
+/* An attempt for this request, whose range is not chosen yet */
 static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 {
 	struct dmb_attempt attempt = {
@@ -377,8 +384,9 @@ static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 	return attempt;
 }
 
-/* Takes this range, or says in @attempt what was in the way. */
-static int dmb_claim_at(const struct dmb_request *request, unsigned long start_pfn,
+/* Claim this range. If that fails, @attempt says which page was in the way. */
+static int dmb_claim_at(const struct dmb_request *request,
+			unsigned long start_pfn,
 			struct dmb_attempt *attempt, struct dmb_claim **result)
 {
 	struct dmb_claim *claim;
@@ -409,31 +417,33 @@ static int dmb_claim_at(const struct dmb_request *request, unsigned long start_p
 }
 
 /*
- * Takes the cheapest ranges, one after the other, until too many in a row are in use.
- * Returns how many it has got, and in *@err why there are no more.
+ * Claim the cheapest ranges, one by one, until too many in a row are in use.
+ * Return how many were claimed, and in *@err why there are not more.
  */
 static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 				       struct dmb_search *search,
 				       struct dmb_attempt *attempt,
-				       struct dmb_claim **claims, unsigned int nr,
-				       int *err)
+				       struct dmb_claim **claims,
+				       unsigned int nr, int *err)
 {
-	unsigned int most = attempt->quick ? DMB_MAX_QUICK_FAILURES : DMB_MAX_FAILURES;
+	unsigned int most = attempt->quick ? DMB_MAX_QUICK_FAILURES :
+					     DMB_MAX_FAILURES;
 	unsigned int got = 0, failures = 0;
 
 	while (got < nr && failures < most) {
 		unsigned long pfn = dmb_search_next(search), end_pfn;
 
 		if (pfn == DMB_NO_PFN) {
-			/* There may be more, for somebody who waits. */
+			/* A pass that waits may find more. */
 			*err = *err ?: -EBUSY;
 			break;
 		}
 		*err = dmb_claim_at(request, pfn, attempt, &claims[got]);
 		if (*err == -ENXIO || *err == -EINVAL) {
-			/* The block has been dissolved since the search began. */
+			/* The block was dissolved since the search began. */
 			*err = -EBUSY;
-			dmb_search_exclude(search, attempt->start_pfn, attempt->end_pfn);
+			dmb_search_exclude(search, attempt->start_pfn,
+					   attempt->end_pfn);
 			continue;
 		}
 		if (!*err) {
@@ -441,7 +451,7 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 			got++;
 			failures = 0;
 		} else if (dmb_try_elsewhere(*err)) {
-			/* The others may be had at another time. */
+			/* Another range may do, if not now, then later. */
 			if (*err == -EHWPOISON)
 				*err = -EBUSY;
 			pfn = attempt->busy_pfn;
@@ -455,10 +465,11 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 	return got;
 }
 
-/* Any ranges of the request, with one search for all of them */
+/* Claim any ranges that the request allows, with one search for all of them. */
 static unsigned int dmb_claim_pass(const struct dmb_request *request,
 				   struct dmb_attempt *attempt,
-				   struct dmb_claim **claims, unsigned int nr, int *err)
+				   struct dmb_claim **claims, unsigned int nr,
+				   int *err)
 {
 	struct dmb_search search;
 	unsigned long start_pfn, end_pfn;
@@ -467,23 +478,25 @@ static unsigned int dmb_claim_pass(const struct dmb_request *request,
 	/* Pages that are within the range as a whole */
 	start_pfn = min_t(u64, ULONG_MAX, (request->start >> PAGE_SHIFT) +
 					  !PAGE_ALIGNED(request->start));
-	end_pfn = request->end ? min_t(u64, ULONG_MAX, request->end >> PAGE_SHIFT) :
-				 ULONG_MAX;
-	*err = dmb_search_begin(&search, start_pfn, end_pfn, PHYS_PFN(request->size),
+	end_pfn = request->end ?
+		  min_t(u64, ULONG_MAX, request->end >> PAGE_SHIFT) : ULONG_MAX;
+	*err = dmb_search_begin(&search, start_pfn, end_pfn,
+				PHYS_PFN(request->size),
 				max(PHYS_PFN(request->align), 1UL),
 				dmb_claim_gfp(request), NULL);
 	if (!*err) {
-		/* The search takes its time with small pieces of large blocks. */
+		/* Preparing to search large blocks for small pieces is slow. */
 		if (request->flags & DMB_CLAIM_QUICK)
 			attempt->deadline = dmb_deadline(request);
 		*err = -EBUSY;
-		got = dmb_claim_cheapest(request, &search, attempt, claims, nr, err);
+		got = dmb_claim_cheapest(request, &search, attempt, claims, nr,
+					 err);
 	}
 	dmb_search_end(&search);
 	return got;
 }
 
-/* First those for which nothing needs to be waited for */
+/* Claim ranges that need no waiting first, and then, if necessary, others. */
 static int dmb_claim_any(const struct dmb_request *request,
 			 struct dmb_claim **claims, unsigned int nr)
 {
@@ -494,9 +507,10 @@ static int dmb_claim_any(const struct dmb_request *request,
 	quick.quick = true;
 	quick.gfp = dmb_quick_gfp(attempt.gfp);
 	got = dmb_claim_pass(request, &quick, claims, nr, &err);
-	/* What was left out is looked at again. */
+	/* This pass looks again at what the quick one left out. */
 	if (got < nr && !attempt.quick && dmb_try_elsewhere(err))
-		got += dmb_claim_pass(request, &attempt, claims + got, nr - got, &err);
+		got += dmb_claim_pass(request, &attempt, claims + got, nr - got,
+				      &err);
 	return got ?: err;
 }
 
@@ -516,8 +530,9 @@ static bool dmb_request_valid(const struct dmb_request *request)
 	       PFN_PHYS(PHYS_PFN(request->size)) == request->size &&
 	       PAGE_ALIGNED(align) && !(align & (align - 1)) &&
 	       PFN_PHYS(PHYS_PFN(align)) == align &&
-	       (!request->end || (request->start < request->end &&
-				  request->size <= request->end - request->start)) &&
+	       (!request->end ||
+		(request->start < request->end &&
+		 request->size <= request->end - request->start)) &&
 	       !(request->flags & ~(DMB_CLAIM_QUICK | DMB_CLAIM_UNZEROED |
 				    DMB_CLAIM_PROTECTED));
 }
@@ -531,7 +546,7 @@ static int dmb_refuse_request(const struct dmb_request *request)
 	return 0;
 }
 
-/* Is there only one range that would do? */
+/* Does only one range satisfy the request? */
 static bool dmb_request_exact(const struct dmb_request *request)
 {
 	return request->end && request->end - request->start == request->size;
@@ -541,62 +556,64 @@ static bool dmb_request_exact(const struct dmb_request *request)
  * dmb_claim - take memory in a block away from the page allocator
  * @request: which memory, and how hard to try
  *
- * What is there is moved away, to other blocks or to ordinary memory, or
- * reclaimed if there is no room for it, which may do I/O. Processes do not
- * lose anything but speed. If several ranges would do, this takes the one
- * that is the cheapest to empty: one that is free, or else one with few pages
- * and much clean page cache.
+ * Pages in use move to other blocks or to ordinary memory. If there is no room
+ * for them, they are reclaimed, which may do I/O. Processes lose nothing but
+ * speed. If several ranges would do, this takes the one that is the cheapest to
+ * empty: one that is free, or else one with few pages and much clean page
+ * cache.
  *
- * How long that takes depends on what is there. A page that somebody uses for
- * a moment is waited for, for a second; if several ranges would do, in up to
- * four of them. Pages that are locked or under writeback are waited for until
- * they are not, and so are claims of other pages in the same pageblocks, which
- * are served in their order. The deadline of @request and dmb_cancel() end all
- * these waits but those for locks and writeback. %DMB_CLAIM_QUICK does without
- * any, and gives up after 10 ms if it has no other deadline. What a file system
- * has in use, in a transaction of its journal for example, is written first.
+ * The time that this takes depends on the pages. It waits up to a second for
+ * pages that are in use for a moment; if several ranges would do, in up to
+ * four of them. It waits without limit for pages that are locked or under
+ * writeback, and for claims of other pages in the same pageblocks, which are
+ * served in their order. The deadline of @request and dmb_cancel() end all
+ * these waits but those for locks and writeback. %DMB_CLAIM_QUICK waits for
+ * none of these, and gives up after 10 ms if it has no other deadline. Data
+ * that a file system holds, for example in a transaction of its journal, are
+ * written first.
  *
- * Then all pages of the range are the caller's, each with one reference, and
- * zeroed, unless the caller does not want that. The pageblocks keep their
- * type. Outside of highmem, the pages stay in the kernel's direct map, unless
- * %DMB_CLAIM_PROTECTED was asked for. The direct map is cached: the zeroes may
- * still be in CPU caches, as may what earlier users wrote. So before the first access by a
- * device that does not snoop the caches, and before the first one by a mapping
- * that is not cached, the driver has dma_map_sgtable() write them to memory,
- * with %DMA_BIDIRECTIONAL or %DMA_TO_DEVICE. With %DMA_FROM_DEVICE they may be
- * thrown away, and what the device does not write is then what other processes
- * had there.
+ * On success, all pages of the range belong to the caller, each with one
+ * reference. They are zeroed, except with %DMB_CLAIM_UNZEROED, and their
+ * pageblocks keep their type. Outside of highmem, the pages stay in the
+ * kernel's direct map, except with %DMB_CLAIM_PROTECTED.
  *
- * Drivers need no lock of their own to call this, for whatever ranges.
+ * The direct map is cached, so the zeroes, or what earlier users wrote, may
+ * still be in CPU caches. Before the first access by a device that does not
+ * snoop the caches, or through a mapping that is not cached, the driver has to
+ * write them to memory by dma_map_sgtable() with %DMA_BIDIRECTIONAL or
+ * %DMA_TO_DEVICE. With %DMA_FROM_DEVICE the cached data may be thrown away;
+ * memory that the device does not write then shows the data of other processes.
  *
- * Context: Process context, may sleep and do I/O. No locks that memory
- * reclaim or filesystems might want, except as memalloc_nofs_save() and
- * memalloc_noio_save() allow. There, page cache, tmpfs and swap cache in the
- * range do not move, which gives -EBUSY, and for anonymous memory without room
- * elsewhere other memory is reclaimed.
+ * Several threads may call this at once, for whatever ranges.
+ *
+ * Context: Process context, may sleep and do I/O. The caller must not hold
+ * locks that memory reclaim or filesystems might take, except as
+ * memalloc_nofs_save() and memalloc_noio_save() allow. In such a scope, page
+ * cache, tmpfs and swap cache in the range do not move, which gives -EBUSY;
+ * and if anonymous memory has no room elsewhere, other memory is reclaimed.
  *
  * Return: the claim, for dmb_release(), or an ERR_PTR():
  *
- * * -EOPNOTSUPP - The kernel has no support for blocks: CONFIG_DMB is not set.
- *   Memory of a node below /reserved-memory is then reserved, and the driver's
- *   without a claim; other memory is not. With CONFIG_DMB: this machine has no
- *   %DMB_CLAIM_PROTECTED, and the memory is not the driver's.
- * * -EINVAL - The request makes no sense: @size is 0 or not a multiple of
+ * * -EOPNOTSUPP - CONFIG_DMB is not set. Then memory of a node below
+ *   /reserved-memory is reserved, and the driver may use it without a claim,
+ *   but not any other memory. With CONFIG_DMB: this machine has no
+ *   %DMB_CLAIM_PROTECTED, and the driver may not use the memory.
+ * * -EINVAL - The request is invalid: @size is 0 or not a multiple of
  *   PAGE_SIZE; @align is neither 0 nor a power of two that is; the range is
  *   smaller than @size; a range of just that size does not begin aligned, or no
- *   valid request for a block has had any of it; unknown flags.
- * * -ENXIO - No block has such a range, unless somebody makes one. A block may be
- *   smaller than what was asked for, or in several pieces, as the kernel log
- *   says. The memory belongs to others.
- * * -EHWPOISON - A page of this range is broken. dmb_claim_several() can have
- *   the others, in smaller pieces.
- * * -EBUSY - It overlaps another claim, pages in use did not move in time,
- *   somebody tries to take part of it offline or, with %DMB_CLAIM_PROTECTED, the
- *   machine is about to hibernate. Try again later, or claim
- *   other memory. The log says what was in the way of a range.
- * * -ENOMEM - There is no room for its pages elsewhere, and they cannot be
+ *   valid request for a block included any of it; unknown flags.
+ * * -ENXIO - No block has such a range, until one is made. A block may be
+ *   smaller than requested, or in several pieces, as the kernel log says. The
+ *   driver may not use the memory.
+ * * -EHWPOISON - A page of this range is poisoned. dmb_claim_several() can
+ *   claim the rest, in smaller pieces.
+ * * -EBUSY - The range overlaps another claim, pages in use did not move in
+ *   time, part of the range is going offline or, with %DMB_CLAIM_PROTECTED, the
+ *   machine is about to hibernate. Try again later, or claim other memory. The
+ *   kernel log says which page was in the way of a range.
+ * * -ENOMEM - There is no room for the pages elsewhere, and they cannot be
  *   reclaimed, or not with %DMB_CLAIM_QUICK.
- * * -ENODEV - Part of it is offline. Try again when it is online.
+ * * -ENODEV - Part of the range is offline. Try again when it is online.
  * * -ETIMEDOUT, -ECANCELED - The deadline has passed; dmb_cancel() was called.
  * * -EINTR - The task has got a fatal signal.
  */
@@ -622,20 +639,20 @@ EXPORT_SYMBOL_GPL(dmb_claim);
 
 /**
  * dmb_claim_several - take memory that need not be in one piece
- * @request: what each claim is to be like; its deadline is for all together
- * @claims: set to the claims, which are in no order; what is behind them in the
- *	    array is not changed
+ * @request: describes each claim; its deadline is for all together
+ * @claims: set to the claims, in no order; the rest of the array stays as it is
  * @nr: how many are wanted
  *
- * For a device with an IOMMU, or one that takes lists of large pages. Claims that
- * are pageblocks, of DMB_MIN_ALIGNMENT_BYTES and aligned to that, do not have to
- * wait for each other. The cheapest to empty come first; those with pages that are
- * in use for a moment are left out, and waited for only if there are no others.
- * If fewer will do, %DMB_CLAIM_QUICK or a deadline keep this from trying too hard.
+ * For a device with an IOMMU, or one that takes lists of large pages. Claims of
+ * pageblocks, with @size and @align of DMB_MIN_ALIGNMENT_BYTES, do not have to
+ * wait for each other. The ranges that are the cheapest to empty come first.
+ * Ranges with pages that are in use for a moment are left out at first, and
+ * waited for only if there are not enough others. If fewer than @nr will do,
+ * %DMB_CLAIM_QUICK or a deadline keep this from trying too hard.
  *
  * Context: As for dmb_claim().
- * Return: how many claims there are in @claims, 1 to @nr, each for dmb_release();
- * or an error as of dmb_claim() if there is none.
+ * Return: the number of claims in @claims, 1 to @nr, each for dmb_release(); or
+ * an error of dmb_claim() if there is none.
  */
 int dmb_claim_several(const struct dmb_request *request,
 		      struct dmb_claim **claims, unsigned int nr)
@@ -655,12 +672,12 @@ EXPORT_SYMBOL_GPL(dmb_claim_several);
  * dmb_cancel - ask another thread's claim to give up
  * @request: what that thread has passed to dmb_claim() or dmb_claim_several()
  *
- * That call returns -ECANCELED, or the claims that it has got by then, as soon as
- * it looks: between batches of some 32 pages or one large folio, and while it waits
- * for anything but locks and writeback. It may succeed all the same.
+ * That call returns -ECANCELED, or the claims that it has got by then, when it
+ * notices: between batches of some 32 pages or one large folio, and while it
+ * waits for anything but locks and writeback. It may still succeed.
  *
- * @request has to be valid until both calls have returned. It stays cancelled until
- * its owner sets @cancelled to false, before it is used again.
+ * @request has to be valid until both calls have returned. Before it is used
+ * again, set its @cancelled to false.
  *
  * Context: Any.
  */
@@ -672,13 +689,14 @@ void dmb_cancel(struct dmb_request *request)
 EXPORT_SYMBOL_GPL(dmb_cancel);
 
 /**
- * dmb_release - give back what was claimed, all of it
- * @claim: what dmb_claim() has returned, not an error; is freed
+ * dmb_release - give all memory of a claim back to the page allocator
+ * @claim: what dmb_claim() has returned, not an error; this frees it
  *
- * Before that, the driver stops its device, and undoes dma_map_sgtable(), its own
- * mappings and those of user space. It leaves the one reference that each page had.
- * A page with further references becomes free when these go, with a warning.
- * %DMB_CLAIM_PROTECTED memory is zeroed, so hardware has to let the kernel write it.
+ * Before the call, the driver has to stop its device, and to undo
+ * dma_map_sgtable(), its own mappings and those of user space. It leaves each
+ * page the one reference of the claim. A page with more references causes a
+ * warning, and becomes free when these are dropped. %DMB_CLAIM_PROTECTED memory
+ * is zeroed, so the hardware has to let the kernel write it.
  *
  * Context: Process context, no spinlock held.
  */
@@ -688,13 +706,13 @@ void dmb_release(struct dmb_claim *claim)
 
 	if (claim->protected)
 		dmb_unprotect(dmb_claim_start(claim), dmb_claim_end(claim));
-	/* Others cannot claim it yet. */
+	/* Nobody else can claim the range before dmb_end_claim(). */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		claim->taken = false;
 
 	dmb_hide_claim(claim);
 	dmb_free_range(dmb_claim_start(claim), dmb_claim_end(claim));
-	/* Reclaim would take pages that are counted nowhere for reclaimable. */
+	/* Count the pages as claimed until they are free. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		dmb_count_claimed(claim->dmb, -(long)nr_pages);
 	dmb_end_claim(claim);
@@ -714,7 +732,7 @@ static void dmb_release_managed(void *claim)
  * The driver must not release the claim itself.
  *
  * Context: As for dmb_claim().
- * Return: As of dmb_claim().
+ * Return: As for dmb_claim().
  */
 struct dmb_claim *devm_dmb_claim(struct device *dev,
 				 const struct dmb_request *request)
@@ -757,7 +775,7 @@ EXPORT_SYMBOL_GPL(dmb_claim_size);
  * dmb_claim_page - the first page of claimed memory
  * @claim: the claim
  *
- * Return: the page, for nth_page() and those who take pages one by one.
+ * Return: the page, for nth_page() and for functions that take single pages.
  */
 struct page *dmb_claim_page(const struct dmb_claim *claim)
 {
@@ -766,16 +784,16 @@ struct page *dmb_claim_page(const struct dmb_claim *claim)
 EXPORT_SYMBOL_GPL(dmb_claim_page);
 
 /**
- * dmb_block_range - where a block is
- * @index: which one, from 0, in the order of addresses
+ * dmb_block_range - base and size of a block
+ * @index: its number, from 0, in the order of addresses
  * @base: set to its physical address, in bytes
  * @size: set to its size, in bytes
  *
- * What was asked for as one range may have become several blocks, or none. So an
+ * A range that was requested may have become several blocks, or none. So an
  * index is not the number of a memory controller; see struct dmb_request.
  *
  * Context: Any but NMI.
- * Return: 0, or -ENXIO if there are not so many.
+ * Return: 0, or -ENXIO if there is no such block.
  */
 int dmb_block_range(unsigned int index, phys_addr_t *base, phys_addr_t *size)
 {
@@ -792,10 +810,10 @@ int dmb_block_range(unsigned int index, phys_addr_t *base, phys_addr_t *size)
 EXPORT_SYMBOL_GPL(dmb_block_range);
 
 /**
- * __dmb_tell_owner - a page in a block is broken
- * @pfn: its page frame
+ * __dmb_tell_owner - tell the owner of a page that it is poisoned
+ * @pfn: its page frame, in a block
  *
- * If somebody has claimed it, he is told: the page cannot be taken away from him.
+ * Only the owner can stop using the page: a claimed page cannot be taken away.
  *
  * Context: Process context.
  */
@@ -821,7 +839,7 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
 	dmb_count_claimed(dmb_first_block(pfn, pfn + 1), nr_pages);
 }
 
-/* For walk_system_ram_res(): note the last one. What it passes are copies. */
+/* For walk_system_ram_res(): copy the last resource. It passes copies only. */
 static int dmb_note_ram(struct resource *ram, void *last)
 {
 	*(struct resource *)last = *ram;
@@ -829,8 +847,9 @@ static int dmb_note_ram(struct resource *ram, void *last)
 }
 
 /*
- * The "System RAM" that all of a block is in, and that may be all of the block. NULL if there
- * is none, or if it is below another line, as that of memory that a driver has added.
+ * The "System RAM" that contains all of a block, or is just as large. NULL if
+ * there is none, or if its line is below another one, as for memory that a
+ * driver has added.
  */
 static struct resource *dmb_ram_around(const struct resource *block)
 {
@@ -839,19 +858,21 @@ static struct resource *dmb_ram_around(const struct resource *block)
 	walk_system_ram_res(0, block->end, &last, dmb_note_ram);
 	if (!resource_contains(&last, block))
 		return NULL;
-	/* It stays as long as memory hotplug is locked. */
+	/* The caller's memory hotplug lock keeps the resource in place. */
 	ram = lookup_resource(&iomem_resource, last.start);
-	return ram && (ram->flags & IORESOURCE_SYSTEM_RAM) == IORESOURCE_SYSTEM_RAM &&
+	return ram &&
+	       (ram->flags & IORESOURCE_SYSTEM_RAM) == IORESOURCE_SYSTEM_RAM &&
 	       resource_contains(ram, block) ? ram : NULL;
 }
 
-/* Is all of it online? */
+/* Is all memory of this resource online? */
 static bool dmb_ram_online(const struct resource *ram)
 {
 #ifdef CONFIG_MEMORY_HOTPLUG
 	unsigned long pfn, last_pfn = PHYS_PFN(ram->end);
 
-	for (pfn = PHYS_PFN(ram->start); pfn < last_pfn; pfn += PAGES_PER_SECTION)
+	for (pfn = PHYS_PFN(ram->start); pfn < last_pfn;
+	     pfn += PAGES_PER_SECTION)
 		if (!pfn_to_online_page(pfn))
 			return false;
 	return pfn_to_online_page(last_pfn);
@@ -861,12 +882,12 @@ static bool dmb_ram_online(const struct resource *ram)
 }
 
 /**
- * dmb_show_resource - have /proc/iomem show a block as it is now
+ * dmb_show_resource - update the line of a block in /proc/iomem
  * @dmb: the block, which may be new, shorter or empty
  *
- * Memory that is offline may be removed. Then the line of its "System RAM" goes, or the
- * kernel splits it, which it can only do if nothing is below. So the block, and claims in
- * it, have no line as long as a part of that is offline.
+ * When offline memory is removed, the kernel removes its "System RAM" line, or
+ * splits it, which is only possible if there are no lines below. So a block and
+ * its claims have no lines while a part of that "System RAM" is offline.
  *
  * Context: Boot, or the memory hotplug lock held. May sleep.
  */
@@ -877,14 +898,15 @@ void dmb_show_resource(struct dmb *dmb)
 
 	guard(mutex)(&dmb_resource_lock);
 	if (dmb_nr_pages(dmb)) {
-		dmb_name_resource(&block, "Designated Movable Block", dmb->start_pfn,
-				  dmb->end_pfn);
+		dmb_name_resource(&block, "Designated Movable Block",
+				  dmb->start_pfn, dmb->end_pfn);
 		ram = dmb_ram_around(&block);
 		if (ram && !dmb_ram_online(ram))
 			ram = NULL;
 	}
 	if (resource->parent) {
-		if (ram && resource->start == block.start && resource->end == block.end)
+		if (ram && resource->start == block.start &&
+		    resource->end == block.end)
 			return;
 		dmb_show_claims(resource, false);
 		remove_resource(resource);
@@ -898,7 +920,7 @@ void dmb_show_resource(struct dmb *dmb)
 		dmb_show_claims(resource, true);
 }
 
-/* Those of all blocks, when memory has come online or gone offline, or blocks are shorter */
+/* Update all lines, after memory went online or offline, or blocks shrank. */
 void dmb_show_resources(void)
 {
 	struct dmb *dmb = NULL;
@@ -908,8 +930,8 @@ void dmb_show_resources(void)
 }
 
 /*
- * An owner's memory does not go offline, however long one tries, and nobody
- * becomes the owner of memory that is about to.
+ * Refuse to take claimed memory offline, and keep memory that is going offline
+ * from being claimed.
  */
 static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 			    void *data)
@@ -942,7 +964,10 @@ static int dmb_memory_event(struct notifier_block *nb, unsigned long action,
 		end_pfn = dmb_claim_end(claim);
 		strscpy(owner, claim->owner);
 	}
-	/* Consoles allocate memory, with locks that this one is taken inside of. */
+	/*
+	 * Do not print under dmb_claims_lock: consoles allocate memory, under
+	 * locks inside which dmb_claims_lock is taken.
+	 */
 	pr_info("dmb: " DMB_RANGE_FMT " stays online: %s has claimed it\n",
 		dmb_first_byte(start_pfn), dmb_last_byte(end_pfn), owner);
 	return notifier_from_errno(-EBUSY);

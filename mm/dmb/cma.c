@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * CMA areas in blocks. Their memory is not set aside: it belongs to the block
- * and to whoever is allowed there, until cma_alloc() takes some of it.
+ * CMA areas in blocks. Their memory is not set aside: it serves all requests
+ * that may use designated pages, until cma_alloc() takes some of it.
  */
 
 #include <linux/cma.h>
@@ -17,7 +17,7 @@
 /* The areas in blocks, by their index in cma_areas[] */
 static DECLARE_BITMAP(dmb_areas, MAX_CMA_AREAS);
 
-/* Those of them that hugetlb has for itself */
+/* The areas in blocks that belong to hugetlb */
 static DECLARE_BITMAP(dmb_hugetlb_areas, MAX_CMA_AREAS);
 
 /* Put the areas of hugetlb_cma= into blocks? */
@@ -53,7 +53,7 @@ static int dmb_allocated_by(struct cma *cma, void *data)
 {
 	unsigned long pfn = *(unsigned long *)data;
 
-	/* An area that could not be activated has no pages. */
+	/* An area without a bitmap could not be activated. */
 	if (!dmb_area_designated(cma) || !cma->bitmap || pfn < cma->base_pfn ||
 	    pfn >= cma->base_pfn + cma->count)
 		return false;
@@ -67,11 +67,12 @@ bool dmb_cma_allocated(unsigned long pfn)
 }
 
 /**
- * dmb_note_area - is a new CMA area in a block to be?
+ * dmb_note_area - note whether a new CMA area will be in a block
  * @cma: the area, which cma_init_reserved_mem() has found to be reserved, or to
- *	 be part of what is asked for as a block
+ *	 be part of a range that is requested as a block
  *
- * Such an area is not in CmaTotal, as its free pages are not in CmaFree.
+ * CmaTotal does not include areas in blocks, as CmaFree does not include their
+ * free pages.
  *
  * Context: Boot, before the blocks are made.
  */
@@ -82,12 +83,12 @@ void __init dmb_note_area(struct cma *cma)
 		return;
 	__set_bit(cma - cma_areas, dmb_areas);
 	totalcma_pages -= cma->count;
-	/* Its pages are the page allocator's, whatever becomes of it. */
+	/* The page allocator gets the pages even if activation fails. */
 	cma->reserve_pages_on_error = true;
 }
 
 /**
- * dmb_declare_area - declare hugetlb's CMA area, if possible in blocks to be
+ * dmb_declare_area - declare a CMA area of hugetlb, if possible in a block
  * @size: in bytes
  * @align: in bytes, a power of two
  * @order_per_bit: see cma_init_reserved_mem()
@@ -125,21 +126,21 @@ static int __init dmb_parse_hugetlb_dmb(char *value)
 early_param("hugetlb_dmb", dmb_parse_hugetlb_dmb);
 
 /**
- * dmb_activate_area - has an area that was to be in a block come to be in one?
+ * dmb_activate_area - may CMA activate an area?
  * @cma: any area
  *
- * The block may have been refused meanwhile, or have lost a part, or have been
- * divided at a border of zones.
+ * Since dmb_note_area(), the block may have been refused, trimmed, or divided
+ * at a border of zones.
  *
  * Context: Boot, after the blocks were made.
- * Return: false if not.
+ * Return: false if the area was to be in a block, but is not all in one.
  */
 bool __init dmb_activate_area(struct cma *cma)
 {
 	if (!dmb_area_designated(cma))
 		return true;
 
-	/* CMA takes them off when it fails, and dmb_area_init() otherwise. */
+	/* CMA subtracts them on failure, dmb_area_init() otherwise. */
 	totalcma_pages += cma->count;
 	if (dmb_block_holding(cma->base_pfn,
 			      cma->base_pfn + cma->count))
@@ -155,19 +156,21 @@ static int dmb_add_heap(struct cma *cma, void *add)
 	int (*fn)(struct cma *cma, void *data) = add;
 	int err;
 
-	/* Without a bitmap, an area could not be activated. */
+	/* An area without a bitmap could not be activated. */
 	if (!dmb_area_designated(cma) || !cma->bitmap ||
 	    test_bit(cma - cma_areas, dmb_hugetlb_areas))
 		return 0;
 	err = fn(cma, NULL);
 	if (err)
-		pr_warn("dmb: no DMA-BUF heap for CMA area %s: %d\n", cma->name, err);
+		pr_warn("dmb: no DMA-BUF heap for CMA area %s: %d\n", cma->name,
+			err);
 	return 0;
 }
 
 /**
  * dmb_add_heaps - make DMA-BUF heaps of the CMA areas in blocks
- * @fn: makes a heap of an area; returns 0 or an error; its second argument is NULL
+ * @fn: makes a heap of an area; returns 0 or an error; called with NULL as its
+ *	second argument
  *
  * Context: Process context, after the areas were activated.
  */
@@ -177,13 +180,13 @@ void dmb_add_heaps(int (*fn)(struct cma *cma, void *data))
 }
 #endif
 
-/* Which bit of an area's bitmap a page frame has */
+/* The bit of a page frame in the bitmap of its area */
 static unsigned long dmb_area_bit(const struct cma *cma, unsigned long pfn)
 {
 	return (pfn - cma->base_pfn) >> cma->order_per_bit;
 }
 
-/* How many bits so many pages have */
+/* The number of bits for @count pages */
 static unsigned long dmb_area_bits(const struct cma *cma, unsigned long count)
 {
 	return DIV_ROUND_UP(count, 1UL << cma->order_per_bit);
@@ -195,10 +198,11 @@ static unsigned long dmb_area_bits(const struct cma *cma, unsigned long count)
  * @start_pfn: first page frame, in the area
  * @end_pfn: one past the last page frame, in the area
  *
- * Context: Any; the answer may be outdated.
+ * Context: Any; without cma->lock, the answer may be outdated.
  * Return: true if so.
  */
-bool dmb_area_used(const struct cma *cma, unsigned long start_pfn, unsigned long end_pfn)
+bool dmb_area_used(const struct cma *cma, unsigned long start_pfn,
+		   unsigned long end_pfn)
 {
 	unsigned long first = dmb_area_bit(cma, start_pfn);
 	unsigned long last = dmb_area_bit(cma, end_pfn - 1);
@@ -206,23 +210,27 @@ bool dmb_area_used(const struct cma *cma, unsigned long start_pfn, unsigned long
 	return find_next_bit(cma->bitmap, last + 1, first) <= last;
 }
 
-/* Marks pages of an area as taken, unless some are. */
-static bool dmb_mark_area(struct cma *cma, unsigned long pfn, unsigned long count)
+/* Mark pages of an area as taken. Return false if some of them already are. */
+static bool dmb_mark_area(struct cma *cma, unsigned long pfn,
+			  unsigned long count)
 {
 	guard(spinlock_irqsave)(&cma->lock);
 	if (dmb_area_used(cma, pfn, pfn + count))
 		return false;
-	bitmap_set(cma->bitmap, dmb_area_bit(cma, pfn), dmb_area_bits(cma, count));
+	bitmap_set(cma->bitmap, dmb_area_bit(cma, pfn),
+		   dmb_area_bits(cma, count));
 	return true;
 }
 
-static void dmb_unmark_area(struct cma *cma, unsigned long pfn, unsigned long count)
+static void dmb_unmark_area(struct cma *cma, unsigned long pfn,
+			    unsigned long count)
 {
 	guard(spinlock_irqsave)(&cma->lock);
-	bitmap_clear(cma->bitmap, dmb_area_bit(cma, pfn), dmb_area_bits(cma, count));
+	bitmap_clear(cma->bitmap, dmb_area_bit(cma, pfn),
+		     dmb_area_bits(cma, count));
 }
 
-/* The first place from @pfn on that the area has not given away; DMB_NO_PFN for none */
+/* The first place from @pfn on that is not given away; DMB_NO_PFN for none */
 static unsigned long dmb_next_in_area(struct cma *cma, unsigned long pfn,
 				      unsigned long count, unsigned int order)
 {
@@ -234,21 +242,22 @@ static unsigned long dmb_next_in_area(struct cma *cma, unsigned long pfn,
 	guard(spinlock_irqsave)(&cma->lock);
 	bit = bitmap_find_next_zero_area_off(cma->bitmap, cma_bitmap_maxno(cma),
 					     dmb_area_bit(cma, pfn),
-					     dmb_area_bits(cma, count), mask, offset);
+					     dmb_area_bits(cma, count), mask,
+					     offset);
 	return bit < cma_bitmap_maxno(cma) ?
 	       cma->base_pfn + (bit << cma->order_per_bit) : DMB_NO_PFN;
 }
 
-/* Empties a place in an area, or says in @attempt what was in the way. */
-static int dmb_take_in_area(struct cma *cma, unsigned long pfn, unsigned long count,
-			    struct dmb_attempt *attempt)
+/* Take a place in an area. On failure, @attempt says what was in the way. */
+static int dmb_take_in_area(struct cma *cma, unsigned long pfn,
+			    unsigned long count, struct dmb_attempt *attempt)
 {
 	int err;
 
 	attempt->start_pfn = pfn;
 	attempt->end_pfn = pfn + count;
 	attempt->busy_pfn = pfn;
-	/* Somebody else was faster: there is nothing to wait for. */
+	/* Another cma_alloc() has taken the place: do not wait for it. */
 	if (!dmb_mark_area(cma, pfn, count))
 		return -EAGAIN;
 	err = dmb_take(attempt);
@@ -258,9 +267,9 @@ static int dmb_take_in_area(struct cma *cma, unsigned long pfn, unsigned long co
 }
 
 /*
- * Tries places in an area. With @search, the cheapest to empty come first. Returns 0,
- * the last error, or -ENOSPC if there is no place: none that begins at a multiple of what
- * the search looks at, if that is how it was looked for.
+ * Try places in an area, with @search the cheapest to empty first. Return 0,
+ * the last error, or -ENOSPC if there is no place. A search only finds places
+ * that begin with one of its units.
  */
 static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int order,
 			  struct dmb_attempt *attempt, struct dmb_search *search)
@@ -282,7 +291,7 @@ static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int ord
 		if (err != -EAGAIN && (err == -ENOMEM || !dmb_try_elsewhere(err)))
 			break;
 		failures += err != -EAGAIN;
-		/* Other places with the same page would fail, too. */
+		/* Other places that include the same page would fail, too. */
 		pfn = attempt->busy_pfn + (1UL << cma->order_per_bit);
 		if (search)
 			dmb_search_exclude(search, attempt->busy_pfn, pfn);
@@ -291,8 +300,8 @@ static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int ord
 }
 
 /*
- * The cheapest place of an area, or the first one: small buffers stay close together, so
- * that they leave room for large ones.
+ * Take the cheapest place of an area. For small buffers, take the first place,
+ * so that they stay close together and leave room for large ones.
  */
 static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int order,
 			struct dmb_attempt *attempt)
@@ -302,9 +311,11 @@ static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int order
 	int err = -ENOSPC;
 
 	if (count >= SZ_64K / PAGE_SIZE) {
-		if (!dmb_search_begin(&search, cma->base_pfn, cma->base_pfn + cma->count,
+		if (!dmb_search_begin(&search, cma->base_pfn,
+				      cma->base_pfn + cma->count,
 				      count, 1UL << order, gfp, cma))
-			err = dmb_try_places(cma, count, order, attempt, &search);
+			err = dmb_try_places(cma, count, order, attempt,
+					     &search);
 		dmb_search_end(&search);
 	}
 	if (err == -ENOSPC)
@@ -320,10 +331,10 @@ static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int order
  * @gfp: as for alloc_contig_range()
  * @pfn: set to the first page frame
  *
- * Where nothing needs to be waited for, at first, and then anywhere.
+ * This first tries all places without waiting, and only then waits for pages.
  *
  * Context: Process context, may sleep and do I/O as far as @gfp lets it.
- * Return: 0, or what cma_alloc() reports.
+ * Return: 0, or the error for cma_alloc() to report.
  */
 int dmb_area_alloc(struct cma *cma, unsigned long count, unsigned int align,
 		   gfp_t gfp, unsigned long *pfn)
@@ -355,11 +366,11 @@ static int dmb_area_in_block_overlaps(struct cma *cma, void *data)
 }
 
 /*
- * Pageblocks of other areas cannot be isolated for that, but a block's can. An area
- * needs all of its memory, in use or not: cma_alloc() does not expect a part of it to
- * be gone.
+ * Refuse to take memory of an area in a block offline: cma_alloc() expects all
+ * of an area to be online. Page isolation refuses this only for other areas.
  */
-static int dmb_area_event(struct notifier_block *nb, unsigned long action, void *data)
+static int dmb_area_event(struct notifier_block *nb, unsigned long action,
+			  void *data)
 {
 	struct memory_notify *memory = data;
 	struct dmb_range range = {

@@ -6,8 +6,9 @@
  * plain amount (nn[KMGTPE] or nn%), which keeps the meaning that it has always
  * had.  It may be given more than once.
  *
- * The word "designated" has all memory designated that would be in ZONE_MOVABLE.
- * The word "acpi" means that and movable_node: what firmware says can be removed.
+ * With the word "designated", all memory that would be in ZONE_MOVABLE is
+ * designated instead.  The word "acpi" stands for "designated" and
+ * movable_node: the memory that firmware calls hot-pluggable is designated.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -25,7 +26,7 @@
 
 bool dmb_instead_of_movable __ro_after_init;
 
-/* Is the memory that firmware calls removable to be designated? */
+/* Has "acpi" been given? */
 static bool dmb_by_firmware __initdata;
 
 /* The longest number that makes sense, with suffix: 0xffffffffffffffffE */
@@ -59,7 +60,7 @@ int dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
 	memcpy(number, text, len);
 	number[len] = '\0';
 
-	/* No hexadecimal digit is a suffix but E, which a number may end in. */
+	/* In a hexadecimal number, a final E is a digit and not a suffix. */
 	suffix = strchr(suffixes, toupper(number[len - 1]));
 	if (suffix && !(*suffix == 'E' && !strncasecmp(number, "0x", 2))) {
 		shift = 10 * (suffix - suffixes + 1);
@@ -99,8 +100,8 @@ const char *dmb_parse_block(const char *text, size_t len, u64 *base,
 }
 
 /*
- * Is this nn[KMGTPE] or nn%, as movablecore= has always known it? Its parser
- * ignores what is behind that, and so takes 512MB for 512M.
+ * Return true if this is a plain amount, nn[KMGTPE] or nn%. The parser of plain
+ * amounts ignores any characters behind that, and so takes 512MB for 512M.
  */
 static bool __init dmb_is_amount(const char *text, size_t len)
 {
@@ -118,7 +119,7 @@ static bool __init dmb_is_amount(const char *text, size_t len)
 	return err != -ERANGE;
 }
 
-/* Is this one of the words that stand for memory? */
+/* If this is "designated" or "acpi", note that and return true. */
 static bool __init dmb_is_word(const char *text, size_t len)
 {
 	if (len == strlen("designated") && !strncmp(text, "designated", len)) {
@@ -141,7 +142,7 @@ static bool __init dmb_is_word(const char *text, size_t len)
 	return true;
 }
 
-/* Request a block. Return NULL, or why there is none. */
+/* Request the block nn@ss. Return NULL, or the reason for a refusal. */
 static const char * __init dmb_request_text(const char *text, size_t len)
 {
 	const char *why;
@@ -160,8 +161,8 @@ static const char * __init dmb_request_text(const char *text, size_t len)
  * @movablecore: the option's argument; on return, where in it the last plain
  *		 amount starts, if it has one
  *
- * Blocks are noted with dmb_request().  What cannot be understood is named in
- * the kernel log and left out, whatever stands around it.
+ * Blocks are noted with dmb_request().  Invalid parts of the list are logged
+ * and left out; the other parts stay valid.
  *
  * Context: early_param().
  * Return: true if nothing is left for the parser of plain amounts.
@@ -172,7 +173,7 @@ bool __init dmb_only_blocks(char **movablecore)
 	const char *why;
 	size_t len;
 
-	/* "movablecore" alone: let the old parser have its say. */
+	/* "movablecore" without a value: leave it to the old parser. */
 	if (!arg)
 		return false;
 
@@ -205,8 +206,8 @@ bool __init dmb_only_blocks(char **movablecore)
 
 #ifdef CONFIG_BOOT_CONFIG
 /*
- * When the kernel reads the bootconfig, it has parsed each early_param(), and does not do so
- * again.
+ * The kernel reads the bootconfig after it has parsed all early parameters, and
+ * does not parse these again.
  */
 static int __init dmb_check_bootconfig(void)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What compaction asks about blocks. It compacts the blocks of a zone and the
- * ordinary memory around them separately.
+ * Decisions of compaction about blocks. It compacts the blocks of a zone and
+ * the ordinary memory around them separately.
  */
 
 #include <linux/dmb.h>
@@ -18,7 +18,8 @@
  * @start_pfn: set to the first page frame of the first block
  * @end_pfn: set to one past the last page frame of the last block
  *
- * Parts of blocks that are offline, at the edge of the zone, are no part of it.
+ * The range does not have parts of blocks that are offline at an end of the
+ * zone.
  */
 void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 		   unsigned long *end_pfn)
@@ -34,7 +35,7 @@ void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 			*start_pfn = dmb->start_pfn;
 		*end_pfn = max(*end_pfn, dmb->end_pfn);
 	}
-	/* They have just been dissolved. The scanners meet where they begin. */
+	/* All blocks were just dissolved. Let both scanners begin there. */
 	if (!*end_pfn)
 		*end_pfn = pageblock_start_pfn(*start_pfn) + pageblock_nr_pages;
 	*start_pfn = max(*start_pfn, zone->zone_start_pfn);
@@ -42,7 +43,7 @@ void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 }
 
 /**
- * dmb_has_free_order - is there a free page of an order in the blocks of a zone?
+ * dmb_has_free_order - do the blocks of a zone have a free page of an order?
  * @zone: the zone
  * @order: the order wanted
  *
@@ -55,7 +56,7 @@ bool dmb_has_free_order(struct zone *zone, unsigned int order)
 
 	while ((pool = dmb_next_pool(zone, pool)))
 		for (o = order; o < NR_PAGE_ORDERS; o++)
-			/* A wrong answer costs a pass, or leaves one out. */
+			/* A wrong answer costs a pass, or skips one. */
 			if (data_race(pool->free_area[o].nr_free))
 				return true;
 	return false;
@@ -77,18 +78,19 @@ bool __dmb_compactable(struct zone *zone, int order, int highest_zoneidx)
 	       !dmb_has_free_order(zone, order);
 }
 
-/* The same for all zones of a node, whether there are free pages of the order or not */
+/* The same for the zones of a node, even if they have free pages of @order */
 bool __dmb_may_compact(pg_data_t *pgdat, int order)
 {
 	int i;
 
 	for (i = 0; i < MAX_NR_ZONES; i++)
-		if (zone_free_dmb_pages(&pgdat->node_zones[i]) >= compact_gap(order))
+		if (zone_free_dmb_pages(&pgdat->node_zones[i]) >=
+		    compact_gap(order))
 			return true;
 	return false;
 }
 
-/* Compaction of the blocks of a zone may be deferred as that of the zone is. */
+/* Like compaction_deferred(), but for compaction of the blocks of a zone */
 bool dmb_compaction_deferred(struct zone *zone, unsigned int order)
 {
 	struct dmb_node *node = zone->zone_pgdat->dmb;
@@ -107,8 +109,8 @@ void dmb_defer_compaction(struct zone *zone, unsigned int order, bool failed)
  * dmb_scattered - can compaction make a free pageblock in the blocks of a zone?
  * @zone: the zone
  *
- * Return: true if free pages that are in pieces smaller than a pageblock are
- * enough for one.
+ * Return: true if free pages that are smaller than a pageblock are enough for
+ * one.
  */
 bool dmb_scattered(struct zone *zone)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How a range in a block is emptied, for dmb_claim() and cma_alloc(), and what
- * alloc_contig_range() does for such a range and nowhere else. A designated page
- * is always one that can go away, so what is in the way is there for a moment: it
- * is waited for, within bounds. And where there is no room for pages to be moved
- * to, they are reclaimed: they, and others only for those that cannot be.
+ * How dmb_claim() and cma_alloc() empty a range in a block, and what
+ * alloc_contig_range() does for such a range only. A designated page can always
+ * go away sooner or later, so the attempt waits for it, within bounds. If there
+ * is no room to migrate pages to, these pages are reclaimed; other memory is
+ * reclaimed only to make room for pages that cannot be.
  */
 
 #include <linux/delay.h>
@@ -33,36 +33,36 @@
 
 /*
  * The first round comes at once, for pages that were in per-cpu lists. Before
- * each of the others is a pause, of 1 ms and then twice as long each time: 1.02 s
- * in all. That is for what holds a reference to a page for as long as an
- * operation takes: direct I/O, a reader, writeback, reclaim.
+ * each later round there is a pause, of 1 ms and then twice as long each time:
+ * 1.02 s in all. That outlasts most operations that hold a reference to a page:
+ * direct I/O, a read, writeback, reclaim.
  */
 #define DMB_CONTIG_ROUNDS	11
 #define DMB_CONTIG_TIME		HZ
 
-/* Two that are quick may be in each other's way, as free pages are larger than pageblocks. */
+/* Two quick attempts may collide if a free page spans their pageblocks. */
 #define DMB_QUICK_ROUNDS	3
 
-/* So often in a row is writeback waited for that leaves no more room. */
+/* Wait for writeback at most this often in a row if it gains no room. */
 #define DMB_MAX_WAITS		4
 
 /*
- * A file system's data that are still in the way in this round may be so for long, in a
- * transaction that is not committed. Then they are written, and more of the same file
- * with them, for the next transaction is not to be committed for the next page.
+ * If data of a file system are still in the way in this round, they may be part
+ * of a transaction that is not committed soon. Write them then, with the
+ * data around them, so that the next page does not need another commit.
  */
 #define DMB_WRITE_ROUND		4
 #define DMB_WRITE_BYTES		SZ_16M
 
 /*
- * Attempts in the order in which they came. The first one of those that want parts of
- * the same pageblock is under way, and the others wait for it.
+ * Attempts in the order in which they began. Of the attempts that need parts of
+ * the same pageblock, the first one is under way, and the others wait for it.
  */
 static LIST_HEAD(dmb_attempts);
 static DEFINE_SPINLOCK(dmb_attempts_lock);
 static DECLARE_WAIT_QUEUE_HEAD(dmb_attempts_wait);
 
-/* The attempt that this task makes; NULL if it is in alloc_contig_range() otherwise. */
+/* The attempt that this task makes, NULL if there is none */
 struct dmb_attempt *dmb_current_attempt(void)
 {
 	struct dmb_attempt *attempt;
@@ -75,7 +75,7 @@ struct dmb_attempt *dmb_current_attempt(void)
 	return NULL;
 }
 
-/* An error if it makes no sense to go on, whatever is in the way. */
+/* Return an error if the attempt has to end, whatever is in the way. */
 static int dmb_attempt_over(const struct dmb_attempt *attempt)
 {
 	if (fatal_signal_pending(current))
@@ -103,7 +103,7 @@ static struct dmb_attempt *dmb_first_neighbour(const struct dmb_attempt *attempt
 	return NULL;
 }
 
-/* Adds an attempt to the list, unless it cannot wait for what it would wait for. */
+/* Add an attempt to the list, unless it would have to wait but must not. */
 static int dmb_queue_attempt(struct dmb_attempt *attempt)
 {
 	struct dmb_attempt *other;
@@ -122,7 +122,7 @@ static bool dmb_attempt_is_first(const struct dmb_attempt *attempt)
 	return dmb_first_neighbour(attempt) == attempt;
 }
 
-/* For those who have told dmb_attempt_over() that it is */
+/* Let waiting attempts check dmb_attempt_over(), and whether they are first. */
 void dmb_wake_attempts(void)
 {
 	wake_up_all(&dmb_attempts_wait);
@@ -143,9 +143,9 @@ static long dmb_jiffies_left(const struct dmb_attempt *attempt, long most)
 }
 
 /*
- * Waits for attempts that came before and have some of the pageblocks, as long as
- * their pages take to be written to a device. A task that must not do I/O, or enter
- * file systems, may hold what that waits for: it does not wait for long.
+ * Wait for earlier attempts that need some of the same pageblocks, which may
+ * wait for writeback themselves. A task that must not do I/O, or enter file
+ * systems, may hold what that writeback needs, so it waits a second at most.
  */
 static int dmb_wait_for_neighbours(struct dmb_attempt *attempt)
 {
@@ -165,23 +165,25 @@ static int dmb_wait_for_neighbours(struct dmb_attempt *attempt)
 	return dmb_attempt_over(attempt) ?: -EBUSY;
 }
 
-/* Waits for so many milliseconds, or until the attempt is over. */
+/* Sleep for so many milliseconds, or until the attempt is over. */
 static void dmb_pause(const struct dmb_attempt *attempt, unsigned int ms)
 {
 	if (ms < 4 * MSEC_PER_SEC / HZ)
 		fsleep(ms * USEC_PER_MSEC);
 	else
-		wait_event_killable_timeout(dmb_attempts_wait, dmb_attempt_over(attempt),
-					    dmb_jiffies_left(attempt, msecs_to_jiffies(ms)));
+		wait_event_killable_timeout(dmb_attempts_wait,
+					    dmb_attempt_over(attempt),
+					    dmb_jiffies_left(attempt,
+							     msecs_to_jiffies(ms)));
 }
 
-/* Would alloc_contig_range() go on in vain? */
+/* Should alloc_contig_range() give up, as the attempt of this task is over? */
 bool __dmb_contig_stop(void)
 {
 	return dmb_attempt_over(dmb_current_attempt());
 }
 
-/* Is all of a range of page frames online? Nobody may look at others. */
+/* Is all of a range online? Only then may its struct pages be looked at. */
 bool dmb_online(unsigned long start_pfn, unsigned long end_pfn)
 {
 	unsigned long pfn;
@@ -192,7 +194,7 @@ bool dmb_online(unsigned long start_pfn, unsigned long end_pfn)
 	return true;
 }
 
-/* Keeps a file system mounted. Its inodes alone would not. */
+/* Keep a file system mounted. A reference to an inode does not. */
 static bool dmb_keep_mounted(struct super_block *sb)
 {
 	if (!down_read_trylock(&sb->s_umount))
@@ -204,9 +206,9 @@ static bool dmb_keep_mounted(struct super_block *sb)
 }
 
 /*
- * Begins to write the data of a folio of page cache to where they belong, with those
- * around it in the file: @bytes in all, a power of two. A journal that has them commits
- * first.
+ * Start writeback of a folio of page cache and of the data around it in the
+ * file: @bytes in all, a power of two. If a transaction of the journal has
+ * them, the file system commits it first.
  */
 static void dmb_write_back(struct folio *folio, size_t bytes)
 {
@@ -226,7 +228,8 @@ static void dmb_write_back(struct folio *folio, size_t bytes)
 	folio_unlock(folio);
 
 	if (inode) {
-		filemap_fdatawrite_range(inode->i_mapping, first, first + bytes - 1);
+		filemap_fdatawrite_range(inode->i_mapping, first,
+					 first + bytes - 1);
 		iput(inode);
 	}
 	if (sb)
@@ -234,8 +237,9 @@ static void dmb_write_back(struct folio *folio, size_t bytes)
 }
 
 /*
- * Migrates what cannot be reclaimed, and makes room for that as any request would.
- * Those that did not move stay on the list. Returns whether any did.
+ * Migrate folios that cannot be reclaimed, with targets for which other memory
+ * may be reclaimed. Folios that did not move stay on the list. Return true if
+ * any has moved.
  */
 static bool dmb_migrate_for_room(struct list_head *folios, gfp_t gfp)
 {
@@ -260,7 +264,7 @@ static bool dmb_unswappable(struct folio *folio)
 	       mem_cgroup_get_nr_swap_pages(folio_memcg(folio)) <= 0;
 }
 
-/* Can reclaim free this folio? Others have to be moved. */
+/* Can reclaim free this folio? If not, it has to be migrated. */
 static bool dmb_reclaimable(struct folio *folio)
 {
 	return !folio_test_hugetlb(folio) && !__folio_test_movable(folio) &&
@@ -269,8 +273,8 @@ static bool dmb_reclaimable(struct folio *folio)
 
 /*
  * Wait for the writeback that reclaim has begun, so that the next try finds
- * clean folios. They are on the LRU again, or gone: a reference would have kept
- * reclaim from writing them. Return whether there was any.
+ * clean folios. They are on the LRU again, or freed, since a reference would
+ * have kept reclaim from writing them. Return true if any was under writeback.
  */
 static bool dmb_wait_for_writeback(const unsigned long *pfns, unsigned int nr)
 {
@@ -292,13 +296,13 @@ static bool dmb_wait_for_writeback(const unsigned long *pfns, unsigned int nr)
 
 /**
  * __dmb_reclaim_isolated - reclaim folios that there is no room for elsewhere
- * @folios: isolated folios; those that could be reclaimed leave the list, and
- *	    go back to the LRU if they were not; others that could be moved when
- *	    room was made leave it, too
+ * @folios: isolated folios; reclaimable ones leave the list, and go back to the
+ *	    LRU if reclaim did not free them; others leave it if they moved to
+ *	    room that was made for them
  * @gfp: the flags of the request that needs their pages
  *
  * Context: Process context, may sleep and do I/O as far as @gfp lets it.
- * Return: whether there is any use in trying again to migrate what is there.
+ * Return: true if another try to migrate the range may succeed.
  */
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 {
@@ -309,20 +313,20 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	unsigned int nr = 0;
 	bool progress, waited;
 
-	/* Reclaim may want to write, which filesystems might not stand here. */
+	/* Reclaim may write, which filesystems may not allow here. */
 	if (!gfp_has_io_fs(gfp) || !gfpflags_allow_blocking(gfp))
 		return false;
 
 	/*
-	 * What swap and its device need for that should not have to be reclaimed
-	 * elsewhere as long as some is free in per-cpu lists.
+	 * Swap and its device need memory to write these folios. Let them have
+	 * the free pages of per-cpu lists before they have to reclaim others.
 	 */
 	if (!attempt || !attempt->drained)
 		drain_all_pages(NULL);
 	if (attempt)
 		attempt->drained = true;
 
-	/* All at once, before the first one is waited for */
+	/* Start all writeback before waiting for the first folio. */
 	list_for_each_entry(folio, folios, lru)
 		if (dmb_reclaimable(folio) && folio_is_file_lru(folio) &&
 		    folio_test_dirty(folio))
@@ -336,7 +340,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 		if (nr < ARRAY_SIZE(pfns))
 			pfns[nr++] = folio_pfn(folio);
 		list_move(&folio->lru, &reclaimable);
-		/* reclaim_pages() is for folios that nobody has counted. */
+		/* reclaim_pages() expects folios not counted as isolated. */
 		node_stat_mod_folio(folio, NR_ISOLATED_ANON +
 				    folio_is_file_lru(folio),
 				    -folio_nr_pages(folio));
@@ -344,7 +348,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 	progress = reclaim_pages(&reclaimable);
 	waited = dmb_wait_for_writeback(pfns, nr);
 	progress |= dmb_migrate_for_room(folios, gfp);
-	/* What has been written may be dirty again, or could not be. */
+	/* A folio may be dirty again, or writing it may have failed. */
 	if (attempt && progress)
 		attempt->waits = 0;
 	else if (attempt && waited)
@@ -357,8 +361,8 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
  * @pfn: first page frame of the range, in a block
  *
  * Context: Process context, the range isolated.
- * Return: the first page frame of the folio that @pfn is in, which has to go as
- * a whole, or @pfn if that is not in the same pageblock.
+ * Return: the first page frame of the folio that contains @pfn, since it moves
+ * as a whole; or @pfn if the folio begins in another pageblock.
  */
 unsigned long __dmb_contig_first(unsigned long pfn)
 {
@@ -367,12 +371,12 @@ unsigned long __dmb_contig_first(unsigned long pfn)
 
 	if (!page)
 		return pfn;
-	/* Without a reference: at worst, somebody is moved for nothing. */
+	/* There is no reference. At worst, another folio moves needlessly. */
 	first = page_to_pfn(compound_head(page));
 	return first >= pageblock_start_pfn(pfn) ? first : pfn;
 }
 
-/* The end of the free page that a page frame is in; @pfn itself if there is none. */
+/* The end of the free page that contains @pfn, or @pfn if it is not free */
 static unsigned long dmb_free_end(unsigned long pfn)
 {
 	unsigned int order;
@@ -387,7 +391,7 @@ static unsigned long dmb_free_end(unsigned long pfn)
 	return pfn;
 }
 
-/* The first page frame of an isolated range that is not in the buddy allocator. */
+/* The first page frame of an isolated range that is not in a free page */
 static unsigned long dmb_first_busy(unsigned long start_pfn,
 				    unsigned long end_pfn)
 {
@@ -399,15 +403,15 @@ static unsigned long dmb_first_busy(unsigned long start_pfn,
 }
 
 /*
- * Does somebody else have this page for good? cma_alloc() marks all pages of
- * its range in the bitmap of the area before it asks for them.
+ * Has a claim or CMA taken this page for good? In an attempt of CMA, the bitmap
+ * of the area does not tell: cma_alloc() has already marked its range there.
  */
 static bool dmb_taken(unsigned long pfn, unsigned int migratetype)
 {
 	return is_migrate_cma(migratetype) ? dmb_owned(pfn) : dmb_claimed(pfn);
 }
 
-/* Their names, for the counters, and what the log and traces say of the page frame */
+/* The names of obstacles, for the counters, and the texts for log and traces */
 static const struct {
 	const char *name;
 	const char *text;
@@ -447,10 +451,10 @@ static const struct {
 static atomic_long_t dmb_obstacles[DMB_NR_OBSTACLES];
 
 /**
- * dmb_show_obstacles - write how many attempts have failed because of what
- * @seq: where to
+ * dmb_show_obstacles - write how many attempts each kind of obstacle made fail
+ * @seq: the file to write to
  *
- * Attempts that are quick do not count: another one comes after most of them.
+ * Quick attempts do not count, as most are followed by one that is not quick.
  */
 void dmb_show_obstacles(struct seq_file *seq)
 {
@@ -461,14 +465,15 @@ void dmb_show_obstacles(struct seq_file *seq)
 			   atomic_long_read(&dmb_obstacles[i]));
 }
 
-/* What a balloon has can move. What is offline for other reasons stays. */
+/* Is this page logically offline for good? A balloon's pages can move. */
 static bool dmb_unplugged(struct page *page)
 {
 	return PageOffline(page) && !__PageMovable(page);
 }
 
-/* A guess, since the page is somebody else's, and nothing holds it. */
-static enum dmb_obstacle dmb_what_is_busy(struct page *page, unsigned int migratetype)
+/* A guess: without a reference, the page may change at any time. */
+static enum dmb_obstacle dmb_what_is_busy(struct page *page,
+					  unsigned int migratetype)
 {
 	struct folio *folio = page_folio(page);
 
@@ -491,8 +496,9 @@ static enum dmb_obstacle dmb_what_is_busy(struct page *page, unsigned int migrat
 	return folio_test_anon(folio) ? DMB_ANON_HELD : DMB_CACHE_HELD;
 }
 
-/* Says what was in the way, in the log only if an owner is told that it failed. */
-static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_pfn,
+/* Report what was in the way. __GFP_NOWARN keeps it out of the log. */
+static void dmb_contig_failed(struct dmb_attempt *attempt,
+			      unsigned long start_pfn,
 			      unsigned long end_pfn, unsigned long pfn,
 			      enum dmb_obstacle obstacle, int err)
 {
@@ -508,18 +514,20 @@ static void dmb_contig_failed(struct dmb_attempt *attempt, unsigned long start_p
 	if (attempt && !(attempt->gfp & __GFP_NOWARN))
 		pr_info_ratelimited("dmb: cannot empty " DMB_RANGE_FMT
 				    ": page frame %#lx is %s (%s)\n",
-				    dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
-				    pfn, reason, dmb_obstacle_words[obstacle].name);
+				    dmb_first_byte(start_pfn),
+				    dmb_last_byte(end_pfn), pfn, reason,
+				    dmb_obstacle_words[obstacle].name);
 }
 
-static void dmb_find_obstacle(struct dmb_attempt *attempt, unsigned long start_pfn,
-			      unsigned long end_pfn, unsigned int migratetype, int err)
+static void dmb_find_obstacle(struct dmb_attempt *attempt,
+			      unsigned long start_pfn, unsigned long end_pfn,
+			      unsigned int migratetype, int err)
 {
 	const bool online = dmb_online(start_pfn, end_pfn);
 	unsigned long pfn = start_pfn;
 	enum dmb_obstacle obstacle;
 
-	/* What was put back a moment ago, in vain, looks isolated otherwise. */
+	/* Folios that did not move look isolated until they are on the LRU. */
 	lru_add_drain();
 	if (online)
 		pfn = dmb_first_busy(start_pfn, end_pfn);
@@ -537,11 +545,12 @@ static void dmb_find_obstacle(struct dmb_attempt *attempt, unsigned long start_p
 }
 
 /*
- * Writes what keeps a file system from letting go of a folio. That is done once for each
- * folio that is in the way, so it does not count as a round: there may be many files.
+ * Write the folio in the way if a file system holds private data of it. Return
+ * true if so. This happens once for each folio, and there may be many files, so
+ * it does not count as a round.
  */
-static bool dmb_write_in_the_way(struct dmb_attempt *attempt, unsigned long start_pfn,
-				 unsigned long end_pfn)
+static bool dmb_write_in_the_way(struct dmb_attempt *attempt,
+				 unsigned long start_pfn, unsigned long end_pfn)
 {
 	struct folio *folio;
 	unsigned long pfn;
@@ -555,8 +564,9 @@ static bool dmb_write_in_the_way(struct dmb_attempt *attempt, unsigned long star
 	folio = page_folio(pfn_to_page(pfn));
 	if (!folio_try_get(folio))
 		return false;
-	/* It may have become another one's page before there was a reference. */
-	private = page_folio(pfn_to_page(pfn)) == folio && folio_test_private(folio);
+	/* Before there was a reference, the page may have left the folio. */
+	private = page_folio(pfn_to_page(pfn)) == folio &&
+		  folio_test_private(folio);
 	if (private) {
 		attempt->written_pfn = pfn + 1;
 		dmb_write_back(folio, DMB_WRITE_BYTES);
@@ -566,9 +576,10 @@ static bool dmb_write_in_the_way(struct dmb_attempt *attempt, unsigned long star
 	return private;
 }
 
-/* Does it make sense to wait for what is in the way, and to try again? */
-static bool dmb_worth_a_round(struct dmb_attempt *attempt, unsigned long start_pfn,
-			      unsigned long end_pfn, unsigned int migratetype,
+/* Can another round succeed, after a pause, and does the attempt allow one? */
+static bool dmb_worth_a_round(struct dmb_attempt *attempt,
+			      unsigned long start_pfn, unsigned long end_pfn,
+			      unsigned int migratetype,
 			      int err, unsigned int round)
 {
 	unsigned long pfn;
@@ -589,21 +600,21 @@ static bool dmb_worth_a_round(struct dmb_attempt *attempt, unsigned long start_p
 }
 
 /**
- * __dmb_contig_retry - does it make sense to try again to empty a range?
+ * __dmb_contig_retry - should alloc_contig_range() try a range again?
  * @start_pfn: first page frame, in a block
  * @end_pfn: one past the last page frame
- * @migratetype: what alloc_contig_range() was given, MIGRATE_CMA for CMA
- * @err: why it has failed
- * @round: how often this was asked for before, to begin with 0
+ * @migratetype: as for alloc_contig_range(), MIGRATE_CMA for CMA
+ * @err: the error that it has met
+ * @round: number of rounds so far, 0 at first; counted here
  *
- * Other CPUs go on to allocate and to free all the while. One that had looked at
- * the type of a pageblock before it was isolated may still put a page on its own
- * list; it cannot do so twice.
+ * Other CPUs go on to allocate and to free. A CPU that has read the type of a
+ * pageblock before it was isolated may still put a page on its per-cpu list,
+ * but only once.
  *
- * Context: Process context, the range isolated; sleeps up to 512 ms, or, as far as the
- * flags of the attempt let it, until some data are written to a device.
- * Return: false if the time is up, or what is in the way will stay. What that is
- * has been reported.
+ * Context: Process context, the range isolated; sleeps up to 512 ms, or, if the
+ * flags of the attempt allow I/O, until some data are written to a device.
+ * Return: false if the time is up, or if the obstacle will stay. Then the
+ * obstacle has been reported.
  */
 bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 			unsigned int migratetype, int err, unsigned int *round)
@@ -620,7 +631,7 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 				dmb_pause(attempt, 1 << (*round - 1));
 			(*round)++;
 		}
-		/* It may have gone offline meanwhile. */
+		/* The range may have gone offline during the pause. */
 		if (dmb_online(start_pfn, end_pfn)) {
 			__dmb_drain_range(page_zone(pfn_to_page(start_pfn)));
 			return true;
@@ -634,11 +645,11 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
  * dmb_take - empty a range in a block and take its pages
  * @attempt: the range, and how hard to try
  *
- * Context: Process context, may sleep, and do I/O as the flags have it.
- * Return: 0 if each page of the range is the caller's, with one reference; -EBUSY
- * if pages did not move in time or, in an attempt that is quick, another one has
- * its pageblocks; -EHWPOISON if a page is broken; -ENOMEM, -EINTR, -ETIMEDOUT or
- * -ECANCELED.
+ * Context: Process context, may sleep, and do I/O if the flags allow it.
+ * Return: 0 if all pages of the range belong to the caller, each with one
+ * reference; -EBUSY if pages did not move in time or, for a quick attempt,
+ * another one has its pageblocks; -EHWPOISON if a page is poisoned; -ENOMEM,
+ * -EINTR, -ETIMEDOUT or -ECANCELED.
  */
 int dmb_take(struct dmb_attempt *attempt)
 {
@@ -654,12 +665,13 @@ int dmb_take(struct dmb_attempt *attempt)
 	if (err)
 		return err;
 
-	for (round = 0; round < DMB_CONTIG_ROUNDS; round++) {
+	for (round = 0; ; round++) {
 		err = alloc_contig_range(attempt->start_pfn, attempt->end_pfn,
 					 attempt->migratetype, attempt->gfp);
-		/* Somebody who is not in the list has isolated a pageblock. */
+		/* Wait if memory hotplug or the like isolated a pageblock. */
 		if (err != -EBUSY || attempt->isolated || attempt->quick ||
-		    dmb_attempt_over(attempt))
+		    dmb_attempt_over(attempt) ||
+		    round + 1 == DMB_CONTIG_ROUNDS)
 			break;
 		dmb_pause(attempt, 1 << round);
 	}
@@ -667,7 +679,7 @@ int dmb_take(struct dmb_attempt *attempt)
 		dmb_contig_failed(attempt, attempt->start_pfn, attempt->end_pfn,
 				  attempt->start_pfn, DMB_ISOLATED, err);
 	dmb_end_attempt(attempt);
-	/* Too many pages are isolated elsewhere. */
+	/* isolate_migratepages_range() met too many isolated pages. */
 	if (err == -EAGAIN)
 		err = -EBUSY;
 	if (err && attempt->poisoned)
@@ -680,7 +692,7 @@ int dmb_take(struct dmb_attempt *attempt)
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  *
- * Context: Process context; the pages are the caller's, who has all references.
+ * Context: Process context. The caller holds the only reference to each page.
  */
 void dmb_free_range(unsigned long start_pfn, unsigned long end_pfn)
 {

@@ -3,13 +3,13 @@
  * /sys/kernel/debug/dmb/audit: does every allocated page in every block meet
  * the contract?
  *
- * /sys/kernel/debug/dmb/map: what the pageblocks of blocks are in use for.
+ * /sys/kernel/debug/dmb/map: how the pageblocks of blocks are used.
  *
- * /sys/kernel/debug/dmb/obstacles: what was in the way of claims that have failed.
+ * /sys/kernel/debug/dmb/obstacles: why claims have failed.
  *
  * /sys/kernel/debug/dmb/claim and release: play an owner, of the range that is
- * written there as SIZE@BASE, and more; see dmb_read_request(). What drivers have
- * claimed is theirs to release.
+ * written there as SIZE@BASE; dmb_read_request() has more formats. Claims of
+ * drivers cannot be released here.
  *
  * With CONFIG_DMB_DEBUG, /sys/kernel/debug/dmb/violate breaks the contract on
  * purpose, so that the audit itself can be tested.
@@ -33,13 +33,13 @@
 
 #include "internal.h"
 
-/* Of the violations in one block, this many are listed one by one. */
+/* List at most this many violations of each block one by one. */
 #define DMB_AUDIT_LISTED	16
 
-/* What fits in here is written at once: each new start would be a new audit. */
+/* Room for the report: if there were too little, seq_file would audit again. */
 #define DMB_AUDIT_TEXT		SZ_64K
 
-/* The walk judges pages for at most as long as that. */
+/* An audit judges pages for at most this many seconds. */
 #define DMB_AUDIT_SECONDS	15
 
 struct dmb_report {
@@ -55,7 +55,7 @@ static int dmb_make_report(struct dmb_report *report)
 	struct dmb *dmb = NULL;
 	int err;
 
-	/* Pages that are in a batch on their way to the LRU look lost. */
+	/* Pages in a batch for the LRU look like violations. */
 	lru_add_drain_all();
 
 	report->suspects.jiffies_left = DMB_AUDIT_SECONDS * HZ;
@@ -81,7 +81,8 @@ static void dmb_show_report(struct seq_file *m, const struct dmb_report *report)
 		const struct dmb *dmb = report->dmb[b];
 
 		for (nr = 0; violation + nr < end; nr++)
-			if (violation[nr].pfn >= report->end_pfn[b] && b + 1 < report->nr)
+			if (violation[nr].pfn >= report->end_pfn[b] &&
+			    b + 1 < report->nr)
 				break;
 		seq_printf(m, "%s free %lu used %lu pcp %lu violations %u poisoned %lu",
 			   dmb->name, audit->free, audit->used, audit->pcp, nr,
@@ -138,7 +139,7 @@ static int dmb_obstacles_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(dmb_obstacles);
 
 /**
- * struct dmb_played - a claim of who plays an owner
+ * struct dmb_played - a claim made by the debugfs file "claim"
  * @node: in dmb_played
  * @claim: the claim
  */
@@ -152,7 +153,7 @@ struct dmb_played {
 static DEFINE_MUTEX(dmb_played_lock);
 static LIST_HEAD(dmb_played);
 
-/* Reads "SIZE", "COUNT*SIZE", with "@BASE" or "@BASE-END" and " quick" or " quick=MS" */
+/* Parse "[COUNT*]SIZE[@BASE[-END]][ quick[=MS]]". @nr is the COUNT. */
 static int dmb_read_request(const char __user *ubuf, size_t len,
 			    struct dmb_request *request, unsigned int *nr)
 {
@@ -183,7 +184,8 @@ static int dmb_read_request(const char __user *ubuf, size_t len,
 	if (!strcmp(at, "quick"))
 		return 0;
 	return strstarts(at, "quick=") ?
-	       kstrtouint(at + strlen("quick="), 0, &request->timeout_ms) : -EINVAL;
+	       kstrtouint(at + strlen("quick="), 0, &request->timeout_ms) :
+	       -EINVAL;
 }
 
 static int dmb_play_claims(const struct dmb_request *request,
@@ -206,7 +208,7 @@ static ssize_t dmb_claim_write(struct file *file, const char __user *ubuf,
 	struct dmb_request request = {
 		.owner = "debugfs",
 		.align = PAGE_SIZE,
-		/* Nobody reads it. */
+		/* Nobody reads the memory. */
 		.flags = DMB_CLAIM_UNZEROED,
 	};
 	struct dmb_claim **claims;
@@ -226,8 +228,9 @@ static ssize_t dmb_claim_write(struct file *file, const char __user *ubuf,
 		int i;
 
 		for (i = 0; i < got; i++) {
-			struct dmb_played *played = kmalloc(sizeof(*played),
-							    GFP_KERNEL | __GFP_NOFAIL);
+			struct dmb_played *played =
+				kmalloc(sizeof(*played),
+					GFP_KERNEL | __GFP_NOFAIL);
 
 			played->claim = claims[i];
 			list_add(&played->node, &dmb_played);
@@ -243,7 +246,7 @@ static const struct file_operations dmb_claim_fops = {
 	.write = dmb_claim_write,
 };
 
-/* All that are within a range. A driver's claim is not among these. */
+/* Release all claims within a range that were made here, not by drivers. */
 static int dmb_play_release(const struct dmb_request *request)
 {
 	struct dmb_played *played, *next;
@@ -292,7 +295,7 @@ static void dmb_end_violation(void)
 	dmb_violating_page = NULL;
 }
 
-/* Keep a designated page for the kernel, which must not have it. */
+/* Violate the contract: keep a designated page that cannot be moved. */
 static int dmb_begin_violation(void)
 {
 	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);

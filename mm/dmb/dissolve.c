@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Blocks that become ordinary memory again, all of one or a part of it: when somebody
- * asks for that, or when the kernel has no other memory left.
+ * Make a block, or a part of it, ordinary memory again: on request, or when the
+ * kernel has no other memory left.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -17,19 +17,19 @@
 
 #include "internal.h"
 
-/* Pageblocks that leave a block together, if nothing is in the way */
+/* Pageblocks to take out of a block at once, if all of them can be emptied */
 #define DMB_DISSOLVE_STEP	16
 
-/* To move pages for so long is better than to kill somebody. */
+/* Moving pages for this long is better than killing a process. */
 #define DMB_YIELD_MS		1000
 
-/* Does the kernel get pages of blocks before anybody is killed for want of memory? */
+/* Do blocks yield memory to the kernel before the OOM killer runs? */
 static bool dmb_yielding;
 
-/* How many it has got */
+/* Number of pages that blocks have yielded so far */
 static unsigned long dmb_yielded;
 
-/* Take pages, which are claimed, from the end of a block. */
+/* Remove pages, which the caller has claimed, from the end of a block. */
 static void dmb_shorten(struct dmb *dmb, unsigned long nr_pages)
 {
 	unsigned long end_pfn = dmb->end_pfn;
@@ -41,8 +41,9 @@ static void dmb_shorten(struct dmb *dmb, unsigned long nr_pages)
 	dmb_change_pageblocks(start_pfn, end_pfn, NULL);
 }
 
-/* Give so many pages at the end of a block back, all or none. */
-static int dmb_dissolve_end(struct dmb *dmb, unsigned long nr_pages, unsigned int flags)
+/* Make so many pages at the end of a block ordinary memory, all or none. */
+static int dmb_dissolve_end(struct dmb *dmb, unsigned long nr_pages,
+			    unsigned int flags)
 {
 	struct dmb_request request = {
 		.start = PFN_PHYS(dmb->end_pfn - nr_pages),
@@ -61,7 +62,7 @@ static int dmb_dissolve_end(struct dmb *dmb, unsigned long nr_pages, unsigned in
 	return 0;
 }
 
-/* Give pages at the end of a block back, as many as can be had. */
+/* Make pages at the end of a block ordinary memory, as many as possible. */
 static int dmb_dissolve_pages(struct dmb *dmb, unsigned long nr_pages)
 {
 	unsigned long step = DMB_DISSOLVE_STEP * pageblock_nr_pages;
@@ -90,7 +91,7 @@ static struct dmb *dmb_named(const char *name)
 	return dmb;
 }
 
-/* What makes a block, or the end of it, impossible to dissolve */
+/* Return an error if a block cannot be dissolved from @start_pfn on. */
 static int dmb_keep_block(const struct dmb *dmb, unsigned long start_pfn)
 {
 	struct zone *zone = dmb->pool->zone;
@@ -147,14 +148,15 @@ static int dmb_dissolve_locked(const char *name, u64 size)
  * @name: the block's name, as in sysfs
  * @size: how much, in bytes; 0 for all
  *
- * What is there is moved away, or reclaimed if there is no room elsewhere. The end of the
- * block goes first, some pageblocks at a time. If that does not succeed, what has been
- * given back by then stays ordinary memory. A page that is broken stays in its block.
+ * Pages in use move away, or are reclaimed if there is no room elsewhere. The
+ * block shrinks from its end, some pageblocks at a time. After an error, the
+ * memory that has left the block stays ordinary memory. A poisoned page stays
+ * in its block.
  *
  * Context: Process context, may sleep and do I/O.
- * Return: 0; -ENOENT if there is no such block; -EINVAL if it is smaller, or @size not a
- * multiple of DMB_MIN_ALIGNMENT_BYTES; -EOPNOTSUPP if a CMA area is in it or its node has
- * no ordinary memory; else an error of dmb_claim().
+ * Return: 0; -ENOENT if there is no such block; -EINVAL if it is smaller, or if
+ * @size is not a multiple of DMB_MIN_ALIGNMENT_BYTES; -EOPNOTSUPP if a CMA area
+ * is in it or its node has no ordinary memory; else an error of dmb_claim().
  */
 int dmb_dissolve(const char *name, u64 size)
 {
@@ -168,7 +170,7 @@ int dmb_dissolve(const char *name, u64 size)
 }
 EXPORT_SYMBOL_GPL(dmb_dissolve);
 
-/* Whoever gets the pages may have locks that this needs. */
+/* In a work item, as the task that runs dmb_yield() may hold these locks. */
 static void dmb_yield_work(struct work_struct *work)
 {
 	if (dmb_begin_change())
@@ -181,10 +183,12 @@ static void dmb_yield_work(struct work_struct *work)
 static DECLARE_WORK(dmb_yielded_work, dmb_yield_work);
 
 /*
- * The block of a zone that has the most free pages, but not more than @last, of which there
- * were @free. If it has as many, it is one behind that.
+ * Find the next block of a zone by the number of free pages, most first. @last
+ * is the block before, which had *@free; if blocks have equally many, the lower
+ * address comes first. Set *@free for the next call.
  */
-static struct dmb *dmb_yielding_block(const struct zone *zone, const struct dmb *last,
+static struct dmb *dmb_yielding_block(const struct zone *zone,
+				      const struct dmb *last,
 				      unsigned long *free)
 {
 	unsigned long most = *free;
@@ -213,11 +217,12 @@ static bool dmb_yield_pages(struct dmb *dmb, unsigned long nr_pages)
 		return false;
 	WRITE_ONCE(dmb_yielded, dmb_yielded + nr_pages);
 	pr_info("%s: " DMB_RANGE_FMT " becomes ordinary memory, as nothing else is left\n",
-		dmb->name, dmb_first_byte(dmb->end_pfn), dmb_last_byte(end_pfn));
+		dmb->name, dmb_first_byte(dmb->end_pfn),
+		dmb_last_byte(end_pfn));
 	return true;
 }
 
-/* Have a block give what it can give at once. A pageblock always stays. */
+/* Try to take up to @free pages off the end. The block keeps a pageblock. */
 static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
 {
 	unsigned long nr_pages = min3(DMB_DISSOLVE_STEP * pageblock_nr_pages,
@@ -229,14 +234,14 @@ static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
 }
 
 /**
- * dmb_yield - give the kernel some pages of a block, before somebody is killed
+ * dmb_yield - give the kernel pages of a block before the OOM killer runs
  * @zone: a zone that the request may use
  *
- * Only if the administrator wants it, and only what is free, or can be moved to what is
- * free, without waiting for anybody who has a page.
+ * Only if the administrator has enabled it. This takes pages that are free, or
+ * that move to free pages without waiting.
  *
  * Context: Direct reclaim. The zone has ordinary memory.
- * Return: true if it has got some more.
+ * Return: true if there may be more ordinary memory now.
  */
 bool dmb_yield(struct zone *zone)
 {
@@ -246,17 +251,17 @@ bool dmb_yield(struct zone *zone)
 	bool yielded = false;
 	unsigned int tries;
 
-	/* Whoever empties a range himself does not do so for another one meanwhile. */
+	/* A task that is emptying a range does not begin with another one. */
 	if (!READ_ONCE(dmb_yielding) || dmb_current_attempt())
 		return false;
 	if (!mutex_trylock(&dmb_change_lock)) {
-		/* Others may have what is given to this one. */
+		/* If another task makes a block yield, share what it gets. */
 		if (READ_ONCE(busy))
 			schedule_timeout_uninterruptible(1);
 		return READ_ONCE(busy);
 	}
 	WRITE_ONCE(busy, true);
-	/* A block of which others have taken some meanwhile may be tried again. */
+	/* Free pages may change meanwhile, so a block may come up again. */
 	for (tries = dmb_blocks.nr; tries && !yielded; tries--) {
 		dmb = dmb_yielding_block(zone, dmb, &free);
 		if (!dmb)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What programs that read a crash dump need to tell designated pages from others, and to
- * find those that are free: they are in no list of struct zone.
+ * Tell crash tools which pages are designated, and where to find free
+ * designated pages, which are in no list of struct zone.
  *
- * dmb_map says which pageblocks are designated, and has the pool of each. All pools of a
- * node are in the list of its struct dmb_node, and have free lists like those of a zone, of
- * which only that of MIGRATE_DMB is in use.
+ * dmb_map has the pool of each designated pageblock. All pools of a node are in
+ * the list of its struct dmb_node. Their free lists are like those of a zone,
+ * but only those of MIGRATE_DMB are in use.
  */
 
 #include <linux/dmb.h>
@@ -15,7 +15,7 @@
 
 #include "internal.h"
 
-/* Behind crash_save_vmcoreinfo_init() */
+/* Runs after crash_save_vmcoreinfo_init(). */
 static int __init dmb_describe_for_dumps(void)
 {
 	VMCOREINFO_SYMBOL(dmb_map);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeps memblock's allocations out of the ranges that are to be blocks, as long as
- * there is other memory. tools/testing/memblock tests it in user space.
+ * Keeps memblock's allocations out of the ranges that are to be blocks, as long
+ * as there is other memory. tools/testing/memblock tests it in user space.
  */
 
 #include <linux/kernel.h>
@@ -11,10 +11,10 @@
 #include "boot.h"
 #include "internal.h"
 
-/* Let the next early allocation have what was requested? */
+/* May the next early allocation take a piece of a request? */
 static bool dmb_early_may_cut __initdata_memblock;
 
-/* Let none have it, although there may be no other memory? */
+/* Must none take a piece, even if there is no other memory? */
 static bool dmb_spared __initdata;
 
 /**
@@ -26,8 +26,8 @@ static bool dmb_spared __initdata;
  * @end: end of that range
  *
  * Context: memblock allocation.
- * Return: true if a requested range is in the way: @start or @end are moved to
- * its other side, and memblock has to repeat its search.
+ * Return: true if a requested range is in the way: @start or @end has moved
+ * past it, and memblock has to repeat its search.
  */
 bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 				     bool bottom_up, phys_addr_t *start,
@@ -35,16 +35,19 @@ bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 {
 	struct dmb *dmb;
 
-	/* Not memblock's own array as well, which may have to grow because of that. */
+	/*
+	 * Clear this at once: the allocation may make memblock's own array
+	 * grow, which should not take a piece as well.
+	 */
 	if (dmb_early_may_cut) {
 		dmb_early_may_cut = false;
 		return false;
 	}
-	/* memblock finds room for 0 bytes anywhere, and would again and again. */
+	/* memblock would find the same place for 0 bytes forever. */
 	if (!size)
 		return false;
 	dmb = dmb_table_first(&dmb_requests, PFN_DOWN(base),
-			      PFN_UP(base + size));
+			      PFN_DOWN(base + size - 1) + 1);
 	if (!dmb)
 		return false;
 
@@ -56,14 +59,13 @@ bool __init_memblock dmb_avoid_early(phys_addr_t base, phys_addr_t size,
 }
 
 /**
- * dmb_let_early_in - let the next search find what was requested
+ * dmb_let_early_in - let memblock's next search find memory of requests
  *
- * A block that has lost a piece is better than a reservation that is not made, or a
- * kernel that does not boot.
+ * A block that has lost a piece is better than a kernel that does not boot.
  *
  * Context: memblock, when it has found no other memory.
- * Return: true if the search is to be repeated; false if there is no request, or if
- * that has been in vain, too.
+ * Return: true if memblock is to repeat its search; false if there is no
+ * request, or if the repeated search has failed.
  */
 bool __init_memblock dmb_let_early_in(void)
 {
@@ -78,7 +80,7 @@ bool __init_memblock dmb_let_early_in(void)
  * @start: lowest physical address
  * @end: highest physical address, or one of MEMBLOCK_ALLOC_*
  *
- * This is for those who have tried all other memory that would do.
+ * The caller has tried all other memory that it can use.
  *
  * Context: memblock allocation.
  * Return: the physical address, or 0 if there is no memory, or no request.
@@ -97,13 +99,13 @@ phys_addr_t __init dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
 }
 
 /**
- * dmb_spare_blocks - have early allocations fail that would take a piece of a block
- * @spare: from now on, or no longer
+ * dmb_spare_blocks - let no early allocation take a piece of a request
+ * @spare: true to begin, false to end that
  *
- * The caller looks elsewhere for memory then.
+ * Allocations fail instead, so that the caller can look elsewhere for memory.
  *
  * Context: Boot, before dmb_designate(). Not nested.
- * Return: true if blocks have been spared up to now, and there is a request for one.
+ * Return: true if requests were spared until now, and if there are any.
  */
 bool __init dmb_spare_blocks(bool spare)
 {
@@ -117,13 +119,13 @@ bool __init dmb_spare_blocks(bool spare)
  * dmb_alloc_between - dmb_alloc_requested(), unless the caller can do without
  * @size: size of the allocation in bytes
  * @align: its alignment in bytes
- * @min_addr: the address that the caller would like it to be above
+ * @min_addr: the lowest address that the caller prefers
  * @max_addr: the highest one, or one of MEMBLOCK_ALLOC_*
  *
- * Gigantic pages are not worth a piece of a block; who else wants more than a
- * pageblock at once can do with less. On architectures that have blocks, only
- * sparse_early_usemaps_alloc_pgdat_section() limits the place from both sides: it
- * would like the memory to be there, and tries all other memory next.
+ * Gigantic pages are not worth a piece of a block, and other callers that align
+ * to more than a pageblock can do with less. On architectures that have blocks,
+ * only sparse_early_usemaps_alloc_pgdat_section() limits the place from both
+ * sides, and it tries all other memory next.
  *
  * Context: memblock allocation.
  * Return: the physical address, or 0.

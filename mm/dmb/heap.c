@@ -2,8 +2,8 @@
 /*
  * dmb_heap=[name:]nn[KMGTPE]@ss[KMGTPE]
  *
- * The option takes a list, divided by commas, of ranges in blocks. Each becomes a
- * CMA area, and a DMA-BUF heap, /dev/dma_heap/<name>. In the devicetree,
+ * The option takes a comma-separated list of ranges in blocks. Each becomes a
+ * CMA area and a DMA-BUF heap, /dev/dma_heap/<name>. In the devicetree,
  * "shared-dmb-pool" does the same.
  */
 
@@ -20,7 +20,7 @@
 #include "boot.h"
 #include "internal.h"
 
-/* Noted while the command line is parsed, when movablecore= may yet come */
+/* Kept until the whole command line is parsed: movablecore= may come later. */
 struct dmb_heap_request {
 	char name[CMA_MAX_NAME];
 	u64 base;
@@ -30,7 +30,8 @@ struct dmb_heap_request {
 static struct dmb_heap_request dmb_heap_requests[MAX_CMA_AREAS] __initdata;
 static unsigned int dmb_nr_heap_requests __initdata;
 
-static const char * __init dmb_parse_heap_name(const char *text, size_t len, char *name)
+static const char * __init dmb_parse_heap_name(const char *text, size_t len,
+					       char *name)
 {
 	size_t i;
 
@@ -41,20 +42,21 @@ static const char * __init dmb_parse_heap_name(const char *text, size_t len, cha
 			return "a name has only letters, digits, - and _";
 	memcpy(name, text, len);
 	name[len] = '\0';
-	/* That is the heap of ordinary memory. */
+	/* The DMA-BUF system heap has this name. */
 	return strcmp(name, "system") ? NULL : "there is a heap of that name";
 }
 
 /**
  * dmb_parse_heap - note one [name:]nn[KMGTPE]@ss[KMGTPE]
- * @text: where the text starts
- * @len: where it has to end
+ * @text: the start of the text
+ * @len: its length
  *
  * Return: NULL, or what is wrong with the text.
  */
 static const char * __init dmb_parse_heap(const char *text, size_t len)
 {
-	struct dmb_heap_request *request = &dmb_heap_requests[dmb_nr_heap_requests];
+	struct dmb_heap_request *request =
+		&dmb_heap_requests[dmb_nr_heap_requests];
 	const char *colon = memchr(text, ':', len), *why = NULL;
 
 	if (dmb_nr_heap_requests == ARRAY_SIZE(dmb_heap_requests))
@@ -87,7 +89,8 @@ static int __init dmb_parse_heaps(char *arg)
 		len = strcspn(arg, ",");
 		why = dmb_parse_heap(arg, len);
 		if (why)
-			pr_warn("dmb_heap: \"%.*s\" ignored: %s\n", (int)len, arg, why);
+			pr_warn("dmb_heap: \"%.*s\" ignored: %s\n", (int)len,
+				arg, why);
 	}
 	return 0;
 }
@@ -98,7 +101,7 @@ static int __init dmb_area_has_name(struct cma *cma, void *name)
 	return !strcmp(cma_get_name(cma), name);
 }
 
-/* What is wrong with a request whose text is right; NULL if it becomes an area */
+/* Make a CMA area of a request. Return NULL, or the reason to refuse it. */
 static const char * __init dmb_declare_heap(struct dmb_heap_request *request)
 {
 	struct cma *cma;
@@ -107,7 +110,7 @@ static const char * __init dmb_declare_heap(struct dmb_heap_request *request)
 		return "is not in a block";
 	if (!IS_ALIGNED(request->base | request->size, CMA_MIN_ALIGNMENT_BYTES))
 		return "is not made of whole pageblocks";
-	/* That would not become a part of the block. */
+	/* Reserved memory does not become part of the block. */
 	if (memblock_is_region_reserved(request->base, request->size))
 		return "has memory that is reserved";
 	if (dmb_area_exists(PHYS_PFN(request->base),
@@ -115,7 +118,8 @@ static const char * __init dmb_declare_heap(struct dmb_heap_request *request)
 		return "has memory of another CMA area";
 	if (cma_for_each_area(dmb_area_has_name, request->name))
 		return "has the name of another CMA area";
-	if (cma_init_reserved_mem(request->base, request->size, 0, request->name, &cma))
+	if (cma_init_reserved_mem(request->base, request->size, 0,
+				  request->name, &cma))
 		return "finds no place in the table of CMA areas";
 	return NULL;
 }

@@ -9,16 +9,16 @@
 
 #include "internal.h"
 
-/* Protects the numbers of pages in blocks, for all who change them. */
+/* Protects the page counts of pools, nodes and zones against other writers. */
 static DEFINE_SPINLOCK(dmb_count_lock);
 
 /**
- * dmb_adjust_pages - so many pages of a block have come, or gone
+ * dmb_adjust_pages - count pages that a block has got or lost
  * @dmb: the block
- * @nr_pages: how many; negative if they have gone
+ * @nr_pages: how many; negative if it has lost them
  *
- * Context: Process context. The memory hotplug lock is held, for reading or writing, unless
- * the zone has and keeps ordinary memory.
+ * Context: Process context. The memory hotplug lock is held, for reading or
+ * writing, unless the zone has and keeps ordinary memory.
  */
 void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 {
@@ -30,14 +30,14 @@ void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 	dmb->pool->pages += nr_pages;
 	WRITE_ONCE(dmb->pool->node->pages, dmb->pool->node->pages + nr_pages);
 	zone->dmb_pages += nr_pages;
-	/* The last ordinary memory has gone, or the first has come. */
+	/* The zone has lost its last ordinary memory, or got its first. */
 	if (idx != dmb_zone_idx(zone))
 		dmb_index_zone(zone, zone_dmb_pages(zone));
 }
 
 /**
- * __dmb_early_pages - count the pages of boot memory that are in blocks
- * @zone: the zone; pages that are offline do not count
+ * __dmb_early_pages - count the online pages of boot memory that are in blocks
+ * @zone: the zone
  *
  * Context: Memory hotplug lock held.
  */
@@ -49,7 +49,8 @@ unsigned long __dmb_early_pages(struct zone *zone)
 	while ((dmb = dmb_next(dmb))) {
 		if (dmb->pool->zone != zone)
 			continue;
-		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn += pageblock_nr_pages)
+		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn;
+		     pfn += pageblock_nr_pages)
 			if (pfn_to_online_page(pfn) &&
 			    early_section(__pfn_to_section(pfn)))
 				pages += pageblock_nr_pages;
@@ -58,8 +59,8 @@ unsigned long __dmb_early_pages(struct zone *zone)
 }
 
 /*
- * How many of these pages, which are offline by now, were managed? Balloons and virtio-mem
- * have marked the others.
+ * How many of these pages, which are offline by now, were managed? Those that
+ * balloons and virtio-mem had taken are marked as PageOffline().
  */
 static long dmb_were_managed(unsigned long pfn, unsigned long end_pfn)
 {
@@ -71,7 +72,7 @@ static long dmb_were_managed(unsigned long pfn, unsigned long end_pfn)
 }
 
 /**
- * __dmb_adjust_present - follow memory that comes online or goes offline
+ * __dmb_adjust_present - count memory that comes online or goes offline
  * @zone: the zone that it is in
  * @pfn: first page frame of the memory
  * @nr_pages: how many pages there are; negative if they go offline
@@ -91,7 +92,8 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 		if (start >= end)
 			continue;
 		if (nr_pages < 0)
-			atomic_long_sub(dmb_were_managed(start, end), &zone->dmb_managed);
+			atomic_long_sub(dmb_were_managed(start, end),
+					&zone->dmb_managed);
 		dmb_adjust_pages(dmb, change * (long)(end - start));
 	}
 	guard(spinlock)(&dmb_count_lock);

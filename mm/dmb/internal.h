@@ -23,15 +23,15 @@ struct dmb_claim;
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  * @range: number of the range that was asked for, of which this is a part
- * @transient: made when memory came online; what goes offline at its ends leaves it
- * @claimed: pages that owners have taken, or CMA
- * @peak: the most that @claimed has been
+ * @transient: made when memory came online; loses memory offlined at its ends
+ * @claimed: pages that owners or CMA have taken
+ * @peak: the highest value that @claimed has had
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
- * @kobj_gone: nobody has @kobj any more
+ * @kobj_gone: completed when @kobj has lost its last reference
  * @resource: its line in /proc/iomem
  * @pool: its free pages; NULL as long as this is not a block
- * @spare: if it is not a block any more, the next one of these
+ * @spare: the next struct that a new block may reuse, if this is one
  */
 struct dmb {
 	unsigned long start_pfn;
@@ -51,15 +51,15 @@ struct dmb {
 /**
  * struct dmb_table - ranges of page frames that do not overlap
  * @nr: how many of @block are in use
- * @block: the ranges, by address; others may point to them, so they stay where
- *	   they are when the table grows
+ * @block: the ranges, by address; a growing table does not move them in memory,
+ *	   since other code may have pointers to them
  */
 struct dmb_table {
 	unsigned int nr;
 	struct dmb *block[DMB_MAX_BLOCKS];
 };
 
-/* The blocks of this machine, for those who make them. Others use what follows. */
+/* The blocks of this machine. Readers use the functions below. */
 extern struct dmb_table dmb_blocks;
 extern struct mutex dmb_change_lock;
 
@@ -74,8 +74,8 @@ int dmb_begin_change(void);
 void dmb_end_change(void);
 unsigned int dmb_new_range(void);
 struct dmb *dmb_new_block(struct zone *zone);
-void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn,
-		     unsigned int range);
+void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn,
+		     unsigned long end_pfn, unsigned int range);
 void dmb_end_block(struct dmb *dmb);
 void dmb_update_zones(void);
 int dmb_make_anywhere(u64 size, bool exact);
@@ -93,7 +93,8 @@ void dmb_show_block(struct dmb *dmb);
 void dmb_hide_block(struct dmb *dmb);
 void dmb_insert_block(struct dmb *dmb, unsigned long start_pfn,
 		      unsigned long end_pfn);
-void dmb_resize_block(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn);
+void dmb_resize_block(struct dmb *dmb, unsigned long start_pfn,
+		      unsigned long end_pfn);
 
 static inline unsigned long dmb_nr_pages(const struct dmb *dmb)
 {
@@ -107,7 +108,7 @@ void dmb_adjust_pages(struct dmb *dmb, long nr_pages);
 void dmb_index_zone(struct zone *zone, unsigned long designated);
 void __init dmb_settle_nodes(void);
 
-/* Early memory of blocks: boot.c allocates it, pool.c tells how much it needs. */
+/* Early memory of blocks: boot.c allocates it, pool.c tells how much. */
 void * __init dmb_alloc_early(size_t size);
 size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
 			     unsigned long end_pfn);
@@ -137,7 +138,7 @@ enum dmb_intersection dmb_table_intersects(struct dmb_table *table,
 					   unsigned long start_pfn,
 					   unsigned long end_pfn);
 
-/* What is in the way of an attempt, as /sys/kernel/debug/dmb/obstacles has it */
+/* Why attempts fail, as counted in /sys/kernel/debug/dmb/obstacles */
 enum dmb_obstacle {
 	DMB_OFFLINE,
 	DMB_ISOLATED,
@@ -158,21 +159,21 @@ enum dmb_obstacle {
 };
 
 /**
- * struct dmb_attempt - a range in a block that somebody is about to empty
+ * struct dmb_attempt - an attempt to empty a range in a block
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  * @migratetype: MIGRATE_CMA for CMA, else MIGRATE_MOVABLE
  * @gfp: as for alloc_contig_range()
- * @quick: do not wait for anything but locks that nobody holds for long
+ * @quick: only wait for locks that are never held for long
  * @deadline: give up when jiffies has this value; 0 if there is none
  * @cancelled: give up when this becomes true; may be NULL
  * @busy_pfn: after a failure, a page frame that was in the way, or @start_pfn
- * @isolated: alloc_contig_range() has had the pageblocks isolated
+ * @isolated: alloc_contig_range() has isolated the pageblocks
  * @waits: how often in a row it has waited for writeback that left no more room
  * @drained: all per-cpu lists were drained for it
  * @poisoned: the page frame that was in the way is broken
- * @written_pfn: data of file systems in front of this page frame have been written
- * @task: who
+ * @written_pfn: file data below this page frame have been written
+ * @task: the task that makes the attempt
  * @node: in the list of attempts that are under way
  */
 struct dmb_attempt {
@@ -194,7 +195,7 @@ struct dmb_attempt {
 };
 
 /*
- * The flags for an attempt that is quick: no reclaim, and no message. __GFP_FS stays,
+ * The flags for a quick attempt: no reclaim, and no message. __GFP_FS stays,
  * as page cache would not be isolated without it.
  */
 static inline gfp_t dmb_quick_gfp(gfp_t gfp)
@@ -202,10 +203,10 @@ static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 	return (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN;
 }
 
-/* Others may wait in vain in so many places in a row. */
+/* A search ends after so many failures in a row if its attempts may wait. */
 #define DMB_MAX_FAILURES	4
 
-/* Quick attempts may fail in so many. */
+/* The same for quick attempts */
 #define DMB_MAX_QUICK_FAILURES	16
 
 int dmb_take(struct dmb_attempt *attempt);
@@ -217,16 +218,17 @@ void dmb_show_obstacles(struct seq_file *seq);
 /* After this error of dmb_take(), may it succeed elsewhere? */
 static inline bool dmb_try_elsewhere(int err)
 {
-	return err == -EBUSY || err == -ENOMEM || err == -ENODEV || err == -EHWPOISON;
+	return err == -EBUSY || err == -ENOMEM || err == -ENODEV ||
+	       err == -EHWPOISON;
 }
 
 /**
- * struct dmb_part - a part of a block in which memory is looked for
+ * struct dmb_part - a part of a block that is searched
  * @node: in struct dmb_search
  * @dmb: the block
  * @start_pfn: the first page frame
  * @unit: pages that are looked at together
- * @units: how many in a row are wanted
+ * @units: how many units in a row are wanted
  * @nr: number of units
  * @cost: of each unit
  */
@@ -242,12 +244,12 @@ struct dmb_part {
 
 /**
  * struct dmb_search - a search for memory that is cheap to empty
- * @parts: where
+ * @parts: the parts of blocks to search
  * @unit: pages that are looked at together, a power of two
- * @nr_pages: how many in a row are wanted
- * @align: in pages
- * @gfp: for the memory that the search needs
- * @area: the CMA area that it is for; NULL if it is for others
+ * @nr_pages: how many pages in a row are wanted
+ * @align: alignment that is wanted, in pages
+ * @gfp: for the memory that the search itself needs
+ * @area: the CMA area that the memory is for, or NULL
  * @estimated: the cost of all units is known, not only of those that are free
  */
 struct dmb_search {
@@ -260,7 +262,7 @@ struct dmb_search {
 	bool estimated;
 };
 
-/* 0 may be in a block. */
+/* No page frame. 0 may be one in a block. */
 #define DMB_NO_PFN	ULONG_MAX
 
 int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
@@ -292,7 +294,8 @@ bool dmb_area_used(const struct cma *cma, unsigned long start_pfn,
 		   unsigned long end_pfn);
 bool dmb_cma_allocated(unsigned long pfn);
 #else
-static inline bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn)
+static inline bool dmb_area_exists(unsigned long start_pfn,
+				   unsigned long end_pfn)
 {
 	return false;
 }
@@ -310,8 +313,8 @@ static inline bool dmb_cma_allocated(unsigned long pfn)
 #endif
 
 /*
- * How many pages the free page has that begins here; 0 if none does. Its order may be
- * outdated, so only a sane one is believed.
+ * The size of the free page that begins here, in pages; 0 if none does. This
+ * takes no lock, so the order may be outdated: only believe a sane one.
  */
 static inline unsigned long dmb_buddy_pages(struct page *page)
 {
@@ -331,7 +334,7 @@ static inline bool dmb_eligible_gfp(gfp_t gfp)
 	return (gfp & eligible) == eligible;
 }
 
-/* How messages write a range: with its first byte and its last. */
+/* How messages print a range: with its first and its last byte */
 #define DMB_RANGE_FMT	"[mem %#018llx-%#018llx]"
 
 static inline u64 dmb_first_byte(unsigned long start_pfn)
@@ -345,13 +348,13 @@ static inline u64 dmb_last_byte(unsigned long end_pfn)
 }
 
 /**
- * struct dmb_audit - what a walk over all pages of a block has found
+ * struct dmb_audit - result of a walk over all pages of a block
  * @free: pages in the buddy allocator
- * @pcp: pages that belong to nobody: in per-cpu lists or on their way
+ * @pcp: other pages without a reference: in per-cpu lists, or on their way
  * @used: allocated pages, violations included
  * @poisoned: pages that are out of use because their memory is broken
- * @unjudged: those of @used that nobody has judged, for want of time or of room
- *	      in struct dmb_suspects
+ * @unjudged: those of @used that were not judged, as there was no more time, or
+ *	      no room in struct dmb_suspects
  */
 struct dmb_audit {
 	unsigned long free;
@@ -369,8 +372,8 @@ struct dmb_suspect {
 #define DMB_MAX_SUSPECTS	512
 
 /**
- * struct dmb_suspects - pages that may be violations, of any blocks
- * @jiffies_left: how long pages may yet be judged; 0 or less if no longer
+ * struct dmb_suspects - pages of any blocks that may be violations
+ * @jiffies_left: the time that is left to judge pages; 0 or less if none is
  * @nr: how many there are
  * @suspect: page frames in ascending order, and the reasons
  */

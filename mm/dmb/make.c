@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Blocks that are made after boot. dissolve.c is the way back.
+ * Make blocks after boot. dissolve.c makes them ordinary memory again.
  *
- * Both change what pageblocks are while they are empty, and nobody else can have
- * their pages: alloc_contig_range() has moved away what was in ordinary memory, or
- * a claim has what was in a block. The pages are then freed to where they belong.
- * So no page is ever in use on the wrong side, or counted there.
+ * Both change the type of pageblocks only while they own all of the pages: by
+ * alloc_contig_range() of ordinary memory, or by a claim of memory in a block.
+ * Then they free the pages to where these now belong. So no page is ever in
+ * use, or counted, on the wrong side.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -27,26 +27,26 @@
 #include "boot.h"
 #include "internal.h"
 
-/* Pages that are in use for a moment are waited for so many times, all together. */
+/* All in all, wait this many times for pages that are in use for a moment. */
 #define DMB_MAKE_PAUSES		50
 #define DMB_MAKE_PAUSE_MS	20
 
-/* In pages: not so many that the page allocator would be busy with them for seconds */
+/* In pages: few enough not to keep the page allocator busy for seconds */
 #define DMB_MAKE_AT_ONCE	max(PHYS_PFN(SZ_1G), pageblock_nr_pages)
 
-/* So many ranges that cannot be a block are named in the log. */
+/* Log at most this many of the ranges that cannot be a block. */
 #define DMB_MAKE_NAMED		8
 
-/* What is not a block any more, to be used again */
+/* Blocks without pages, for dmb_new_block() to use again */
 static struct dmb *dmb_spares;
 
 /**
  * struct dmb_making - a range that is about to become one block or several
- * @exact: all of it, or nothing
- * @pauses: how often to wait yet for pages that are in use
- * @nr_left_out: ranges that cannot be in a block
+ * @exact: make all of the range a block, or nothing
+ * @pauses: how many more times to wait for pages that are in use
+ * @nr_left_out: number of ranges that cannot be in a block
  * @nr: number of runs
- * @run: what will be a block each; the pages are allocated
+ * @run: runs that will become one block each; their pages are allocated
  * @dmb: memory for these blocks
  */
 struct dmb_making {
@@ -59,8 +59,9 @@ struct dmb_making {
 };
 
 /*
- * What the kernel has in a zone, or could have: what is free, or of user space.
- * Folios in blocks are counted elsewhere. CMA areas are of no use to the kernel.
+ * The pages of a zone that the kernel may allocate: free ones, and those on the
+ * LRU, which can be freed. Folios in blocks are counted elsewhere. The kernel
+ * cannot use CMA areas.
  */
 static unsigned long dmb_usable_by_kernel(struct zone *zone)
 {
@@ -73,8 +74,9 @@ static unsigned long dmb_usable_by_kernel(struct zone *zone)
 	return pages - min(pages, zone_cma_pages(zone));
 }
 
-/* The same for all zones up to a type, and all pages that are not in blocks */
-static unsigned long dmb_usable_up_to(enum zone_type type, unsigned long *ordinary)
+/* The same for all zones up to a type, and in *@ordinary all ordinary pages */
+static unsigned long dmb_usable_up_to(enum zone_type type,
+				      unsigned long *ordinary)
 {
 	unsigned long pages = 0;
 	struct zone *zone;
@@ -90,7 +92,7 @@ static unsigned long dmb_usable_up_to(enum zone_type type, unsigned long *ordina
 	return pages;
 }
 
-/* Does the kernel need some of so many pages of a zone? As at boot, see boot.c. */
+/* Does the kernel need some of so many pages of a zone? See boot.c. */
 static bool dmb_kernel_needs(struct zone *zone, unsigned long nr_pages)
 {
 	unsigned long usable, left, ordinary;
@@ -112,7 +114,7 @@ static bool dmb_kernel_needs(struct zone *zone, unsigned long nr_pages)
 	return false;
 }
 
-/* The zone of a pageblock that is online, NULL if it is not all in one */
+/* The zone of a pageblock; NULL if it is offline, or not all in one zone */
 static struct zone *dmb_zone_of_pageblock(unsigned long pfn)
 {
 	struct page *page = pfn_to_online_page(pfn);
@@ -121,15 +123,16 @@ static struct zone *dmb_zone_of_pageblock(unsigned long pfn)
 	if (!page)
 		return NULL;
 	zone = page_zone(page);
-	return pageblock_pfn_to_page(pfn, pfn + pageblock_nr_pages, zone) ? zone : NULL;
+	return pageblock_pfn_to_page(pfn, pfn + pageblock_nr_pages, zone) ?
+	       zone : NULL;
 }
 
-/* What dmb_pages_to_move() counts if some of them do not move */
+/* dmb_pages_to_move() returns this if some of the pages cannot move. */
 #define DMB_PAGES_STAY	U32_MAX
 
 /*
- * Count the pages of a pageblock of ordinary memory that have to move for it to be empty.
- * Nobody holds the pages, so this is an estimate.
+ * Count the pages that have to move to empty a pageblock of ordinary memory. An
+ * estimate, as there are no references to the pages.
  */
 static u32 dmb_pages_to_move(unsigned long start_pfn)
 {
@@ -155,8 +158,8 @@ static u32 dmb_pages_to_move(unsigned long start_pfn)
 }
 
 /*
- * Have pages in a range room elsewhere, or can they be reclaimed? Otherwise others would
- * find no memory, as long as those who have it were looking for room in vain.
+ * Is there room elsewhere for the pages in a range, or can they be reclaimed?
+ * If not, trying to empty it would fail, and leave other tasks without memory.
  */
 static bool dmb_room_elsewhere(unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -176,7 +179,7 @@ static bool dmb_room_elsewhere(unsigned long start_pfn, unsigned long end_pfn)
 	return room > 0 && to_move <= room;
 }
 
-/* Log what is left out. Return an error if all of the range is wanted. */
+/* Log a range that is left out. Return an error if nothing may be left out. */
 static int dmb_leave_out(struct dmb_making *making, unsigned long start_pfn,
 			 unsigned long end_pfn, const char *why)
 {
@@ -190,7 +193,8 @@ static int dmb_leave_out(struct dmb_making *making, unsigned long start_pfn,
 static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 {
 	if (run->why)
-		return dmb_leave_out(making, run->start_pfn, run->end_pfn, run->why);
+		return dmb_leave_out(making, run->start_pfn, run->end_pfn,
+				     run->why);
 	if (run->start_pfn == run->end_pfn)
 		return 0;
 	if (dmb_blocks.nr + making->nr == DMB_MAX_BLOCKS) {
@@ -201,7 +205,7 @@ static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 	return 0;
 }
 
-/* Allocate pageblocks of ordinary memory, moving away what is there. */
+/* Allocate pageblocks of ordinary memory. Pages in use move away. */
 static int dmb_empty_pageblocks(struct dmb_making *making,
 				unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -209,11 +213,13 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 
 	for (;;) {
 		err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE,
-					 GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+					 GFP_KERNEL | __GFP_RETRY_MAYFAIL |
+					 __GFP_NOWARN);
 		if (err != -EBUSY || end_pfn - start_pfn > pageblock_nr_pages ||
 		    !making->pauses || fatal_signal_pending(current))
-			return fatal_signal_pending(current) && err ? -EINTR : err;
-		/* Maybe somebody has a page for a moment, or it is in a batch for the LRU. */
+			return fatal_signal_pending(current) && err ?
+			       -EINTR : err;
+		/* A page may be in use for a moment, or in an LRU batch. */
 		making->pauses--;
 		schedule_timeout_killable(msecs_to_jiffies(DMB_MAKE_PAUSE_MS));
 		lru_add_drain_all();
@@ -221,8 +227,9 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 }
 
 /*
- * Allocate what can be had of a range in one zone. As much as possible is tried at once,
- * so that nothing is moved to the rest of it, then halves, down to single pageblocks.
+ * Allocate what is possible of a range in one zone. Try large pieces first, so
+ * that no page moves to the rest of the range, then halves, down to single
+ * pageblocks.
  */
 static int dmb_take_zone(struct dmb_making *making, unsigned long start_pfn,
 			 unsigned long end_pfn, struct zone *zone)
@@ -236,7 +243,8 @@ static int dmb_take_zone(struct dmb_making *making, unsigned long start_pfn,
 	while (next.end_pfn < end_pfn && !next.why && !err) {
 		nr = min3(nr, end_pfn - next.end_pfn, DMB_MAKE_AT_ONCE);
 		next.start_pfn = next.end_pfn;
-		err = dmb_empty_pageblocks(making, next.start_pfn, next.start_pfn + nr);
+		err = dmb_empty_pageblocks(making, next.start_pfn,
+					   next.start_pfn + nr);
 		if (err == -EINTR)
 			break;
 		if (err && nr > pageblock_nr_pages) {
@@ -260,7 +268,7 @@ static int dmb_take_zone(struct dmb_making *making, unsigned long start_pfn,
 	return err ?: last;
 }
 
-/* Leave out what dmb_map has no entries for, however much that is. */
+/* Leave out memory that has no entries in dmb_map, as one range at each end. */
 static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
 			   unsigned long *end_pfn)
 {
@@ -280,7 +288,7 @@ static int dmb_clip_to_map(struct dmb_making *making, unsigned long *start_pfn,
 	return err;
 }
 
-/* Would a zone have no ordinary memory left? Only at boot can it be nothing but blocks. */
+/* Would a zone have no ordinary memory left? That is only supported at boot. */
 static bool dmb_fills_zone(const struct dmb_making *making, struct zone *zone,
 			   unsigned long nr_pages)
 {
@@ -288,11 +296,12 @@ static bool dmb_fills_zone(const struct dmb_making *making, struct zone *zone,
 
 	for (i = 0; i < making->nr; i++)
 		if (making->run[i].zone == zone)
-			nr_pages += making->run[i].end_pfn - making->run[i].start_pfn;
+			nr_pages += making->run[i].end_pfn -
+				    making->run[i].start_pfn;
 	return nr_pages >= zone_ordinary_pages(zone);
 }
 
-/* Allocate what can be had of a range, zone by zone. */
+/* Allocate what is possible of a range, zone by zone. */
 static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 			  unsigned long end_pfn)
 {
@@ -312,7 +321,8 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 		} while (next < end_pfn && dmb_zone_of_pageblock(next) == zone);
 
 		if (!zone) {
-			err = dmb_leave_out(making, pfn, next, "it is not RAM of one zone");
+			err = dmb_leave_out(making, pfn, next,
+					    "it is not RAM of one zone");
 		} else if (dmb_kernel_needs(zone, next - pfn) ||
 			   dmb_fills_zone(making, zone, next - pfn)) {
 			err = dmb_leave_out(making, pfn, next,
@@ -330,10 +340,10 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 }
 
 /**
- * dmb_begin_change - keep others from making and dissolving blocks
+ * dmb_begin_change - begin to make or dissolve blocks
  *
- * Zones and zonelists stay as they are as well. Memory hotplug, which changes them, may
- * take dmb_change_lock inside of its own lock.
+ * Takes the memory hotplug lock, then dmb_change_lock. Until dmb_end_change(),
+ * nobody else makes or dissolves blocks, and zones and zonelists do not change.
  *
  * Context: Process context, may sleep.
  * Return: 0, or -EINTR after a fatal signal.
@@ -347,14 +357,17 @@ int dmb_begin_change(void)
 	return -EINTR;
 }
 
-/* The end of what dmb_begin_change() has begun */
+/* Drop the locks of dmb_begin_change(). */
 void dmb_end_change(void)
 {
 	mutex_unlock(&dmb_change_lock);
 	put_online_mems();
 }
 
-/* Get ready for the first block. It changes code, whose lock comes before the others. */
+/*
+ * Get ready for the first block. That enables a static key, so cpus_read_lock()
+ * comes before the other locks.
+ */
 static int dmb_get_ready(void)
 {
 	int err;
@@ -367,7 +380,7 @@ static int dmb_get_ready(void)
 	return err;
 }
 
-/* Memory for a block of a zone, and its pool; not in the table yet */
+/* Allocate a block of a zone, and its pool. It is not in the table yet. */
 struct dmb *dmb_new_block(struct zone *zone)
 {
 	struct dmb **link, *dmb;
@@ -389,7 +402,7 @@ struct dmb *dmb_new_block(struct zone *zone)
 	return dmb;
 }
 
-/* Keep what is not a block for the next one of its zone: others may look at it yet. */
+/* Keep a block for reuse in its zone: lockless readers may still look at it. */
 static void dmb_spare_block(struct dmb *dmb)
 {
 	dmb->spare = dmb_spares;
@@ -397,10 +410,10 @@ static void dmb_spare_block(struct dmb *dmb)
 }
 
 /**
- * dmb_end_block - clean up behind a block that has no page any more
+ * dmb_end_block - clean up after a block that has no pages any more
  * @dmb: the block, which is not in the table
  *
- * Context: dmb_change_lock held. Waits for those who are about to read a file of it.
+ * Context: dmb_change_lock held. Waits for readers of its files in sysfs.
  */
 void dmb_end_block(struct dmb *dmb)
 {
@@ -412,7 +425,7 @@ void dmb_end_block(struct dmb *dmb)
 	dmb_spare_block(dmb);
 }
 
-/* Memory for all blocks, so that they become blocks without fail */
+/* Allocate all blocks first, so that no later step can fail. */
 static int dmb_new_blocks(struct dmb_making *making)
 {
 	unsigned int i;
@@ -428,7 +441,7 @@ static int dmb_new_blocks(struct dmb_making *making)
 	return 0;
 }
 
-/* A number for a range that nobody asked for at boot */
+/* A number for a range that was not requested at boot */
 unsigned int dmb_new_range(void)
 {
 	unsigned int range = dmb_nr_requested();
@@ -440,15 +453,15 @@ unsigned int dmb_new_range(void)
 }
 
 /**
- * dmb_change_pageblocks - say what pageblocks are from now on
+ * dmb_change_pageblocks - make pageblocks part of a block, or ordinary memory
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  * @pool: the pool of their block, or NULL for ordinary memory
  *
- * Somebody may have isolated them, to take them offline. Then the pages are freed as
- * isolated ones, and whoever ends that finds the right type by dmb_map.
+ * Memory hotplug may have isolated them. Then the pages are freed as isolated
+ * ones, and when the isolation ends, dmb_map determines the right type.
  *
- * Context: dmb_change_lock held. All pages are allocated, and the caller's.
+ * Context: dmb_change_lock held. The caller has allocated all of the pages.
  */
 void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
 			   struct dmb_pool *pool)
@@ -476,8 +489,8 @@ void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
  *
  * Context: dmb_change_lock held. The table is not full.
  */
-void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn,
-		     unsigned int range)
+void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn,
+		     unsigned long end_pfn, unsigned int range)
 {
 	dmb->range = range;
 	dmb->claimed = 0;
@@ -515,7 +528,7 @@ static const char *dmb_explain(int err, bool exact)
 }
 
 /**
- * dmb_update_zones - let zones follow what has become of their ordinary memory
+ * dmb_update_zones - adapt zones to a change of their ordinary memory
  *
  * Context: Process context, may sleep.
  */
@@ -532,7 +545,8 @@ static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
 	unsigned int i, range = dmb_new_range();
 	int err;
 
-	err = dmb_take_range(making, start_pfn, end_pfn) ?: dmb_new_blocks(making);
+	err = dmb_take_range(making, start_pfn, end_pfn) ?:
+	      dmb_new_blocks(making);
 	for (i = 0; i < making->nr && !err; i++)
 		dmb_make_block(making->dmb[i], &making->run[i], range);
 
@@ -546,19 +560,23 @@ static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
 	else
 		dmb_update_zones();
 	for (i = 0; i < making->nr; i++)
-		dmb_free_range(making->run[i].start_pfn, making->run[i].end_pfn);
+		dmb_free_range(making->run[i].start_pfn,
+			       making->run[i].end_pfn);
 	return err;
 }
 
 /*
- * Find so many pageblocks in a row, of one zone, that have the fewest pages to move, and
- * first of all the fewest pageblocks with pages that do not move. If all of it has to be a
- * block, there must be none of these. Return the number of the first one, or ULONG_MAX.
+ * Find @nr pageblocks in a row, in one zone, that are the cheapest to empty:
+ * first by the number of pageblocks with pages that cannot move, then by the
+ * number of pages to move. With @making->exact, all pages must be able to move.
+ * Return the number of the first pageblock, or ULONG_MAX.
  */
-static unsigned long dmb_find_place(const struct dmb_making *making, unsigned long nr,
-				    struct zone *zone, u64 *best)
+static unsigned long dmb_find_place(const struct dmb_making *making,
+				    unsigned long nr, struct zone *zone,
+				    u64 *best)
 {
-	unsigned long first = max(DIV_ROUND_UP(zone->zone_start_pfn, pageblock_nr_pages),
+	unsigned long first = max(DIV_ROUND_UP(zone->zone_start_pfn,
+					       pageblock_nr_pages),
 				  dmb_map.first);
 	unsigned long end = min(zone_end_pfn(zone) >> pageblock_order,
 				dmb_map.first + dmb_map.nr);
@@ -566,20 +584,21 @@ static unsigned long dmb_find_place(const struct dmb_making *making, unsigned lo
 	const u64 stays = (u64)nr << pageblock_order;
 	u64 *cost, sum = 0;
 
-	/* Where the zone is so small, devices need all of it. */
+	/* Devices need all of a zone that is so small. */
 	if (zone_managed_pages(zone) < PHYS_PFN(DMB_ZONE_WORTH))
 		return place;
 	if (end < first + nr || dmb_kernel_needs(zone, nr << pageblock_order) ||
 	    dmb_fills_zone(making, zone, nr << pageblock_order))
 		return place;
-	/* Those of the pageblocks that are summed up */
+	/* The costs of the last @nr pageblocks, of which @sum is the sum */
 	cost = kvmalloc_array(nr, sizeof(*cost), GFP_KERNEL);
 	if (!cost)
 		return place;
 	for (i = first; i < end; i++) {
 		unsigned long pfn = i << pageblock_order;
 		u32 pages = DMB_PAGES_STAY;
-		bool usable = !dmb_contains_pfn(pfn) && dmb_zone_of_pageblock(pfn) == zone;
+		bool usable = !dmb_contains_pfn(pfn) &&
+			      dmb_zone_of_pageblock(pfn) == zone;
 
 		if (usable)
 			pages = dmb_pages_to_move(pfn);
@@ -593,7 +612,7 @@ static unsigned long dmb_find_place(const struct dmb_making *making, unsigned lo
 			sum -= cost[i % nr];
 		cost[i % nr] = pages == DMB_PAGES_STAY ? stays : pages;
 		sum += cost[i % nr];
-		/* Requests that can be confined to a lower zone have no other choice. */
+		/* On a tie, spare the lower zone, which some requests need. */
 		if (++in_a_row >= nr &&
 		    (sum < *best || (sum == *best && place == ULONG_MAX))) {
 			*best = sum;
@@ -611,12 +630,12 @@ static struct dmb_making *dmb_begin_making(bool exact)
 
 	if (!making)
 		return NULL;
-	/* Where there are no entries for memory that was added, it cannot be a block. */
+	/* Added memory without entries in the map cannot become a block. */
 	for_each_populated_zone(zone)
 		dmb_extend_map(zone->zone_start_pfn, zone_end_pfn(zone));
 	making->exact = exact;
 	making->pauses = DMB_MAKE_PAUSES;
-	/* Pages that are in a batch on their way to the LRU look as if they did not move. */
+	/* Pages in a batch for the LRU look as if they could not move. */
 	lru_add_drain_all();
 	return making;
 }
@@ -625,17 +644,17 @@ static struct dmb_making *dmb_begin_making(bool exact)
  * dmb_make - designate ordinary memory
  * @base: physical address of the first byte of the range
  * @size: size of the range in bytes
- * @exact: all of it, or nothing
+ * @exact: make all of it a block, or nothing
  *
- * What is there is moved away, or reclaimed if there is no room elsewhere. Pageblocks
- * with pages that do not move are left out, and named in the log, unless @exact. So the
- * range may become several blocks.
+ * Pages in use move away, or are reclaimed if there is no room elsewhere.
+ * Without @exact, pageblocks with pages that cannot move are left out, and
+ * named in the log. So the range may become several blocks.
  *
  * Context: Process context, may sleep and do I/O.
- * Return: 0; -EINVAL if the range makes no sense; -EBUSY if none of it can be in a block,
- * or not all of it with @exact; -ENOSPC if it would be more blocks than there can be;
- * -ENOMEM; -EINTR after a fatal signal. After an error everything is as before. The log
- * says more.
+ * Return: 0; -EINVAL if the range is invalid; -EBUSY if none of it can be in a
+ * block or, with @exact, not all of it; -ENOSPC if there would be too many
+ * blocks; -ENOMEM; -EINTR after a fatal signal. After an error, there is no new
+ * block. The kernel log says more.
  */
 int dmb_make(u64 base, u64 size, bool exact)
 {
@@ -652,8 +671,8 @@ int dmb_make(u64 base, u64 size, bool exact)
 		goto unlock;
 	}
 	making = dmb_begin_making(exact);
-	err = making ? dmb_make_locked(making, PHYS_PFN(base), PHYS_PFN(base + size)) :
-		       -ENOMEM;
+	err = making ? dmb_make_locked(making, PHYS_PFN(base),
+				       PHYS_PFN(base + size)) : -ENOMEM;
 	kvfree(making);
 unlock:
 	dmb_end_change();
@@ -662,13 +681,12 @@ unlock:
 EXPORT_SYMBOL_GPL(dmb_make);
 
 /**
- * dmb_make_anywhere - designate the ordinary memory that has the least in the way
+ * dmb_make_anywhere - designate the ordinary memory that is cheapest to empty
  * @size: its size in bytes
- * @exact: all of it, or nothing
+ * @exact: make all of it a block, or nothing
  *
  * Context: As for dmb_make().
- * Return: As of dmb_make(). -EBUSY if no zone has such a range that the kernel can do
- * without.
+ * Return: As for dmb_make(). -EBUSY if no zone can spare a range of that size.
  */
 int dmb_make_anywhere(u64 size, bool exact)
 {
@@ -690,7 +708,8 @@ int dmb_make_anywhere(u64 size, bool exact)
 		for_each_populated_zone(zone) {
 			unsigned long found;
 
-			found = dmb_find_place(making, PHYS_PFN(size) >> pageblock_order,
+			found = dmb_find_place(making,
+					       PHYS_PFN(size) >> pageblock_order,
 					       zone, &best);
 			if (found != ULONG_MAX)
 				place = found << pageblock_order;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * May this folio live in a block?  Allocation decides by the flags of a request;
- * migration has a folio only, and must come to the same answer.
+ * May this folio be in a block?  Allocation decides by the flags of a request.
+ * Migration only knows the folio, and must come to the same answer.
  */
 
 #include <linux/dmb.h>
@@ -13,9 +13,9 @@
 #include "internal.h"
 
 /*
- * An inode that no dentry leads to is most often one that a file system keeps
- * for itself.  It fills the page cache of that with flags of its own, whatever
- * the mapping says; ext4 does so with its buddy bitmaps.
+ * Most inodes without a dentry are internal to a file system, such as the one
+ * of ext4's buddy bitmaps.  The file system allocates their page cache with
+ * flags of its own, whatever the mapping says.
  */
 static bool dmb_is_private(struct inode *inode)
 {
@@ -26,9 +26,9 @@ static bool dmb_is_private(struct inode *inode)
  * dmb_folio_may_enter - may a folio of ordinary memory be moved into a block?
  * @folio: the folio; the caller has a reference, but need not hold its lock
  *
- * That a folio can be moved is not enough, as the page cache of block devices
- * shows: it must be one that would have been allocated from a block, had there
- * been room.  What is not known to be such a one stays out.
+ * It is not enough that a folio can be moved, as page cache of block devices
+ * can: it must be one that would have been allocated from a block, had there
+ * been room.  In doubt, the folio stays out.
  *
  * Context: Any that may take a folio lock with folio_trylock().
  */
@@ -39,11 +39,11 @@ bool dmb_folio_may_enter(struct folio *folio)
 
 	if (folio_test_hugetlb(folio))
 		return false;
-	/* zswap and zram, unlike balloons, ask for such memory whenever they can. */
+	/* Unlike balloons, zswap and zram use eligible flags if they can. */
 	if (__folio_test_movable(folio))
 		return folio_test_zsmalloc(folio);
 
-	/* User memory is allocated with GFP_HIGHUSER_MOVABLE, all of it. */
+	/* All user memory is allocated with GFP_HIGHUSER_MOVABLE. */
 	if (folio_test_anon(folio))
 		return true;
 
@@ -59,16 +59,17 @@ bool dmb_folio_may_enter(struct folio *folio)
 }
 
 /**
- * __dmb_migration_gfp - with which flags to ask for the target of a migration
+ * __dmb_migration_gfp - select the flags to allocate a migration target with
  * @src: the folio that is to be moved, not a hugetlb folio
- * @gfp: the flags, by what the caller knows
+ * @gfp: the flags that the caller would use
  *
- * Most callers ask for user memory, whatever the folio is, and others for memory
- * like that of the folio's zone.
+ * Most callers ask for user memory, whatever the folio is. The rest ask for
+ * memory like that of the folio's zone.
  *
  * Context: Any that may take a folio lock with folio_trylock().
- * Return: @gfp, with __GFP_HIGHMEM if @src is in a block, and not eligible if @src
- * may not move into one. What is in highmem may stay there.
+ * Return: @gfp, with __GFP_HIGHMEM if @src is in a block. If @src may not move
+ * into a block, one of the two eligible flags is cleared: __GFP_MOVABLE if @src
+ * is in highmem, where it may stay, else __GFP_HIGHMEM.
  */
 gfp_t __dmb_migration_gfp(struct folio *src, gfp_t gfp)
 {

@@ -2,10 +2,10 @@
 /*
  * Zones and nodes that have nothing but blocks.
  *
- * To a request, such a zone is ZONE_MOVABLE.  Its entries in zonelists say so,
- * and all who walk a zonelist follow: requests that blocks cannot serve do not
- * see the zone, whatever policy or cpuset names its node.  A node that has no
- * other zones below ZONE_MOVABLE is neither in N_NORMAL_MEMORY nor in
+ * To a request, such a zone is ZONE_MOVABLE.  Its entries in zonelists have
+ * this index, so a request that blocks cannot serve skips the zone when it
+ * walks a zonelist, even if its policy or cpuset names the node.  A node that
+ * has no other zones below ZONE_MOVABLE is neither in N_NORMAL_MEMORY nor in
  * N_HIGH_MEMORY, so nobody expects kernel memory there.
  */
 
@@ -23,8 +23,8 @@
  * @zone: the zone
  * @designated: how many of its present pages are in blocks
  *
- * Zonelists are only rebuilt when a zone gets its first pages or loses its last
- * ones.  A concurrent zonelist walk sees either index.
+ * The kernel only rebuilds zonelists when a zone gets its first pages or loses
+ * its last ones.  A concurrent zonelist walk sees either index.
  *
  * Context: Boot, or dmb_count_lock and the memory hotplug lock held.
  */
@@ -60,7 +60,7 @@ static bool __init dmb_node_has(int nid, enum zone_type highest_zoneidx)
 /**
  * dmb_settle_nodes - find the zones and nodes that have nothing but blocks
  *
- * Zonelists and node states were set up when nobody knew the blocks.
+ * Zonelists and node states were set up before the blocks were known.
  *
  * Context: Boot, before the buddy allocator gets any page.
  */
@@ -70,7 +70,7 @@ void __init dmb_settle_nodes(void)
 	int nid;
 
 #ifdef CONFIG_NUMA
-	/* The highest zone with ordinary memory: found anew below */
+	/* Below, dmb_index_zone() finds the highest zone with kernel memory. */
 	policy_zone = 0;
 #endif
 	for_each_populated_zone(zone) {
@@ -92,7 +92,7 @@ void __init dmb_settle_nodes(void)
 }
 
 #ifdef CONFIG_MEMORY_HOTPLUG
-/* Those of the pages that memory hotplug is about that are not in blocks. */
+/* How many of the pages that come online or go offline are not in blocks? */
 static unsigned long dmb_ordinary_in(const struct memory_notify *arg)
 {
 	unsigned long pfn, end_pfn = arg->start_pfn + arg->nr_pages, pages = 0;
@@ -137,7 +137,7 @@ void __dmb_node_states_offline(struct zone *zone, struct memory_notify *arg)
 
 		pages += other->present_pages - zone_dmb_pages(other);
 	}
-	/* The node loses the last of its ordinary memory, blocks or not. */
+	/* Clear the state if the node loses the last of its ordinary memory. */
 	leaving = dmb_ordinary_in(arg);
 	arg->status_change_nid_normal = leaving && leaving >= pages ?
 					zone_to_nid(zone) : NUMA_NO_NODE;

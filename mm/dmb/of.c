@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Blocks from the devicetree. A node below /reserved-memory asks for one as the
- * command line does, with its name as the block's:
+ * Blocks from the devicetree. A node below /reserved-memory asks for a block of
+ * the same name if it is compatible with one of these:
  *
  *	"designated-movable-block"
- *		that is all there is to it;
+ *		it becomes a block, and nothing else;
  *	"shared-dmb-pool", and reusable
- *		the block has a CMA area for all of it, which devices find through
+ *		all of the block is a CMA area, which devices find through
  *		memory-region, and which is a DMA-BUF heap;
- *	what DMB_OWNER_DECLARE() names, and reusable
+ *	a string of DMB_OWNER_DECLARE(), and reusable
  *		a driver will claim the memory when it needs it.
  *
- * What others want to have reserved stays reserved, wherever it is. A node of
- * these is not: its range is noted like any other request, and from then on two
- * things are the same as for movablecore=. Early memory keeps out, and what can
- * be designated is seen in the end. If nothing can, it is ordinary memory.
+ * Such a node is not reserved. Its range is noted like a request of
+ * movablecore=: early memory keeps out of it, and dmb_designate() makes blocks
+ * of the parts that are not reserved. If there is none, the range is ordinary
+ * memory. Other nodes are reserved as before, wherever they are.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -31,7 +31,7 @@
 #include "boot.h"
 #include "internal.h"
 
-/* What DMB_OWNER_DECLARE() declares: there is nothing to do, all is noted. */
+/* For DMB_OWNER_DECLARE(): nothing to set up, the range is noted already. */
 int __init dmb_setup_owned(struct reserved_mem *rmem)
 {
 	return 0;
@@ -52,7 +52,7 @@ static bool __init dmb_node_is_block(unsigned long node)
 	return of_flat_dt_is_compatible(node, "designated-movable-block");
 }
 
-/* Has DMB_OWNER_DECLARE() been used for one of the node's compatible strings? */
+/* Is one of the node's compatible strings declared by DMB_OWNER_DECLARE()? */
 static bool __init dmb_node_is_owned(unsigned long node)
 {
 	const struct of_device_id *entry = __reservedmem_of_table;
@@ -78,7 +78,7 @@ bool __init dmb_is_node(unsigned long node)
 	return dmb_node_is_reusable(node) && dmb_node_is_owned(node);
 }
 
-/* What is wrong with a node, wherever its memory is; NULL if nothing is */
+/* Return why a node cannot be a block, whatever its memory is; or NULL. */
 static const char * __init dmb_node_fault(unsigned long node)
 {
 	if (of_get_flat_dt_prop(node, "no-map", NULL))
@@ -98,7 +98,7 @@ static const char * __init dmb_node_fault(unsigned long node)
 	return NULL;
 }
 
-/* Is there anything wrong with it? The log says what. */
+/* Return true, and log the reason, if a node cannot be a block. */
 static bool __init dmb_node_refused(unsigned long node, const char *name)
 {
 	const char *fault = dmb_node_fault(node);
@@ -108,13 +108,13 @@ static bool __init dmb_node_refused(unsigned long node, const char *name)
 	return fault;
 }
 
-/* Notes a node's range; the log says so if it is refused. */
+/* Note a node's range, or log why it is refused. */
 static int __init dmb_note_node(unsigned long node, const char *name,
 				phys_addr_t base, phys_addr_t size)
 {
 	int err = 0;
 
-	/* It may be a part of a block that somebody else has asked for. */
+	/* The range may be a part of another request. */
 	if (!dmb_announce_part(base, size, name))
 		err = dmb_reserve(base, size, name);
 	if (!err && dmb_node_is_pool(node))
@@ -122,7 +122,7 @@ static int __init dmb_note_node(unsigned long node, const char *name,
 	return err;
 }
 
-/* Two areas cannot share memory, even where that is in a block of somebody else. */
+/* Two areas cannot share memory, even if it is in one block. */
 static bool __init dmb_pool_overlaps(unsigned long node, const char *name,
 				     phys_addr_t base, phys_addr_t size)
 {
@@ -139,9 +139,9 @@ static bool __init dmb_pool_overlaps(unsigned long node, const char *name,
  * @name: the node's name
  *
  * Context: early_init_fdt_scan_reserved_mem(), before the node is reserved.
- * Return: 0 if its first range is noted, or refused for what it is; a place in
- * the table of reserved memory is to be kept for it, but nothing is to be reserved.
- * -EINVAL if there is anything else wrong with it: it is memory like any other.
+ * Return: 0 if its first range is noted or refused. The node needs a place in
+ * the table of reserved memory, but nothing is to be reserved.
+ * -EINVAL if the node itself is invalid: its memory is ordinary memory.
  * -ENOENT if the scan is to go on as if there were no blocks: the node asks for
  * none, has no address yet, or its memory must not be mapped.
  */
@@ -162,7 +162,7 @@ int __init dmb_request_node(unsigned long node, const char *name)
 	if (reg && (len < cells * sizeof(*reg) || len % (cells * sizeof(*reg))))
 		return -ENOENT;
 
-	/* Whoever forbids to map memory at an address may have a reason to. */
+	/* Respect no-map: an access to the memory might stop the machine. */
 	if (dmb_node_refused(node, name))
 		return reg && of_get_flat_dt_prop(node, "no-map", NULL) ?
 		       -ENOENT : -EINVAL;
@@ -171,14 +171,14 @@ int __init dmb_request_node(unsigned long node, const char *name)
 
 	base = dt_mem_next_cell(dt_root_addr_cells, &reg);
 	size = dt_mem_next_cell(dt_root_size_cells, &reg);
-	/* If refused, it may yet be a part of what a later node asks for. */
+	/* Even if refused, it may be a part of the request of a later node. */
 	dmb_note_node(node, name, base, size);
 	return 0;
 }
 
 /*
- * Reserves what the devicetree has in its header, which the caller does later: a
- * block would be placed there, and then be trimmed.
+ * Reserve the memory in the header of the devicetree. The caller does so only
+ * later, after it may have placed a block there.
  */
 static void __init dmb_reserve_header(void)
 {
@@ -194,9 +194,9 @@ static void __init dmb_reserve_header(void)
 }
 
 /*
- * Looks for a range of alloc-ranges that has room beside all blocks, for a block
- * or for anything else. Without that the first range would do that has room at
- * all, even if a block had to lose it.
+ * Look for a range of alloc-ranges that has room outside of all requests.
+ * Otherwise the caller would take the first range that has any room, even if
+ * that is in a request.
  */
 static void __init dmb_choose_range(phys_addr_t size, phys_addr_t align,
 				    const __be32 **ranges, int *len)
@@ -210,9 +210,10 @@ static void __init dmb_choose_range(phys_addr_t size, phys_addr_t align,
 		next = range;
 		start = dt_mem_next_cell(dt_root_addr_cells, &next);
 		end = start + dt_mem_next_cell(dt_root_size_cells, &next);
-		/* This keeps out of blocks. */
+		/* This keeps out of requested ranges. */
 		found = memblock_alloc_range_nid(size, align ?: SMP_CACHE_BYTES,
-						 start, end ?: MEMBLOCK_ALLOC_ANYWHERE,
+						 start,
+						 end ?: MEMBLOCK_ALLOC_ANYWHERE,
 						 NUMA_NO_NODE, false);
 		if (found) {
 			memblock_phys_free(found, size);
@@ -225,13 +226,13 @@ static void __init dmb_choose_range(phys_addr_t size, phys_addr_t align,
 }
 
 /**
- * dmb_place_node - before memory is allocated for a node without address
+ * dmb_place_node - choose the place for a node without address
  * @node: offset in the flat devicetree, of a child of /reserved-memory
- * @size: bytes that are wanted, for a block or for anything else
- * @align: their alignment, which may be 0; raised to what a block needs
- * @ranges: the value of alloc-ranges, or NULL; on return, from the first range
- *	    on that has room beside all blocks, if there is one
- * @len: its bytes
+ * @size: size of the node in bytes, whether it is for a block or not
+ * @align: its alignment, which may be 0; raised to that of blocks for a block
+ * @ranges: the value of alloc-ranges, or NULL; on return, it begins with the
+ *	    first range that has room outside of all requests, if there is one
+ * @len: length of @ranges in bytes
  *
  * Context: early_init_fdt_scan_reserved_mem().
  */
@@ -245,13 +246,14 @@ void __init dmb_place_node(unsigned long node, phys_addr_t size,
 		dmb_reserve_header();
 	}
 	/* The caller complains about ranges that are not complete. */
-	if (*ranges && *len % (cells * sizeof(**ranges)) == 0 && dmb_requests.nr)
+	if (*ranges && *len % (cells * sizeof(**ranges)) == 0 &&
+	    dmb_requests.nr)
 		dmb_choose_range(size, *align, ranges, len);
 }
 
 /*
- * Asks for a block for a node that memory was allocated for. Since memblock has
- * reserved it for this node alone, it can be freed.
+ * Ask for a block for a node that memory was allocated for. The memory can be
+ * freed, because memblock has reserved it for this node alone.
  */
 static bool __init dmb_adopt_node(unsigned long node, const char *name,
 				  phys_addr_t base, phys_addr_t size)
@@ -262,17 +264,19 @@ static bool __init dmb_adopt_node(unsigned long node, const char *name,
 }
 
 /**
- * dmb_refuse_node - is there nothing to set up for a node?
+ * dmb_refuse_node - is a node refused, so that nothing is to be set up for it?
  * @node: offset in the flat devicetree, of a child of /reserved-memory
  * @name: the node's name
  * @base: its first byte
  * @size: its bytes
  *
- * Context: fdt_reserved_mem_save_node(). For a node without an address this is
- * when memory was allocated for it: its range is noted now, and reserved no more.
- * For one that has an address it is when all nodes are reserved that are to be.
- * Return: true if the node is for a block that is refused, or for a pool that
- * cannot be because somebody else, or another pool, has a part of its memory.
+ * For a node without an address, this is called after memory was allocated for
+ * it, frees the memory and notes the range. For one with an address, it is
+ * called after all nodes were reserved.
+ *
+ * Context: fdt_reserved_mem_save_node().
+ * Return: true if the node is for a block that is refused, or for a pool of
+ * which a part is reserved or in another pool.
  */
 bool __init dmb_refuse_node(unsigned long node, const char *name,
 			    phys_addr_t base, phys_addr_t size)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory that becomes designated as it comes online: because somebody brings it online as
- * designated, or because a request at boot named addresses at which there was no memory
- * yet.
+ * Memory that becomes designated as it comes online: because it is brought
+ * online as designated, or because a request at boot named addresses at which
+ * there was no memory yet.
  *
- * What is adjacent is one block. hotplug.c is for memory that stays designated while it is
- * offline; here, what goes offline at an end of a block does not belong to it any more, and
- * may come back as anything.
+ * Adjacent memory becomes one block. hotplug.c is for memory that stays
+ * designated while it is offline. Here, memory that goes offline at an end of a
+ * block leaves the block, and may come back as anything.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -20,31 +20,32 @@
 #include "boot.h"
 #include "internal.h"
 
-/* What pageblocks that come online are to be, if not a part of a requested range */
+/* The destination of pageblocks that come online, if they were not requested */
 enum {
 	DMB_ORDINARY = -3,
-	DMB_IN_BLOCK = -2,	/* of a block that has been there */
-	DMB_AS_TOLD = -1,	/* designated, as their memory block is brought online so */
+	DMB_IN_BLOCK = -2,	/* are in a block already */
+	DMB_AS_TOLD = -1,	/* memory block comes online as designated */
 };
 
-/* Memory of boot is what became of it then, whatever was requested. */
+/* Was this memory added after boot?  Requests do not apply to other memory. */
 static bool dmb_is_late(unsigned long pfn)
 {
 	return !early_section(__pfn_to_section(pfn));
 }
 
 /*
- * With movablecore=acpi, or movable_node and "designated", memory that comes later is what
- * such memory was at boot.
+ * With movablecore=acpi, or movable_node and "designated", hot-pluggable memory
+ * was designated at boot. Designate memory that is added later, too.
  */
 static enum mmop dmb_online_type(enum mmop online_type)
 {
-	if (online_type == MMOP_ONLINE && dmb_instead_of_movable && movable_node_is_enabled())
+	if (online_type == MMOP_ONLINE && dmb_instead_of_movable &&
+	    movable_node_is_enabled())
 		return MMOP_ONLINE_DESIGNATED;
 	return online_type;
 }
 
-/* One of the above, or the number of a requested range */
+/* Return one of the above, or the number of the range that was requested. */
 static int dmb_destination(unsigned long pfn, enum mmop online_type)
 {
 	int range = -1;
@@ -55,18 +56,20 @@ static int dmb_destination(unsigned long pfn, enum mmop online_type)
 		range = dmb_requested_range(pfn);
 	if (range >= 0)
 		return range;
-	return online_type == MMOP_ONLINE_DESIGNATED ? DMB_AS_TOLD : DMB_ORDINARY;
+	return online_type == MMOP_ONLINE_DESIGNATED ? DMB_AS_TOLD :
+						       DMB_ORDINARY;
 }
 
-/* Did nobody request this block, but somebody brought its memory online as designated? */
+/* Was this block made because its memory came online as designated? */
 static bool dmb_as_told(const struct dmb *dmb)
 {
 	return dmb->transient && dmb->range >= dmb_nr_requested();
 }
 
-/* The block that adjacent memory extends, NULL if there is none */
-static struct dmb *dmb_adjacent(const struct zone *zone, unsigned long start_pfn,
-				unsigned long end_pfn, int destination)
+/* Find the block that adjacent memory extends. NULL if there is none. */
+static struct dmb *dmb_adjacent(const struct zone *zone,
+				unsigned long start_pfn, unsigned long end_pfn,
+				int destination)
 {
 	struct dmb *dmb = NULL;
 
@@ -81,13 +84,14 @@ static struct dmb *dmb_adjacent(const struct zone *zone, unsigned long start_pfn
 	return NULL;
 }
 
-static void dmb_move_ends(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn)
+static void dmb_move_ends(struct dmb *dmb, unsigned long start_pfn,
+			  unsigned long end_pfn)
 {
 	dmb_resize_block(dmb, start_pfn, end_pfn);
 	WRITE_ONCE(dmb->pool->start_pfn, start_pfn);
 }
 
-/* Is there less than a memory block between two blocks, such as its struct pages? */
+/* Are two blocks less than a memory block apart, as by struct pages? */
 static bool dmb_neighbours(const struct dmb *dmb, const struct dmb *other)
 {
 	unsigned long gap = max(dmb->start_pfn, other->start_pfn) -
@@ -97,7 +101,7 @@ static bool dmb_neighbours(const struct dmb *dmb, const struct dmb *other)
 	       gap < PHYS_PFN(memory_block_size_bytes());
 }
 
-/* Memory without a hole takes turns as one range, even if it is several blocks. */
+/* Let a block and its neighbours take turns as one range. */
 static void dmb_join_ranges(struct dmb *dmb)
 {
 	struct dmb *other = NULL, *block = NULL;
@@ -137,14 +141,15 @@ static int dmb_designate_late(struct zone *zone, unsigned long start_pfn,
 			return -ENOMEM;
 		dmb->transient = true;
 		dmb_begin_block(dmb, start_pfn, end_pfn,
-				destination == DMB_AS_TOLD ? dmb_new_range() : destination);
+				destination == DMB_AS_TOLD ? dmb_new_range() :
+							     destination);
 	}
 	dmb_set_pool(start_pfn, end_pfn, dmb->pool);
 	dmb_join_ranges(dmb);
 	return 0;
 }
 
-/* Take what is offline from the ends of a block. */
+/* Remove offline memory from the ends of a block. */
 static void dmb_trim_offline(struct dmb *dmb)
 {
 	unsigned long first_pfn = dmb->start_pfn, last_pfn = dmb->end_pfn;
@@ -170,14 +175,15 @@ static void dmb_trim_offline(struct dmb *dmb)
 	}
 }
 
-/* Memory is offline: it was, or it does not come online after all. */
+/* Trim blocks after memory has gone offline, or has failed to come online. */
 static void dmb_forget_offline(unsigned long start_pfn, unsigned long end_pfn)
 {
 	struct dmb *dmb = NULL;
 
 	guard(mutex)(&dmb_change_lock);
 	while ((dmb = dmb_next(dmb)))
-		if (dmb->transient && dmb->start_pfn < end_pfn && start_pfn < dmb->end_pfn)
+		if (dmb->transient && dmb->start_pfn < end_pfn &&
+		    start_pfn < dmb->end_pfn)
 			dmb_trim_offline(dmb);
 }
 
@@ -188,7 +194,8 @@ static void dmb_show_late(unsigned long start_pfn, unsigned long end_pfn)
 
 	guard(mutex)(&dmb_change_lock);
 	while ((dmb = dmb_next(dmb))) {
-		if (!dmb->transient || dmb->start_pfn >= end_pfn || start_pfn >= dmb->end_pfn)
+		if (!dmb->transient || dmb->start_pfn >= end_pfn ||
+		    start_pfn >= dmb->end_pfn)
 			continue;
 		if (!dmb->kobj.state_in_sysfs)
 			dmb_show_block(dmb);
@@ -197,8 +204,9 @@ static void dmb_show_late(unsigned long start_pfn, unsigned long end_pfn)
 }
 
 /*
- * Only whole memory blocks go to ZONE_MOVABLE. Return an error if somebody wants that for
- * one of which a part is designated. One that is designated as a whole is movable anyway.
+ * May this memory block come online in ZONE_MOVABLE?  If only a part of it is
+ * designated, return an error, as ZONE_MOVABLE gets whole memory blocks only.
+ * If all of it is designated, it is movable anyway.
  */
 static int dmb_check_movable(unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -218,7 +226,7 @@ static int dmb_check_movable(unsigned long start_pfn, unsigned long end_pfn)
 	return -EINVAL;
 }
 
-/* Designate what is to be of a memory block that is about to come online. */
+/* Designate those parts of a memory block coming online that should be. */
 static int dmb_designate_parts(struct zone *zone, unsigned long start_pfn,
 			       unsigned long end_pfn, enum mmop online_type)
 {
@@ -230,7 +238,8 @@ static int dmb_designate_parts(struct zone *zone, unsigned long start_pfn,
 		next = pfn;
 		do {
 			next += pageblock_nr_pages;
-		} while (next < end_pfn && dmb_destination(next, online_type) == destination);
+		} while (next < end_pfn &&
+			 dmb_destination(next, online_type) == destination);
 
 		if (destination < DMB_AS_TOLD)
 			continue;
@@ -239,8 +248,9 @@ static int dmb_designate_parts(struct zone *zone, unsigned long start_pfn,
 			continue;
 		pr_warn(DMB_RANGE_FMT " does not become a block: error %d\n",
 			dmb_first_byte(pfn), dmb_last_byte(next), err);
-		/* What was requested long ago is ordinary memory then, but not movable. */
-		if (online_type == MMOP_ONLINE_DESIGNATED || online_type == MMOP_ONLINE_MOVABLE)
+		/* A range requested at boot may become ordinary memory. */
+		if (online_type == MMOP_ONLINE_DESIGNATED ||
+		    online_type == MMOP_ONLINE_MOVABLE)
 			return err;
 	}
 	return 0;
@@ -250,7 +260,8 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 {
 	unsigned long start_pfn = memory->start_pfn;
 	unsigned long end_pfn = start_pfn + memory->nr_pages;
-	struct memory_block *block = find_memory_block(pfn_to_section_nr(start_pfn));
+	struct memory_block *block =
+		find_memory_block(pfn_to_section_nr(start_pfn));
 	enum mmop online_type;
 	struct zone *zone;
 	int err = 0, nid;
@@ -258,7 +269,7 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 	if (!block)
 		return 0;
 	nid = block->nid;
-	/* As memory_block_online() has chosen it */
+	/* Select the same zone as memory_block_online(). */
 	online_type = dmb_online_type(block->online_type);
 	zone = zone_for_pfn_range(online_type, block->nid, block->group,
 				  memory->altmap_start_pfn,
@@ -275,14 +286,16 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 		err = dmb_check_movable(start_pfn, end_pfn);
 	if (!err) {
 		scoped_guard(mutex, &dmb_change_lock)
-			err = dmb_designate_parts(zone, start_pfn, end_pfn, online_type);
+			err = dmb_designate_parts(zone, start_pfn, end_pfn,
+						  online_type);
 	}
 	if (err)
 		dmb_forget_offline(start_pfn, end_pfn);
 	return err;
 }
 
-static int dmb_late_event(struct notifier_block *nb, unsigned long action, void *data)
+static int dmb_late_event(struct notifier_block *nb, unsigned long action,
+			  void *data)
 {
 	const struct memory_notify *memory = data;
 	unsigned long start_pfn = memory->start_pfn;
@@ -303,7 +316,7 @@ static int dmb_late_event(struct notifier_block *nb, unsigned long action, void 
 
 static int __init dmb_late_init(void)
 {
-	/* As the last one: nobody tells if another one has failed to prepare. */
+	/* Run last: no event says that another notifier failed to prepare. */
 	hotplug_memory_notifier(dmb_late_event, INT_MIN);
 	return 0;
 }
@@ -325,8 +338,8 @@ struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages,
 	unsigned long end_pfn = pfn + nr_pages;
 
 	/*
-	 * A block is in one zone, whose lock protects its free lists. So designated memory
-	 * returns to that zone.
+	 * A block is in one zone, whose lock protects its free lists. So
+	 * designated memory returns to that zone.
 	 */
 	if (dmb)
 		return dmb->pool->zone;
@@ -348,6 +361,7 @@ struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages,
 enum mmop dmb_restored_type(unsigned long pfn, unsigned long nr_pages,
 			    enum mmop online_type)
 {
-	/* The memory may begin with its own struct pages, which are not designated. */
-	return dmb_contains_pfn(pfn + nr_pages - 1) ? MMOP_ONLINE_DESIGNATED : online_type;
+	/* Look at the end: the memory may begin with its struct pages. */
+	return dmb_contains_pfn(pfn + nr_pages - 1) ? MMOP_ONLINE_DESIGNATED :
+						      online_type;
 }

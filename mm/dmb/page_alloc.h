@@ -42,7 +42,7 @@ static struct page *__rmqueue_pool(struct dmb_pool *pool, unsigned int order)
 
 		page_del_and_expand(pool->zone, page, order, current_order,
 				    MIGRATE_DMB);
-		/* Most of a batch stays in the list that is filled now. */
+		/* The caller puts most of a batch in a per-cpu list. */
 		dmb_note_cached(pool->cached);
 		trace_mm_page_alloc_zone_locked(page, order, MIGRATE_DMB,
 						pcp_allowed_order(order));
@@ -74,7 +74,7 @@ static noinline struct page *rmqueue_pool_buddy(struct zone *preferred_zone,
 	return page;
 }
 
-/* What rmqueue() is to the ordinary memory of a zone */
+/* Does for a pool what rmqueue() does for the ordinary memory of a zone. */
 static __always_inline struct page *rmqueue_pool(struct zone *preferred_zone,
 						 struct dmb_pool *pool,
 						 unsigned int order)
@@ -109,8 +109,9 @@ static bool pool_has_cached(struct dmb_pool *pool, unsigned int order)
 }
 
 /*
- * Give a batch of one CPU's pages back to their pool. Requests come here from
- * interrupts, too, which may have interrupted the holder of the lock.
+ * Give a batch of one CPU's pages back to their pool. An interrupt that
+ * allocates memory may have interrupted the holder of pcp->lock, so only try to
+ * take it.
  */
 static bool drain_pool(struct dmb_pool *pool, int cpu)
 {
@@ -118,7 +119,7 @@ static bool drain_pool(struct dmb_pool *pool, int cpu)
 	unsigned long __maybe_unused UP_flags;
 	int count = 0;
 
-	/* As in drain_all_pages(), a page that comes meanwhile is missed. */
+	/* As in drain_all_pages(), a page that is freed now may be missed. */
 	if (!data_race(pcp->count))
 		return false;
 
@@ -134,14 +135,14 @@ static bool drain_pool(struct dmb_pool *pool, int cpu)
 
 /*
  * The pool whose turn it was did not serve the request. Give the turn to the
- * next one that may have a page of this order, so that the others go on to
- * share evenly. When none has, the last pages are in the lists of this CPU.
+ * next pool that may have a page of this order, so that the rest of the pools
+ * still share evenly. If no pool has one, look into the lists of this CPU.
  */
 static noinline struct page *rmqueue_other_pool(struct zone *preferred_zone,
 						struct dmb_node *node,
 						unsigned int order)
 {
-	/* In twice as many turns as there are ranges, each has had one. */
+	/* Each range has one of twice as many turns as there are ranges. */
 	unsigned int turns = 2 * READ_ONCE(node->nr_avail);
 	struct dmb_pool *pool;
 	struct page *page;
@@ -157,7 +158,7 @@ static noinline struct page *rmqueue_other_pool(struct zone *preferred_zone,
 			return page;
 	}
 
-	/* One pool of a range has its turns; others may have larger pages. */
+	/* Only one pool of a range has turns. The rest may have large pages. */
 	if (order) {
 		list_for_each_entry(pool, &node->pools, list) {
 			if (!pool_has_order(pool, order))
@@ -170,17 +171,17 @@ static noinline struct page *rmqueue_other_pool(struct zone *preferred_zone,
 
 	if (!dmb_may_have_cached(node->cached))
 		return NULL;
-	/* A page that is freed to a list from here on sets it again. */
+	/* page_pageset() sets it again when this CPU frees a page to a list. */
 	this_cpu_and(dmb_cached, ~node->cached);
 	list_for_each_entry(pool, &node->pools, list) {
-		/* The task may be on another CPU by now: a page is missed. */
+		/* If the task is on another CPU by now, it may miss a page. */
 		if (!data_race(raw_cpu_ptr(pool->pageset)->count))
 			continue;
 		dmb_note_cached(node->cached);
 		if (!pool_has_cached(pool, order)) {
 			if (order)
 				continue;
-			/* Large pages can be split when they are in the pool. */
+			/* Large pages must be in the pool to be split. */
 			drain_pool(pool, raw_smp_processor_id());
 		}
 		page = rmqueue_pool(preferred_zone, pool, order);
@@ -246,7 +247,7 @@ static __always_inline struct page *rmqueue_dmb(struct zone *zone,
 }
 
 /**
- * dmb_alloc_folio - allocate a folio in the blocks of a node, or none at all
+ * dmb_alloc_folio - allocate a folio in the blocks of a node, nowhere else
  * @zone: a zone of the node, which has blocks
  * @order: the order
  *
@@ -260,7 +261,8 @@ struct folio *dmb_alloc_folio(struct zone *zone, unsigned int order)
 	struct page *page = rmqueue_node(zone, zone->zone_pgdat->dmb, order);
 
 	if (page)
-		prep_new_page(page, order, GFP_HIGHUSER_MOVABLE | __GFP_COMP, 0);
+		prep_new_page(page, order, GFP_HIGHUSER_MOVABLE | __GFP_COMP,
+			      0);
 	return page_rmappable_folio(page);
 }
 
@@ -284,7 +286,7 @@ static void drain_pool_lists(struct dmb_pool *pool)
 	for_each_online_cpu(cpu) {
 		struct per_cpu_pages *pcp = per_cpu_ptr(pool->pageset, cpu);
 
-		/* As in drain_all_pages(), a page that comes now is missed. */
+		/* As in drain_all_pages(), a page freed now may be missed. */
 		if (data_race(pcp->count))
 			drain_pageset(pool->zone, pcp);
 	}
@@ -308,7 +310,7 @@ void dmb_drain_node(pg_data_t *pgdat)
  * When all blocks seem to be used up, their last free pages may be in the
  * per-cpu lists of other CPUs. Get some of those back, of nodes that the
  * request may use, before anything is reclaimed for it. One CPU at a time does
- * so. Large pages are not worth it: what the lists have of those is little.
+ * so. Not for large pages, as the lists have few of them.
  */
 static bool dmb_drain_remote(gfp_t gfp_mask, unsigned int order,
 			     const struct alloc_context *ac)
@@ -325,7 +327,8 @@ static bool dmb_drain_remote(gfp_t gfp_mask, unsigned int order,
 
 	for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
 					ac->highest_zoneidx, ac->nodemask) {
-		if (zone->zone_pgdat == pgdat || !cpuset_zone_allowed(zone, gfp_mask))
+		if (zone->zone_pgdat == pgdat ||
+		    !cpuset_zone_allowed(zone, gfp_mask))
 			continue;
 		pgdat = zone->zone_pgdat;
 		if (pgdat->dmb && !READ_ONCE(pgdat->dmb->nr_rows))
@@ -349,7 +352,7 @@ void __dmb_drain_range(struct zone *zone)
 		drain_pool_lists(pool);
 }
 
-/* The limits of the per-cpu lists of pools, by the size of the pool */
+/* Set the limits of the per-cpu lists of pools, by the size of each pool. */
 static void dmb_set_high_and_batch(struct zone *zone, int cpu_online)
 {
 	int fraction = percpu_pagelist_high_fraction;
@@ -359,11 +362,12 @@ static void dmb_set_high_and_batch(struct zone *zone, int cpu_online)
 		int batch = max(1, zone_batchsize(pool->pages));
 		int high_min, high_max;
 
-		/* The least is about what the low watermark of a zone would be. */
+		/* The minimum is about the low watermark of such a zone. */
 		high_min = zone_highsize(zone, pool->pages, batch, cpu_online,
 					 fraction ?: 256);
 		high_max = zone_highsize(zone, pool->pages, batch, cpu_online,
-					 fraction ?: MIN_PERCPU_PAGELIST_HIGH_FRACTION);
+					 fraction ?:
+					 MIN_PERCPU_PAGELIST_HIGH_FRACTION);
 		__pageset_set_high_and_batch(pool->pageset, high_min, high_max,
 					     batch);
 	}
@@ -390,20 +394,21 @@ int dmb_alloc_pageset(struct dmb_pool *pool)
 }
 
 /*
- * Replace what pools, and the counters of folios in them, share with the zone
- * until now: what it has during boot. A zone that was offline in between comes
- * back to that, its pools do not.
+ * During boot, pools share the zone's boot pageset, and ZONE_MOVABLE shares its
+ * boot counters. Allocate their own. A zone that comes online again has boot
+ * pagesets again, while its pools have kept theirs.
  */
 static void dmb_alloc_pagesets(struct zone *zone)
 {
 	struct zone *movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
 	struct dmb_pool *pool = NULL;
 
-	/* Folios in blocks are counted in that zone, populated or not. */
+	/* ZONE_MOVABLE counts the folios in blocks, populated or not. */
 	if (sizeof(struct per_cpu_zonestat) > 0 && dmb_counts_folios(movable) &&
 	    zone != movable &&
 	    movable->per_cpu_zonestats == zone->per_cpu_zonestats)
-		movable->per_cpu_zonestats = alloc_percpu(struct per_cpu_zonestat);
+		movable->per_cpu_zonestats =
+			alloc_percpu(struct per_cpu_zonestat);
 
 	while ((pool = dmb_next_pool(zone, pool)))
 		if (pool->pageset == zone->per_cpu_pageset)

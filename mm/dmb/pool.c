@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which block serves the next page.
+ * Select the block that serves the next page.
  *
  * Each block has a pool: free lists, and per-cpu lists in front of them. The
  * ranges that the user asked for take turns, so that user pages spread over
- * the memory controllers. A range without free pages has no turn, and the
- * others share evenly.
+ * the memory controllers. A range without free pages has no turn, and the other
+ * ranges share evenly.
  */
 
 #include <linux/dmb.h>
@@ -28,15 +28,15 @@
 #define DMB_ROWS	8
 #define DMB_SEQUENCES	DMB_ROW_LEN	/* more ranges than this just rotate */
 
-#define DMB_MAP_SHARE	4096	/* of memory: what dmb_map may take for all memory */
+#define DMB_MAP_SHARE	4096	/* dmb_map takes at most 1/4096 of memory */
 
 struct dmb_map dmb_map __read_mostly;
 EXPORT_SYMBOL_GPL(dmb_map);
 
-/* The entries of dmb_map, for those who change them */
+/* The entries of dmb_map, for code that changes them */
 static struct dmb_pool **dmb_map_pools __read_mostly;
 
-/* What dmb_map is to have entries for: the first pageblock, and how many */
+/* The first pageblock that dmb_map is to cover, and the number of pageblocks */
 static unsigned long dmb_map_first, dmb_map_nr;
 
 DEFINE_PER_CPU(unsigned long, dmb_cached);
@@ -47,10 +47,10 @@ DEFINE_PER_CPU(unsigned int, dmb_turn);
 static DEFINE_PER_CPU(u32, dmb_draw);
 
 /**
- * struct dmb_sequence - the turns of some number of ranges
- * @rows: how many rows are in use
- * @len: how much of each row is in use, a multiple of that number
- * @turn: whose turn it is
+ * struct dmb_sequence - turns for a given number of ranges
+ * @rows: number of rows that are in use
+ * @len: turns of a row that are in use, a multiple of the number of ranges
+ * @turn: index in @avail of struct dmb_node of the range that has this turn
  */
 struct dmb_sequence {
 	u8 rows;
@@ -62,7 +62,7 @@ static struct dmb_sequence dmb_sequences[DMB_SEQUENCES + 1] __read_mostly;
 
 static bool dmb_spread __read_mostly = true;
 
-/* The values 0 to @modulo - 1, again and again, in random order */
+/* Set @value to 0 to @modulo - 1, again and again, in random order. */
 static void dmb_shuffle(struct rnd_state *random, u8 *value,
 			unsigned int nr, unsigned int modulo)
 {
@@ -76,12 +76,16 @@ static void dmb_shuffle(struct rnd_state *random, u8 *value,
 }
 
 /*
- * A program that goes through several arrays at once should use all ranges, whatever the
- * distance of its arrays is. With turns that repeat, there are distances at which all
- * arrays are in the same range all the time. So a row is a part of the sequence that each
- * CPU repeats or replaces at random, and a range has as many turns in it as any other, and
- * nearly as many of every second turn. Each row is followed by those in which all ranges
- * have changed places, as any two rows are to agree in as many turns as those drawn by lot.
+ * A program that goes through several arrays at once should use all ranges,
+ * whatever the distance of its arrays is. If turns simply rotated, all arrays
+ * would be in the same range all the time at some distances. So a CPU that has
+ * come to the end of a row repeats it, or continues with another one, at
+ * random.
+ *
+ * In a row, all ranges have the same number of turns, and nearly the same
+ * number of every second turn. Rows form groups of @nr rows, in each of which a
+ * range has another turn. So two rows drawn by lot agree in as many turns as
+ * two sequences drawn by lot.
  */
 static void dmb_set_sequence(struct dmb_sequence *sequence, unsigned int nr)
 {
@@ -98,7 +102,8 @@ static void dmb_set_sequence(struct dmb_sequence *sequence, unsigned int nr)
 			dmb_shuffle(&random, offset, rounds, nr);
 		}
 		for (i = 0; i < sequence->len; i++)
-			sequence->turn[row][i] = (first[i % nr] + offset[i / nr] + row) % nr;
+			sequence->turn[row][i] =
+				(first[i % nr] + offset[i / nr] + row) % nr;
 	}
 }
 
@@ -129,7 +134,9 @@ static void dmb_set_turns(struct dmb_node *node)
 	for (row = 0; row < rows && len; row++) {
 		for (i = 0; i < len; i++)
 			WRITE_ONCE(node->turn[slot++],
-				   lowest ?: node->avail[sequence ? sequence->turn[row][i] : i]);
+				   lowest ?:
+				   node->avail[sequence ?
+					       sequence->turn[row][i] : i]);
 		WRITE_ONCE(node->turn[slot++], NULL);
 	}
 	for (i = slot; i < node->nr_slots; i++)
@@ -141,10 +148,10 @@ static void dmb_set_turns(struct dmb_node *node)
 
 /**
  * dmb_next_row - take the first turn of a row
- * @node: the node, whose last row has ended on this CPU
+ * @node: the node; this CPU has come to the end of a row
  *
  * Context: Any.
- * Return: a pool; NULL if none of the node seems to have free pages.
+ * Return: a pool; NULL if no pool of the node seems to have free pages.
  */
 noinline struct dmb_pool *dmb_next_row(struct dmb_node *node)
 {
@@ -155,13 +162,14 @@ noinline struct dmb_pool *dmb_next_row(struct dmb_node *node)
 
 	if (!rows)
 		return NULL;
-	/* Of a linear congruential generator, the highest bits are random enough. */
-	draw = raw_cpu_read(dmb_draw) * 1664525 + 2 * raw_smp_processor_id() + 1;
+	/* The high bits of a linear congruential generator are good enough. */
+	draw = raw_cpu_read(dmb_draw) * 1664525 +
+	       2 * raw_smp_processor_id() + 1;
 	raw_cpu_write(dmb_draw, draw);
 	if (row >= rows || draw & BIT(31))
 		row = reciprocal_scale(draw << 1, rows);
 	slot = row * slots;
-	/* The two numbers may not belong together. */
+	/* dmb_set_turns() may have changed nr_rows and row_len in between. */
 	if (slot >= DMB_TURN_SLOTS - 1)
 		slot = 0;
 	raw_cpu_write(dmb_turn, slot);
@@ -174,7 +182,7 @@ static void dmb_set_slot(struct dmb_node *node, int slot, struct dmb_pool *pool)
 	node->avail[slot] = pool;
 }
 
-/* Another pool of the same range that has free pages, or has the range's turn */
+/* Find another pool of the range that has free pages, or that has its turns. */
 static struct dmb_pool *dmb_sibling(struct dmb_pool *pool, bool in_turn)
 {
 	struct dmb_pool *other;
@@ -204,10 +212,10 @@ void __dmb_pool_filled(struct dmb_pool *pool)
 }
 
 /**
- * dmb_pool_emptied - take its turns from a pool that has no free page
+ * dmb_pool_emptied - take the turns from a pool that has no free page
  * @pool: the pool
  *
- * Another pool of the same range gets the turns, if that has free pages.
+ * If another pool of the same range has free pages, that gets the turns.
  *
  * Context: The lock of the pool's zone held, interrupts off.
  */
@@ -238,7 +246,7 @@ void dmb_pool_emptied(struct dmb_pool *pool)
 	spin_unlock(&node->lock);
 }
 
-/* The first pool of a zone, or the one behind @pool */
+/* Return the pool of a zone behind @pool, or the first one if that is NULL. */
 struct dmb_pool *__dmb_next_pool(struct zone *zone, struct dmb_pool *pool)
 {
 	struct dmb_node *node = zone->zone_pgdat->dmb;
@@ -252,19 +260,20 @@ struct dmb_pool *__dmb_next_pool(struct zone *zone, struct dmb_pool *pool)
 	return NULL;
 }
 
-/* Is it worth the memory to have entries for all of these page frames? */
+/* Are entries for all of these page frames worth their memory? */
 static bool dmb_map_is_cheap(unsigned long start_pfn, unsigned long end_pfn)
 {
-	unsigned long nr = DIV_ROUND_UP(end_pfn - start_pfn, pageblock_nr_pages);
+	unsigned long nr = DIV_ROUND_UP(end_pfn - start_pfn,
+					pageblock_nr_pages);
 
 	return nr * sizeof(*dmb_map_pools) <=
 	       get_num_physpages() * (PAGE_SIZE / DMB_MAP_SHARE);
 }
 
 /*
- * Decide which pageblocks dmb_map has entries for. So that others can become blocks
- * later, these are those of all memory, and of memory that may be added, if that is
- * cheap; else those of the range that is to have blocks now.
+ * Decide which pageblocks dmb_map covers. So that any memory can become a block
+ * later, dmb_map covers all memory, and also memory that may be added, as far
+ * as that is cheap. Otherwise it covers the range that is to have blocks now.
  */
 static void dmb_span_map(unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -288,7 +297,7 @@ static void dmb_span_map(unsigned long start_pfn, unsigned long end_pfn)
 }
 
 /**
- * dmb_pools_size - count what pools need of dmb_alloc_early()
+ * dmb_pools_size - size of what pools allocate with dmb_alloc_early()
  * @nr: number of blocks
  * @start_pfn: no block begins before this page frame
  * @end_pfn: no block ends behind this one
@@ -302,7 +311,8 @@ size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
 	dmb_span_map(start_pfn, end_pfn);
 	return ALIGN(dmb_map_nr * sizeof(*dmb_map_pools), SMP_CACHE_BYTES) +
 	       nr * ALIGN(sizeof(struct dmb_pool), SMP_CACHE_BYTES) +
-	       num_online_nodes() * ALIGN(sizeof(struct dmb_node), SMP_CACHE_BYTES);
+	       num_online_nodes() * ALIGN(sizeof(struct dmb_node),
+					  SMP_CACHE_BYTES);
 }
 
 /**
@@ -353,7 +363,7 @@ void dmb_open_pool(struct dmb *dmb)
 
 	pool->start_pfn = dmb->start_pfn;
 	guard(spinlock_irqsave)(&pool->node->lock);
-	/* Another one of the range may have been the first to be opened. */
+	/* Join the ring of the range, next to any of its pools. */
 	while (list_empty(&pool->siblings) && (other = dmb_next(other))) {
 		if (other == dmb || other->range != dmb->range ||
 		    other->pool->node != pool->node)
@@ -372,7 +382,7 @@ static void dmb_leave_range(struct dmb_pool *pool)
 }
 
 /**
- * dmb_close_pool - take a pool that has no page any more out of its range
+ * dmb_close_pool - take a pool that has lost its last page out of its range
  * @pool: the pool
  *
  * Context: dmb_change_lock held.
@@ -384,9 +394,9 @@ void dmb_close_pool(struct dmb_pool *pool)
 }
 
 /**
- * dmb_change_range - let a block take turns with the others of a range
+ * dmb_change_range - let a block share the turns of another range
  * @dmb: the block
- * @range: number of the range
+ * @range: number of that range
  *
  * Context: dmb_change_lock held.
  */
@@ -405,8 +415,8 @@ void dmb_change_range(struct dmb *dmb, unsigned int range)
 }
 
 /*
- * Folios in blocks are counted in ZONE_MOVABLE, populated or not. Give it counters of its
- * own if the node has had no block, and nothing else in that zone.
+ * ZONE_MOVABLE counts the folios in blocks, populated or not. Give it counters
+ * of its own when the node gets its first block, unless the zone is populated.
  */
 static int dmb_count_folios_of(pg_data_t *pgdat)
 {
@@ -443,13 +453,17 @@ struct dmb_pool *dmb_new_pool(struct zone *zone)
 	if (dmb_alloc_pageset(pool))
 		goto fail;
 	if (!node) {
-		node = kzalloc_node(sizeof(*node), GFP_KERNEL, zone_to_nid(zone));
+		node = kzalloc_node(sizeof(*node), GFP_KERNEL,
+				    zone_to_nid(zone));
 		if (!node || dmb_count_folios_of(pgdat))
 			goto fail_node;
 		dmb_init_node(node);
 	}
 	dmb_init_pool(pool, node);
-	/* Those who walk the list, or come to the node, see all of this. */
+	/*
+	 * Allocation reads pgdat->dmb and walks node->pools without a lock. Its
+	 * address dependencies pair with this: it finds both initialized.
+	 */
 	smp_wmb();
 	list_add_tail_rcu(&pool->list, &node->pools);
 	WRITE_ONCE(pgdat->dmb, node);
@@ -464,12 +478,12 @@ fail:
 }
 
 /**
- * dmb_set_pool - designate page frames, or end that
+ * dmb_set_pool - let page frames be designated, or not any more
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  * @pool: their pool, or NULL
  *
- * Context: Boot, or dmb_change_lock held, and the pages are the caller's.
+ * Context: Boot, or dmb_change_lock held and the pages owned by the caller.
  */
 void dmb_set_pool(unsigned long start_pfn, unsigned long end_pfn,
 		  struct dmb_pool *pool)
@@ -506,14 +520,14 @@ int dmb_setup_map(void)
 
 	if (dmb_map_pools)
 		return 0;
-	/* If entries for all memory are too many, then those for what is the first. */
+	/* If dmb_map cannot cover all memory, let it cover the first zone. */
 	for_each_populated_zone(zone)
 		break;
 	dmb_span_map(zone->zone_start_pfn, zone_end_pfn(zone));
 	pools = kvcalloc(dmb_map_nr, sizeof(*pools), GFP_KERNEL);
 	if (!pools)
 		return -ENOMEM;
-	/* dmb_map may have no pointer into it. */
+	/* The pointer in dmb_map may point outside of this memory. */
 	kmemleak_not_leak(pools);
 	dmb_use_map(pools);
 	static_branch_enable_cpuslocked(&dmb_present);
@@ -521,20 +535,21 @@ int dmb_setup_map(void)
 }
 
 /**
- * dmb_extend_map - get ready for blocks behind those that were possible so far
- * @start_pfn: the first page frame of them
- * @end_pfn: one past the last one
+ * dmb_extend_map - let dmb_map cover blocks at higher addresses
+ * @start_pfn: their first page frame
+ * @end_pfn: one past their last page frame
  *
- * Others may use the entries that there are, so what has these stays.
+ * dmb_pool_of() may still read the old entries, so these are never freed.
  *
  * Context: dmb_change_lock held. May sleep.
- * Return: 0, -ENOMEM, or -ERANGE if that takes too much memory, or @start_pfn is in front of
- * all entries.
+ * Return: 0, -ENOMEM, or -ERANGE if that takes too much memory, or @start_pfn
+ * is in front of all entries.
  */
 int dmb_extend_map(unsigned long start_pfn, unsigned long end_pfn)
 {
 	unsigned long first = dmb_map.first, nr = dmb_map.nr;
-	unsigned long needed = DIV_ROUND_UP(end_pfn, pageblock_nr_pages) - first;
+	unsigned long needed = DIV_ROUND_UP(end_pfn, pageblock_nr_pages) -
+			       first;
 	struct dmb_pool **pools;
 
 	if (start_pfn >> pageblock_order < first)
@@ -543,7 +558,7 @@ int dmb_extend_map(unsigned long start_pfn, unsigned long end_pfn)
 		return 0;
 	if (!dmb_map_is_cheap(0, needed << pageblock_order))
 		return -ERANGE;
-	/* Not again for each memory block */
+	/* Do not extend it again for each memory block. */
 	if (dmb_map_is_cheap(0, (nr * 2) << pageblock_order))
 		needed = max(needed, nr * 2);
 	pools = kvcalloc(needed, sizeof(*pools), GFP_KERNEL);
@@ -553,7 +568,10 @@ int dmb_extend_map(unsigned long start_pfn, unsigned long end_pfn)
 	memcpy(pools, dmb_map_pools + first, nr * sizeof(*pools));
 	dmb_map_pools = pools - first;
 	WRITE_ONCE(dmb_map.pool, dmb_map_pools);
-	/* No CPU looks for the new entries in the old map, see dmb_pool_of(). */
+	/*
+	 * dmb_pool_of() reads nr, then pool. After this, any CPU that reads the
+	 * new nr reads the new pool.
+	 */
 	synchronize_rcu();
 	WRITE_ONCE(dmb_map.nr, needed);
 	return 0;
@@ -642,8 +660,8 @@ unsigned long __dmb_nr_free(struct zone *zone, unsigned int order)
 /**
  * dmb_next_free_area - walk the lists of free pages of one order and type
  * @zone: the zone
- * @area: one of its own free areas, or what this has returned
- * @order: the order of that
+ * @area: one of its own free areas, or one that this function has returned
+ * @order: the order of @area
  *
  * Context: The lock of the zone held.
  * Return: the free area of this order of the next pool; NULL at the end.
@@ -654,7 +672,8 @@ struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
 	struct dmb_pool *pool = NULL;
 
 	if (area != &zone->free_area[order])
-		pool = container_of(area - order, struct dmb_pool, free_area[0]);
+		pool = container_of(area - order, struct dmb_pool,
+				    free_area[0]);
 	pool = dmb_next_pool(zone, pool);
 	return pool ? &pool->free_area[order] : NULL;
 }
@@ -671,7 +690,7 @@ int __dmb_pcp_count(struct zone *zone, int cpu)
 }
 
 /**
- * __dmb_decay_pagesets - give pages that this CPU does not need back to blocks
+ * __dmb_decay_pagesets - return pages that this CPU does not need to blocks
  * @zone: the zone of the blocks
  *
  * Context: refresh_cpu_vm_stats(), once in a while, pinned to the CPU.
@@ -720,20 +739,21 @@ bool dmb_node_has_blocks(pg_data_t *pgdat)
 }
 
 /**
- * __dmb_adjust_managed - follow pages that the kernel begins or ceases to manage
+ * __dmb_adjust_managed - count pages that become managed, or cease to be
  * @page: the first one, in a block or not; all are in one zone
- * @nr_pages: how many pages there are; negative if the kernel does not have them any more
+ * @nr_pages: how many pages there are; negative if they cease to be managed
  *
- * A balloon takes pages out of blocks, for example. These stay designated.
+ * For example, a balloon takes pages out of blocks. They stay designated.
  *
  * Context: Any.
  */
 void __dmb_adjust_managed(struct page *page, long nr_pages)
 {
-	unsigned long pfn = page_to_pfn(page), end_pfn = pfn + abs(nr_pages), next;
+	unsigned long pfn = page_to_pfn(page), end_pfn = pfn + abs(nr_pages),
+		      next;
 	long designated = 0;
 
-	/* Of what goes offline, nobody tells which pages it is: see __dmb_adjust_present(). */
+	/* __dmb_adjust_present() finds out which pages have gone offline. */
 	if (nr_pages < 0 && !pfn_to_online_page(pfn))
 		return;
 	for (; pfn < end_pfn; pfn = next) {
@@ -757,7 +777,7 @@ unsigned long dmb_node_free_pages(pg_data_t *pgdat)
 	return pages;
 }
 
-/* Say in an out-of-memory report how full the blocks are. */
+/* Print how full the blocks are, for an out-of-memory report. */
 void __dmb_show_mem(void)
 {
 	char text[24 * NR_PAGE_ORDERS];
@@ -770,7 +790,8 @@ void __dmb_show_mem(void)
 			continue;
 		for (order = 0, len = 0; order < NR_PAGE_ORDERS; order++)
 			len += scnprintf(text + len, sizeof(text) - len,
-					 " %lu*%lukB", __dmb_nr_free(zone, order),
+					 " %lu*%lukB",
+					 __dmb_nr_free(zone, order),
 					 (PAGE_SIZE / SZ_1K) << order);
 		pr_info("Node %d %s: %lu pages designated movable, %lu of them free:%s\n",
 			zone_to_nid(zone), zone->name, zone_dmb_pages(zone),

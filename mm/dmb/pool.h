@@ -13,7 +13,7 @@
 
 #define DMB_MAX_BLOCKS	256
 
-/* The most turns of a node, and room for the end of a row: one row of all ranges */
+/* The most slots that a node needs: a row of all ranges, and NULL at its end */
 #define DMB_TURN_SLOTS	(DMB_MAX_BLOCKS + 1)
 
 /**
@@ -48,10 +48,10 @@ struct dmb_pool {
 };
 
 /**
- * struct dmb_deferral - something that has failed, and is left alone for a while
- * @skipped: how many requests have not tried since
- * @shift: how often it has failed in a row; one request in 1 << @shift tries
- * @order: the lowest order for which it has failed
+ * struct dmb_deferral - attempts that are deferred because some have failed
+ * @skipped: how many requests have not tried since the last failure
+ * @shift: grows with each failure in a row; one request in 1 << @shift tries
+ * @order: the lowest order for which an attempt has failed
  */
 struct dmb_deferral {
 	unsigned int skipped;
@@ -92,17 +92,18 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
  * @pages: online pages of all pools
  * @cached: bit of dmb_cached that stands for this node
  * @pools: all pools, those of blocks that were dissolved included
- * @turn: whose turn it is, row by row; NULL at the end of each, and of all
+ * @turn: pools in the order of their turns, row by row; NULL behind each row
  * @lock: protects the turns, @nr_avail and @avail; taken inside of zone->lock
  * @nr_slots: how much of @turn is in use
  * @nr_avail: how many ranges have free pages
  * @avail: a pool with free pages of each of these ranges
- * @compaction: for each zone, that of its blocks
- * @relief: for each zone, that of its ordinary memory
+ * @compaction: for each zone, deferral of compaction of its blocks
+ * @relief: for each zone, deferral of relief of its ordinary memory
  * @hopeless: how many pages relief could have moved when it last gave up
  * @relief_pfn: for each zone, where relief goes on to look for user pages
  *
- * Requests read the rows without the lock. A pool in @turn may have run out of pages.
+ * Requests read the rows without the lock, so they may find pools in @turn that
+ * have run out of pages.
  */
 struct dmb_node {
 	unsigned int nr_rows;
@@ -128,7 +129,7 @@ struct dmb_node {
  */
 DECLARE_PER_CPU(unsigned long, dmb_cached);
 
-/* The last turn of this CPU: an index that @turn of struct dmb_node has, and the next one */
+/* Index in dmb_node->turn of this CPU's last turn. Index + 1 is valid, too. */
 DECLARE_PER_CPU(unsigned int, dmb_turn);
 
 struct dmb_pool *dmb_next_row(struct dmb_node *node);
@@ -174,7 +175,7 @@ static inline enum zone_stat_item nr_free_item(int migratetype)
 	return NR_FREE_PAGES;
 }
 
-/* What dmb_pool_of() returns for a page frame that is known to be designated */
+/* The same as dmb_pool_of(), for a page frame that is known to be designated */
 static __always_inline struct dmb_pool *dmb_pool_at(unsigned long pfn)
 {
 	return dmb_map.pool[pfn >> pageblock_order];

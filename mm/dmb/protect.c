@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Claimed memory that the kernel's direct map does not have */
+/* DMB_CLAIM_PROTECTED: take claimed memory out of the kernel's direct map. */
 
 #include <linux/dma-map-ops.h>
 #include <linux/highmem.h>
@@ -14,13 +14,14 @@
 
 #include "internal.h"
 
-/* While memory is saved to disk, none is protected, and the other way round. */
+/* Memory is never protected while the machine hibernates. */
 static DEFINE_SPINLOCK(dmb_protect_lock);
 static unsigned int dmb_nr_protected;
 static bool dmb_hibernating;
 
-/* Hibernation would map what is not mapped, and save it. */
-static int dmb_pm_event(struct notifier_block *nb, unsigned long action, void *data)
+/* Hibernation would map protected pages, and save them to disk. */
+static int dmb_pm_event(struct notifier_block *nb, unsigned long action,
+			void *data)
 {
 	guard(spinlock)(&dmb_protect_lock);
 	if (action == PM_HIBERNATION_PREPARE && dmb_nr_protected)
@@ -32,7 +33,7 @@ static int dmb_pm_event(struct notifier_block *nb, unsigned long action, void *d
 	return NOTIFY_OK;
 }
 
-/* Has the direct map single pages, which can be taken out of it? */
+/* Can single pages be taken out of the direct map? */
 bool dmb_can_protect(void)
 {
 #ifdef CONFIG_ARCH_HAS_SET_DIRECT_MAP
@@ -56,11 +57,11 @@ void dmb_unprotect(unsigned long start_pfn, unsigned long end_pfn)
 	for (pfn = start_pfn; pfn < end_pfn; pfn++) {
 		struct page *page = pfn_to_page(pfn);
 
-		/* Nobody is to read what is broken, not even by speculation. */
+		/* CPUs must not read poisoned pages, not even speculatively. */
 		if (PageHWPoison(page) ||
 		    WARN_ON_ONCE(set_direct_map_default_noflush(page)))
 			continue;
-		/* What was not to be seen before is not to be seen now. */
+		/* The data stay secret when the page is in use elsewhere. */
 		clear_highpage(page);
 		cond_resched();
 	}
@@ -74,8 +75,9 @@ void dmb_unprotect(unsigned long start_pfn, unsigned long end_pfn)
  * @end_pfn: one past the last page frame
  *
  * Context: Process context, may sleep.
- * Return: 0, or with the pages in the direct map: -EOPNOTSUPP if they cannot leave it,
- * -EBUSY while the system hibernates, or what set_direct_map_invalid_noflush() returned.
+ * Return: 0, or an error with all pages in the direct map: -EOPNOTSUPP if they
+ * cannot leave it, -EBUSY while the system hibernates, or the error of
+ * set_direct_map_invalid_noflush().
  */
 int dmb_protect(unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -88,7 +90,7 @@ int dmb_protect(unsigned long start_pfn, unsigned long end_pfn)
 			return -EBUSY;
 		dmb_nr_protected++;
 	}
-	/* Devices are not to get the zeroes over their data. */
+	/* Zeroes written back from CPU caches later would overwrite DMA. */
 	arch_dma_prep_coherent(pfn_to_page(start_pfn), size);
 	for (pfn = start_pfn; !err && pfn < end_pfn; pfn++) {
 		err = set_direct_map_invalid_noflush(pfn_to_page(pfn));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What reclaim, kswapd and the OOM killer make of memory in blocks: for a
- * request that cannot use it, it is as if it were in a higher zone.
+ * How reclaim, kswapd and the OOM killer treat memory in blocks: for a request
+ * that cannot use it, as if it were in a higher zone.
  */
 
 #include <linux/dmb.h>
@@ -12,7 +12,10 @@
 
 #include "internal.h"
 
-/* Designated pages have no zone of their own in zonelists. */
+/*
+ * ZONE_MOVABLE counts LRU pages in blocks. If it is not populated, zonelists do
+ * not have it, so count them with the zone.
+ */
 unsigned long __dmb_reclaimable_pages(struct zone *zone)
 {
 	struct zone *movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
@@ -23,11 +26,12 @@ unsigned long __dmb_reclaimable_pages(struct zone *zone)
 }
 
 /*
- * Inodes, and the nodes of their page cache, are ordinary memory.  When blocks
- * hold the larger part of the page cache, inodes can crowd ordinary memory
- * before anybody wants the memory of their page cache for something else.  Is
- * that so, and more than an eighth of ordinary memory reclaimable slab?  This is
- * asked for each page that leaves the page cache, and answered anew once in a
+ * Do inodes fill up ordinary memory?  Inodes and the nodes of their page cache
+ * are ordinary memory, and stay as long as an inode has page cache.  If most
+ * page cache is in blocks, inodes can fill ordinary memory before page cache is
+ * reclaimed.  Return true if at least half of all memory is designated, and
+ * more than an eighth of ordinary memory is reclaimable slab.  As callers ask
+ * for each page that leaves the page cache, this is only computed once in a
  * tick.
  */
 bool __dmb_slab_crowds(void)
@@ -43,18 +47,20 @@ bool __dmb_slab_crowds(void)
 		ordinary = totalram_pages();
 		ordinary -= min(ordinary, designated);
 		slab = global_node_page_state_pages(NR_SLAB_RECLAIMABLE_B);
-		WRITE_ONCE(crowds, designated >= ordinary && slab > ordinary / 8);
+		WRITE_ONCE(crowds,
+			   designated >= ordinary && slab > ordinary / 8);
 	}
 	return READ_ONCE(crowds);
 }
 
 /**
- * dmb_node_balanced - need kswapd do nothing for those who may use blocks?
+ * dmb_node_balanced - may kswapd stop, as requests find room in blocks?
  * @pgdat: the node, which has blocks
  * @order: the order wanted
  *
- * A request that may use blocks has got past them when it wakes kswapd: they
- * are full.  Then a little room in them is as good as a lot of ordinary memory.
+ * When a request that may use blocks wakes kswapd, the blocks are full.  A
+ * little room in them helps such requests as much as plenty of free ordinary
+ * memory.
  *
  * Context: Any.
  */

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Kernel memory on demand: when ordinary memory runs short, user pages are moved
- * from there into blocks.
+ * Relief: when ordinary memory runs short, move user pages from there into
+ * blocks.
  *
- * Where blocks have no free memory but clean page cache, some of that is dropped
- * first: it is what a kernel without blocks would have dropped for the request.
+ * If blocks have no free memory but clean page cache, relief drops some of that
+ * first: a kernel without blocks would have dropped it for the request, too.
  *
- * Ordinary memory that can be had for less comes first: cold page cache that may
- * not be in blocks at all, or, when page cache has to be dropped anyway, any cold
- * page cache.
+ * Reclaim comes first where it is cheaper. It takes cold page cache that may
+ * not be in blocks. And while ordinary memory has cold page cache, relief drops
+ * no page cache in blocks.
  *
- * A move costs no more than a copy, while reclaim would have to throw the pages
+ * A move costs neither data nor I/O, while reclaim would have to throw the pages
  * away or write them to swap.
  */
 
@@ -32,44 +32,44 @@
 #include "internal.h"
 
 /*
- * What is emptied in one go, before another look at whether that is enough:
- * pageblocks of 2 MiB, and as much of those that are larger. They are of
- * 512 MiB when pages are of 64 KiB, while a request may want but one page.
+ * A piece: relief empties this many pages before it checks whether that is
+ * enough. It is a pageblock, or 2 MiB of a larger one. With pages of 64 KiB, a
+ * pageblock has 512 MiB, while a request may need only one page.
  */
 #define RELIEF_PAGES	min(pageblock_nr_pages, PHYS_PFN(SZ_2M))
 
 /*
- * So much cold page cache is worth a scan, in pages. With less it may be dirty,
- * or not go away for other reasons.
+ * So many pages of cold page cache are worth a scan. If there are fewer, all of
+ * them may be dirty, or impossible to reclaim for other reasons.
  */
 #define RELIEF_COLD	max(PHYS_PFN(SZ_1M), SWAP_CLUSTER_MAX)
 
-/* A counter of free pages may be off by so many for each CPU. */
+/* A counter of free pages may be wrong by this many pages per CPU. */
 #define RELIEF_DRIFT	128
 
-/* Page cache is dropped so often for one piece. */
+/* Drop page cache at most this often for one piece. */
 #define RELIEF_MAX_DROPS	4
 
-/* Enough of these in a row in which there was nothing to move, if not urgent */
+/* Unless urgent, give up after so many pieces in a row with nothing to move. */
 #define RELIEF_USELESS	64
 
-/* Has a node blocks just now? */
+/* Does a node have blocks at the moment? */
 static bool dmb_node_used(pg_data_t *pgdat)
 {
 	return pgdat->dmb && READ_ONCE(pgdat->dmb->pages);
 }
 
 /**
- * struct relief - what to make room for, and how hard to try
- * @gfp_mask: the flags of the request
- * @order: the order that it wants
- * @highest_zoneidx: the zones that it may use
- * @watermark: which one is to be reached
+ * struct relief - the request to make room for, and how hard to try
+ * @gfp_mask: flags of the request
+ * @order: order of the request
+ * @highest_zoneidx: the zones that the request may use
+ * @watermark: the watermark to reach
  * @mode: how to migrate
- * @enough: after how many pages moved to look whether that is enough
- * @urgent: is this the last attempt, which leaves out nothing?
- * @may_drop: may page cache be dropped when blocks have no room?
- * @may_defer: is a failure a reason to defer the attempts of others?
+ * @enough: leave a zone after moving this many pages
+ * @urgent: this is the last attempt, which leaves out nothing
+ * @may_drop: drop page cache when blocks have no room
+ * @may_defer: after a failure, defer the attempts of later requests
  * @nr_moved: pages moved so far
  */
 struct relief {
@@ -85,15 +85,16 @@ struct relief {
 	unsigned long nr_moved;
 };
 
-/* A folio in a block of the same node to move @src to, NULL if there is none */
+/* Allocate a folio to move @src to, in a block of the same node. */
 struct folio *dmb_relief_target(struct folio *src, unsigned long private)
 {
 	return dmb_alloc_folio(folio_zone(src), folio_order(src));
 }
 
 /*
- * Is there enough room in blocks of the zone's node for a batch of pages?  The
- * counters of many CPUs may be off by more than that.
+ * Is there enough room in blocks of the zone's node for a batch of pages?  With
+ * many CPUs the counters may be wrong by more than that, so that exact values
+ * are needed.
  */
 static bool relief_has_room(struct zone *zone)
 {
@@ -113,7 +114,7 @@ static bool relief_has_room(struct zone *zone)
 	return free >= SWAP_CLUSTER_MAX;
 }
 
-/* All pages on the LRU lists of a zone, designated ones aside */
+/* LRU pages of a zone.  ZONE_MOVABLE counts the designated ones. */
 static unsigned long zone_lru_pages(struct zone *zone)
 {
 	unsigned long pages = 0;
@@ -125,8 +126,8 @@ static unsigned long zone_lru_pages(struct zone *zone)
 }
 
 /*
- * How many pages could be moved in a zone? What zswap and zram have compressed is counted
- * together with what they have in blocks, so it is looked for when all else has failed.
+ * How many pages could be moved in a zone?  NR_ZSPAGES, the pages of zswap and
+ * zram, includes those in blocks, so it only counts if all else has failed.
  */
 static unsigned long relief_pages(struct relief *relief, struct zone *zone)
 {
@@ -142,7 +143,8 @@ static unsigned long relief_pages(struct relief *relief, struct zone *zone)
 /* Is there something to move, and somewhere to move it to? */
 static bool relief_worthwhile(struct relief *relief, struct zone *zone)
 {
-	if (!zone_ordinary_pages(zone) || relief_pages(relief, zone) < SWAP_CLUSTER_MAX)
+	if (!zone_ordinary_pages(zone) ||
+	    relief_pages(relief, zone) < SWAP_CLUSTER_MAX)
 		return false;
 
 	/* The last free pages of blocks may be in per-cpu lists. */
@@ -153,7 +155,7 @@ static bool relief_worthwhile(struct relief *relief, struct zone *zone)
 	return relief_has_room(zone);
 }
 
-/* The page cache of a node that is in blocks, or in ZONE_MOVABLE */
+/* Page cache of a node that is in blocks, or in ZONE_MOVABLE */
 static unsigned long relief_cache(pg_data_t *pgdat)
 {
 	struct zone *movable = &pgdat->node_zones[ZONE_MOVABLE];
@@ -163,8 +165,8 @@ static unsigned long relief_cache(pg_data_t *pgdat)
 }
 
 /*
- * Drop page cache to have room for a piece of memory, or for less if there is
- * less to move.
+ * Drop page cache to have room for a piece, or for less if there is less to
+ * move.  Return true if the caller should try to move pages again.
  */
 static bool relief_drop(struct relief *relief, struct zone *zone)
 {
@@ -173,10 +175,10 @@ static bool relief_drop(struct relief *relief, struct zone *zone)
 
 	if (!relief->may_drop)
 		return false;
-	/* Otherwise it would be the cache of ordinary memory alone. */
+	/* Reclaim would find little else than page cache of ordinary memory. */
 	if (!relief->urgent && relief_cache(zone->zone_pgdat) < wanted / 4)
 		return false;
-	/* When only contiguous memory is missing, that is compaction's work. */
+	/* If only contiguous memory is missing, leave that to compaction. */
 	if (relief->order && !relief->urgent &&
 	    zone_watermark_ok(zone, 0, wmark_pages(zone, relief->watermark),
 			      relief->highest_zoneidx, 0))
@@ -185,10 +187,10 @@ static bool relief_drop(struct relief *relief, struct zone *zone)
 	dropped = dmb_drop_cache(zone->zone_pgdat, relief->gfp_mask, wanted,
 				 relief->urgent);
 	count_vm_events(DMB_RELIEF_DROPPED, dropped);
-	/* It may be in the lists of any CPU, or have been in ordinary memory. */
+	/* Pages that were in blocks may now be in per-cpu lists of any CPU. */
 	dmb_drain_node(zone->zone_pgdat);
 	relief->may_drop = dropped && dropped >= wanted / 4;
-	/* Others may be faster, so this may have to be done again. */
+	/* Another request may take the pages first, so try again. */
 	return relief->may_drop || relief_has_room(zone);
 }
 
@@ -204,24 +206,25 @@ static bool relief_done(struct relief *relief, struct zone *zone)
 				 relief->highest_zoneidx, 0);
 }
 
-/* Is this a folio to move?  Takes it off its list then. */
+/* Isolate a folio if relief should move it.  Return true if that is done. */
 static bool relief_isolate(struct relief *relief, struct folio *folio,
 			   struct list_head *list)
 {
 	if (folio_test_zsmalloc(folio))
 		return isolate_folio_to_list(folio, list);
-	/* Without locks of file systems, anonymous pages only. */
+	/* Without __GFP_FS, move anonymous pages only. */
 	if (!folio_test_anon(folio) && !(relief->gfp_mask & __GFP_FS))
 		return false;
 	if (relief->mode == MIGRATE_ASYNC && folio_test_writeback(folio))
 		return false;
 	/* Respect vm.compact_unevictable_allowed. */
-	if (folio_test_unevictable(folio) && !sysctl_compact_unevictable_allowed)
+	if (folio_test_unevictable(folio) &&
+	    !sysctl_compact_unevictable_allowed)
 		return false;
-	/* Not thousands of pages for a request for one */
+	/* Do not move thousands of pages for a request for one. */
 	if (folio_nr_pages(folio) > RELIEF_PAGES && !relief->urgent)
 		return false;
-	/* Migration would fail, as somebody else has a reference. */
+	/* Another reference would make migration fail. */
 	if (folio_maybe_dma_pinned(folio) ||
 	    (!folio_mapping(folio) &&
 	     folio_ref_count(folio) - 1 > folio_mapcount(folio)))
@@ -248,8 +251,8 @@ static bool relief_migrate(struct relief *relief, struct zone *zone,
 		return true;
 
 	if (relief_has_room(zone)) {
-		ret = migrate_pages(list, dmb_relief_target, NULL, 0, relief->mode,
-				    MR_COMPACTION, &moved);
+		ret = migrate_pages(list, dmb_relief_target, NULL, 0,
+				    relief->mode, MR_COMPACTION, &moved);
 		list_for_each_entry(folio, list, lru)
 			failed += folio_nr_pages(folio);
 		count_vm_events(DMB_RELIEF_MOVED, moved);
@@ -257,13 +260,13 @@ static bool relief_migrate(struct relief *relief, struct zone *zone,
 		relief->nr_moved += moved;
 	}
 	putback_movable_pages(list);
-	/* Not when it was only too little for a large folio */
+	/* A failure of a large folio does not mean that there is no room. */
 	return ret != -ENOMEM || moved || relief_has_room(zone);
 }
 
 /*
- * Isolate the folio at @pfn if there is one to move, and advance.  Return its
- * number of pages, 0 if there is none.
+ * Isolate the folio at @pfn if relief should move it, and advance @pfn.  Return
+ * the number of pages that were isolated.
  */
 static unsigned int relief_next(struct relief *relief, unsigned long *pfn,
 				struct list_head *list)
@@ -278,9 +281,10 @@ static unsigned int relief_next(struct relief *relief, unsigned long *pfn,
 		return 0;
 	}
 
-	/* A reference to a page of the kernel might irritate it. */
+	/* Take no reference to a page that may not be a user page. */
 	*pfn += 1;
-	folio = PageLRU(page) || PageZsmalloc(page) ? folio_get_nontail_page(page) : NULL;
+	folio = PageLRU(page) || PageZsmalloc(page) ?
+		folio_get_nontail_page(page) : NULL;
 	if (!folio)
 		return 0;
 	if (relief_isolate(relief, folio, list)) {
@@ -291,7 +295,7 @@ static unsigned int relief_next(struct relief *relief, unsigned long *pfn,
 	return isolated;
 }
 
-/* Move what is in the way in a piece.  Return false when it is time to stop. */
+/* Move user pages out of a piece.  Return false if blocks have no room left. */
 static bool relief_piece(struct relief *relief, struct zone *zone,
 			 unsigned long pfn)
 {
@@ -309,7 +313,7 @@ static bool relief_piece(struct relief *relief, struct zone *zone,
 		}
 
 		room = relief_migrate(relief, zone, &list);
-		/* Drop page cache for pages that were found, but are put back. */
+		/* If blocks are full, make room and isolate the batch again. */
 		if (!room && drops++ < RELIEF_MAX_DROPS) {
 			room = relief_drop(relief, zone);
 			pfn = batch_pfn;
@@ -319,34 +323,37 @@ static bool relief_piece(struct relief *relief, struct zone *zone,
 		cond_resched();
 	}
 
-	/* Nobody sees what is free as long as it is in a list of this CPU. */
+	/* Watermark checks do not see free pages in lists of this CPU. */
 	lru_add_drain_cpu_zone(zone);
 	return room;
 }
 
-/* Is this a piece of a pageblock whose user pages are in the way? */
+/* Should relief empty the piece at @pfn? */
 static bool relief_suits(struct zone *zone, unsigned long pfn)
 {
-	struct page *page = pageblock_pfn_to_page(pfn, pfn + RELIEF_PAGES, zone);
+	struct page *page = pageblock_pfn_to_page(pfn, pfn + RELIEF_PAGES,
+						  zone);
 
-	/* The kernel cannot have what is in a block, or in a CMA area. */
+	/* The kernel cannot use memory in a block, or in a CMA area. */
 	return page && !dmb_contains_pfn(pfn) && !is_migrate_cma_page(page) &&
 	       !is_migrate_isolate_page(page);
 }
 
 /*
- * Empty one pageblock after the other, so that they become free as a whole.
- * Concurrent callers share the position.  Return true if some pages moved.
+ * Empty one piece after the other, so that they become free as a whole.
+ * Concurrent callers share dmb_node->relief_pfn.  Return true if some pages
+ * moved.
  */
 static bool relief_zone(struct relief *relief, struct zone *zone)
 {
 	unsigned long start_pfn = ALIGN(zone->zone_start_pfn, RELIEF_PAGES);
 	unsigned long end_pfn = ALIGN_DOWN(zone_end_pfn(zone), RELIEF_PAGES);
-	unsigned long *position = &zone->zone_pgdat->dmb->relief_pfn[zone_idx(zone)];
+	unsigned long *position =
+		&zone->zone_pgdat->dmb->relief_pfn[zone_idx(zone)];
 	const unsigned long before = relief->nr_moved;
 	unsigned long left, moved, useless = 0;
 
-	/* A zone may be smaller than that. */
+	/* A zone may be smaller than a piece. */
 	if (start_pfn >= end_pfn)
 		return false;
 
@@ -370,7 +377,7 @@ static bool relief_zone(struct relief *relief, struct zone *zone)
 	}
 
 	moved = relief->nr_moved - before;
-	/* kswapd may have given up, but can do something again. */
+	/* If kswapd has given up on the node, let it try again. */
 	if (moved >= SWAP_CLUSTER_MAX)
 		zone->zone_pgdat->kswapd_failures = 0;
 
@@ -382,8 +389,8 @@ static bool relief_zone(struct relief *relief, struct zone *zone)
 }
 
 /*
- * How much page cache of a node's ordinary memory has not been used lately, and
- * may be reclaimed for such a request?
+ * How many pages of a node's ordinary memory are inactive page cache in zones
+ * that the request may use?
  */
 static unsigned long cold_cache(pg_data_t *pgdat, int highest_zoneidx)
 {
@@ -397,10 +404,11 @@ static unsigned long cold_cache(pg_data_t *pgdat, int highest_zoneidx)
 }
 
 /*
- * Decide what relief may do in a node.  Return false if reclaim should take cold
- * page cache instead.  That of block devices may not be in blocks.  So where the
- * machine has more than half as much of it as the node has cold page cache,
- * reclaim finds it before page cache of files, which would better be moved.
+ * Decide whether relief may drop page cache in a node.  Return false if reclaim
+ * should take cold page cache instead.  Page cache of block devices may not be
+ * in blocks, while page cache of files had better be moved.  If the machine has
+ * at least half as much of the former as the node has cold page cache, reclaim
+ * finds the former first.
  */
 static bool relief_preferred(struct relief *relief, pg_data_t *pgdat)
 {
@@ -413,7 +421,8 @@ static bool relief_preferred(struct relief *relief, pg_data_t *pgdat)
 /* Is this a request for which __alloc_pages_may_oom() would kill a process? */
 static bool relief_may_kill(const struct relief *relief)
 {
-	const gfp_t fails = __GFP_NORETRY | __GFP_RETRY_MAYFAIL | __GFP_THISNODE;
+	const gfp_t fails = __GFP_NORETRY | __GFP_RETRY_MAYFAIL |
+			    __GFP_THISNODE;
 
 	return (relief->gfp_mask & __GFP_FS) && !(relief->gfp_mask & fails) &&
 	       relief->order <= PAGE_ALLOC_COSTLY_ORDER &&
@@ -441,7 +450,7 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 	struct zone *zone;
 	bool done = false;
 
-	/* Relief is for others. These need compaction, or reclaim. */
+	/* Requests that blocks serve need compaction or reclaim instead. */
 	if (dmb_eligible(ac->highest_zoneidx))
 		return false;
 	if (order > PAGE_ALLOC_COSTLY_ORDER && (gfp_mask & __GFP_NORETRY))
@@ -453,21 +462,24 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 
 	for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
 					ac->highest_zoneidx, ac->nodemask) {
-		if (!cpuset_zone_allowed(zone, gfp_mask) || !dmb_node_used(zone->zone_pgdat))
+		if (!cpuset_zone_allowed(zone, gfp_mask) ||
+		    !dmb_node_used(zone->zone_pgdat))
 			continue;
 		if (!last_resort &&
 		    dmb_attempt_deferred(relief_deferral(zone), order))
 			continue;
-		if (!relief_preferred(&relief, zone->zone_pgdat) && !last_resort)
+		if (!relief_preferred(&relief, zone->zone_pgdat) &&
+		    !last_resort)
 			continue;
 		relief.may_drop |= last_resort;
 		if (!relief_worthwhile(&relief, zone)) {
 			if (relief.may_defer)
-				dmb_defer_attempts(relief_deferral(zone), order, true);
+				dmb_defer_attempts(relief_deferral(zone), order,
+						   true);
 			continue;
 		}
 
-		/* What others have made room for may be in their per-cpu lists. */
+		/* Pages that other CPUs freed may be in their per-cpu lists. */
 		if (last_resort)
 			drain_all_pages(zone);
 
@@ -477,11 +489,13 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 			break;
 	}
 
-	/* There is nothing to move. If the administrator wants it, blocks get smaller. */
+	/* If that failed, shrink a block, provided that "yield" is enabled. */
 	if (!done && last_resort && relief_may_kill(&relief))
 		for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
-						ac->highest_zoneidx, ac->nodemask)
-			if (cpuset_zone_allowed(zone, gfp_mask) && dmb_yield(zone)) {
+						ac->highest_zoneidx,
+						ac->nodemask)
+			if (cpuset_zone_allowed(zone, gfp_mask) &&
+			    dmb_yield(zone)) {
 				done = true;
 				break;
 			}
@@ -493,8 +507,8 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 }
 
 /*
- * About how many pages relief could move in a node, if all pages on lists can be
- * moved, and all page cache in blocks can be dropped
+ * About how many pages could relief move in a node, if all pages on LRU lists
+ * can be moved, and all page cache in blocks can be dropped?
  */
 static unsigned long relief_potential(pg_data_t *pgdat)
 {
@@ -508,12 +522,14 @@ static unsigned long relief_potential(pg_data_t *pgdat)
 }
 
 /*
- * kswapd has given up on a node, and only direct reclaim that succeeds makes it
- * try again.  Requests that cannot wait would find no help.
+ * If kswapd has given up on a node, let it try again when relief could move
+ * more pages than at its last failure.  Otherwise kswapd would wait for
+ * successful direct reclaim, and do nothing for atomic requests.
  */
 void __dmb_revive_kswapd(pg_data_t *pgdat)
 {
-	if (dmb_node_used(pgdat) && pgdat->kswapd_failures >= MAX_RECLAIM_RETRIES &&
+	if (dmb_node_used(pgdat) &&
+	    pgdat->kswapd_failures >= MAX_RECLAIM_RETRIES &&
 	    relief_potential(pgdat) > pgdat->dmb->hopeless + RELIEF_PAGES)
 		pgdat->kswapd_failures = 0;
 }
@@ -523,11 +539,12 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 {
 	struct relief relief = {
 		.gfp_mask = GFP_KERNEL,
-		/* Large pages for who may use blocks are not worth that. */
+		/* Move no pages for large pages that blocks could serve. */
 		.order = dmb_eligible(highest_zoneidx) ? 0 : order,
 		.highest_zoneidx = highest_zoneidx,
-		/* What pgdat_balanced() wants */
-		.watermark = sysctl_numa_balancing_mode & NUMA_BALANCING_MEMORY_TIERING ?
+		/* The watermark that pgdat_balanced() checks */
+		.watermark = sysctl_numa_balancing_mode &
+			     NUMA_BALANCING_MEMORY_TIERING ?
 			     WMARK_PROMO : WMARK_HIGH,
 		.mode = MIGRATE_ASYNC,
 		.enough = ULONG_MAX,
@@ -537,10 +554,11 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 	bool done = false;
 	int i;
 
-	if (!dmb_node_used(pgdat) || (!relief_preferred(&relief, pgdat) && !urgent))
+	if (!dmb_node_used(pgdat) ||
+	    (!relief_preferred(&relief, pgdat) && !urgent))
 		return false;
 	relief.may_drop |= urgent;
-	/* The same limit that reclaim has: compaction works with that. */
+	/* Like reclaim, stop when compaction has enough free pages. */
 	if (relief.order)
 		relief.enough = compact_gap(relief.order) + RELIEF_PAGES;
 
@@ -556,7 +574,7 @@ bool __dmb_relieve_node(pg_data_t *pgdat, unsigned int order,
 		if (done)
 			break;
 	}
-	/* Page cache that was dropped in vain is no reason to go on. */
+	/* Dropping page cache has reset this, although it was in vain. */
 	if (relief.nr_moved < SWAP_CLUSTER_MAX)
 		pgdat->kswapd_failures = failures;
 	if (urgent && relief.nr_moved < SWAP_CLUSTER_MAX)

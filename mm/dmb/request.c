@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests for blocks: checking and noting them. early.c keeps early memory out
- * of them, and boot.c turns them into blocks.
+ * Checks and notes requests for blocks. early.c keeps early memory out of them,
+ * and boot.c turns them into blocks.
  *
- * Nothing here reserves memory: memblock's own picture of it stays as it is,
- * and dmb_designate() sees who has reserved a given address inside a requested
- * range.
+ * Nothing here reserves memory in memblock, so that dmb_designate() sees all
+ * reservations of others inside a requested range.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -19,14 +18,14 @@
 #include "boot.h"
 #include "internal.h"
 
-/* dmb_designate() replaces the requests with the blocks made of them. */
+/* dmb_designate() replaces the requests with the blocks that it makes. */
 struct dmb_table dmb_requests __initdata_memblock;
 static struct dmb dmb_request_memory[DMB_MAX_BLOCKS] __initdata;
 
-/* dmb_check_request() writes refusals that have figures in them here. */
+/* dmb_check_request() writes refusals with figures to this buffer. */
 static char dmb_why[96 + DMB_NAME_LEN];
 
-/* Name a block, or whoever has requested one: a node or the command line. */
+/* Return the name of a block, or of the node or option that requested it. */
 static const char *dmb_source(const struct dmb *request)
 {
 	return request->name[0] ? request->name : "movablecore=";
@@ -38,10 +37,10 @@ static const char *dmb_source(const struct dmb *request)
  * @base: physical address of the first byte of the range
  * @size: size of the range in bytes
  *
- * This looks at the numbers alone: memblock may not know the memory yet.
+ * This checks only the numbers, because memblock may not know the memory yet.
  *
- * Context: Boot, or dmb_change_lock held. The text returned is valid until the next call.
- * Return: NULL, or the reason why not.
+ * Context: Boot, or dmb_change_lock held.
+ * Return: NULL, or the reason why not, which is valid until the next call.
  */
 const char *dmb_check_request(struct dmb_table *requests, u64 base, u64 size)
 {
@@ -51,7 +50,7 @@ const char *dmb_check_request(struct dmb_table *requests, u64 base, u64 size)
 
 	if (!size)
 		return "size is zero";
-	/* An unsigned long has to hold the number of the page frame behind. */
+	/* The page frame behind the range has to fit into an unsigned long. */
 	if (check_add_overflow(base, size - 1, &last) ||
 	    last > PFN_PHYS(ULONG_MAX) - align)
 		return "runs past the end of the address space";
@@ -125,9 +124,9 @@ bool __init dmb_holds_area(phys_addr_t base, phys_addr_t size)
  * dmb_announce_part - is a range a part of what has been requested already?
  * @base: physical address of the first byte of the range
  * @size: size of the range in bytes
- * @name: name of whoever has the range, for the log
+ * @name: name of the node that has the range, for the log
  *
- * If it is, the log tells which request the range begins in.
+ * If it is, log the request that the range begins in.
  *
  * Context: Boot, before dmb_designate().
  * Return: true if all of the range is requested already.
@@ -147,7 +146,8 @@ bool __init dmb_announce_part(phys_addr_t base, phys_addr_t size,
 	return true;
 }
 
-static bool __init dmb_crosses_4g(unsigned long start_pfn, unsigned long end_pfn)
+static bool __init dmb_crosses_4g(unsigned long start_pfn,
+				  unsigned long end_pfn)
 {
 	const u64 border = PHYS_PFN(1ULL << 32);
 
@@ -160,8 +160,8 @@ static bool __init dmb_crosses_4g(unsigned long start_pfn, unsigned long end_pfn
  * @align: alignment of the area in bytes, a power of two
  * @nid: node that the area has to be on, or NUMA_NO_NODE
  *
- * No architecture has made its zones yet. Nearly all have a border at 4 GiB, so
- * that an area across it would be lost when its block is divided there.
+ * The zones do not exist yet. Nearly all architectures have a border of zones
+ * at 4 GiB, where a block is divided. An area across the border would be lost.
  *
  * Context: Boot, before dmb_designate(), when memblock knows the nodes.
  * Return: a physical address for cma_init_reserved_mem(), or 0 if no request
@@ -179,10 +179,12 @@ phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
 	for_each_free_mem_range(i, nid, MEMBLOCK_HOTPLUG, &start, &end, NULL) {
 		for (r = 0; r < dmb_requests.nr; r++) {
 			struct dmb *dmb = dmb_requests.block[r];
-			unsigned long end_pfn = min_t(unsigned long, PFN_DOWN(end),
+			unsigned long end_pfn = min_t(unsigned long,
+						      PFN_DOWN(end),
 						      dmb->end_pfn);
 
-			pfn = ALIGN(max_t(unsigned long, PFN_UP(start), dmb->start_pfn), step);
+			pfn = ALIGN(max_t(unsigned long, PFN_UP(start),
+					  dmb->start_pfn), step);
 			for (; pfn + pages <= end_pfn; pfn += step)
 				if (!dmb_crosses_4g(pfn, pfn + pages) &&
 				    !dmb_area_exists(pfn, pfn + pages))
@@ -198,8 +200,8 @@ phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
  * @size: size of the range in bytes
  * @name: the block's name in sysfs and in messages
  *
- * Base and size must be multiples of DMB_MIN_ALIGNMENT_BYTES.  The range may
- * hold things that are no free RAM; what is left of it becomes the block.
+ * Base and size must be multiples of DMB_MIN_ALIGNMENT_BYTES.  Parts of the
+ * range that are not free RAM are left out of the block.
  *
  * Context: Boot, before dmb_designate(); single-threaded.
  * Return: 0, or -EINVAL if the range cannot be a block.  The log says why.

@@ -26,7 +26,7 @@ static ssize_t base_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  (u64)PFN_PHYS(to_dmb(kobj)->start_pfn));
 }
 
-/* A block that was trimmed around the kernel image would tell where that is. */
+/* The base of a block trimmed around the kernel image tells where that is. */
 static struct kobj_attribute base_attr = __ATTR_RO_MODE(base, 0400);
 
 static ssize_t size_show(struct kobject *kobj, struct kobj_attribute *attr,
@@ -114,7 +114,7 @@ static ssize_t spread_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute spread_attr = __ATTR_RW(spread);
 
-/* size or size@base, and maybe " exact" */
+/* "size" or "size@base", optionally followed by " exact" */
 static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
 			 const char *buf, size_t count)
 {
@@ -139,7 +139,7 @@ static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute add_attr = __ATTR_WO(add);
 
-/* The name of a block, and maybe how much of it */
+/* "name" of a block, or "name size" to remove so much from its end */
 static ssize_t remove_store(struct kobject *kobj, struct kobj_attribute *attr,
 			    const char *buf, size_t count)
 {
@@ -227,7 +227,7 @@ void dmb_show_block(struct dmb *dmb)
 {
 	int err;
 
-	/* dmb_sysfs_init() will do it. */
+	/* During early boot: dmb_sysfs_init() will make the directory. */
 	if (!dmb_root)
 		return;
 	init_completion(&dmb->kobj_gone);
@@ -242,7 +242,7 @@ void dmb_show_block(struct dmb *dmb)
  * dmb_hide_block - remove the directory of a block
  * @dmb: the block
  *
- * Context: dmb_change_lock held. Waits for those who are about to read a file there.
+ * Context: dmb_change_lock held. Waits for readers of its files.
  */
 void dmb_hide_block(struct dmb *dmb)
 {

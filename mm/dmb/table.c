@@ -3,10 +3,11 @@
  * The table of designated movable blocks: adding a range, finding the one that
  * holds a page frame, comparing a range with all of them.
  *
- * At boot, one CPU writes the table, before anything reads it. Later blocks are
- * made and dissolved under dmb_change_lock. Those who read the table have no lock,
- * and read it again if it has changed meanwhile. An entry that they have found
- * stays valid memory: it is used again, but never freed.
+ * At boot, one CPU writes the table, before anything reads it. Later writers
+ * hold dmb_change_lock, and dmb_blocks_lock for each change. Readers hold
+ * neither: they read the table again if the sequence count of dmb_blocks_lock
+ * has changed. An entry that a reader has found may be reused, but is never
+ * freed.
  */
 
 #include <linux/dmb.h>
@@ -25,13 +26,13 @@ struct dmb_table dmb_blocks;
 
 static DEFINE_SEQLOCK(dmb_blocks_lock);
 
-/* Held by those who make or dissolve blocks, and by those for whom they must stay */
+/* Held to make or dissolve blocks, or to keep them as they are. */
 DEFINE_MUTEX(dmb_change_lock);
 
 /**
  * dmb_table_add - add a range to a table
  * @table: the table, which stays sorted by address
- * @dmb: memory for the entry, of which this sets range and name
+ * @dmb: the new entry, of which this function sets range and name
  * @start_pfn: first page frame of the range
  * @end_pfn: one past its last page frame
  * @name: the range's name, cut to DMB_NAME_LEN - 1 characters; may be NULL
@@ -96,7 +97,7 @@ struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
 	for (i = 0; i < table->nr; i++) {
 		struct dmb *dmb = READ_ONCE(table->block[i]);
 
-		/* NULL if another CPU sees the table grow; it looks again. */
+		/* NULL while a writer adds it. The reader will read again. */
 		if (!dmb || dmb->start_pfn >= end_pfn)
 			break;
 		if (dmb->end_pfn > start_pfn)
@@ -130,8 +131,8 @@ struct dmb *dmb_table_holding(struct dmb_table *table, unsigned long start_pfn,
  * @start_pfn: first page frame of the range
  * @end_pfn: one past its last page frame
  *
- * Entries that touch count as one: a range that lies across two of them, and
- * in nothing else, is DMB_INTERSECTS.
+ * Entries that touch count as one: a range in two of them, and in nothing else,
+ * is DMB_INTERSECTS.
  *
  * Context: Any.
  * Return: %DMB_DISJOINT, %DMB_INTERSECTS or %DMB_MIXED.
@@ -182,7 +183,8 @@ struct dmb *dmb_first_block(unsigned long start_pfn, unsigned long end_pfn)
  * A block that is made or dissolved meanwhile may be seen or not.
  *
  * Context: Any but NMI.
- * Return: the block behind @dmb, the first one if that is NULL; NULL at the end.
+ * Return: the block behind @dmb, the first one if @dmb is NULL; NULL at the
+ * end.
  */
 struct dmb *dmb_next(struct dmb *dmb)
 {
@@ -211,7 +213,7 @@ struct dmb *dmb_block_holding(unsigned long start_pfn, unsigned long end_pfn)
 
 /**
  * dmb_insert_block - add a block to those of this machine
- * @dmb: memory for it, with everything but range and name
+ * @dmb: the block, of which this function sets range and name
  * @start_pfn: first page frame of the range
  * @end_pfn: one past its last page frame
  *
@@ -226,14 +228,15 @@ void dmb_insert_block(struct dmb *dmb, unsigned long start_pfn,
 }
 
 /**
- * dmb_resize_block - let a block begin or end elsewhere
+ * dmb_resize_block - change the range of a block
  * @dmb: the block
  * @start_pfn: the first page frame that it has from now on
- * @end_pfn: one past the last one; it is no block any more if both are the same
+ * @end_pfn: one past the last one; if both are the same, it leaves the table
  *
- * Context: dmb_change_lock held. The block does not get what another one has.
+ * Context: dmb_change_lock held. No other block has pages in the range.
  */
-void dmb_resize_block(struct dmb *dmb, unsigned long start_pfn, unsigned long end_pfn)
+void dmb_resize_block(struct dmb *dmb, unsigned long start_pfn,
+		      unsigned long end_pfn)
 {
 	write_seqlock_irq(&dmb_blocks_lock);
 	WRITE_ONCE(dmb->start_pfn, start_pfn);
@@ -259,7 +262,8 @@ enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 
 	do {
 		seq = read_seqbegin(&dmb_blocks_lock);
-		intersection = dmb_table_intersects(&dmb_blocks, start_pfn, end_pfn);
+		intersection = dmb_table_intersects(&dmb_blocks, start_pfn,
+						    end_pfn);
 	} while (read_seqretry(&dmb_blocks_lock, seq));
 	return intersection;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reclaim in blocks for others: a part of mm/vmscan.c, whose functions it needs. */
+/* Reclaim of page cache for relief: a part of mm/vmscan.c */
 
 #ifdef CONFIG_DMB
 /* Scan about a hundredth of the lists at most, unless it is urgent. */
@@ -10,12 +10,12 @@
  * @pgdat: the node
  * @gfp_mask: the flags of the request that needs it
  * @nr_pages: how many pages are wanted
- * @urgent: whether to scan all page cache if necessary, also what memory.low
- *	    protects, as reclaim does before the OOM killer runs
+ * @urgent: whether to scan all page cache if necessary, even if memory.low
+ *	    protects it, as reclaim does before the OOM killer runs
  *
- * Page cache in blocks is what an unpatched kernel would drop for the request.
- * The node's other page cache is not spared, nor are shrinkers.  Nothing is
- * swapped.
+ * A kernel without blocks would drop the same page cache for the request.  This
+ * also reclaims page cache in the node's ordinary memory, and calls shrinkers.
+ * Nothing is swapped.
  *
  * Context: Process context, with PF_MEMALLOC set, and no folio isolated.
  * Return: how many pages were reclaimed, those of slab included.
@@ -28,11 +28,11 @@ unsigned long dmb_drop_cache(pg_data_t *pgdat, gfp_t gfp_mask,
 		.nr_to_reclaim = nr_pages,
 		.gfp_mask = current_gfp_context(gfp_mask),
 		.reclaim_idx = ZONE_MOVABLE,
-		/* MGLRU does nothing without. Only kswapd writes page cache. */
+		/* MGLRU needs this. Still only kswapd writes page cache. */
 		.may_writepage = 1,
 		.may_unmap = 1,
 	};
-	/* kswapd has a state, others have none. */
+	/* Of the callers, only kswapd has set its reclaim state. */
 	bool own_state = !current->reclaim_state;
 
 	if (own_state)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * How blocks are part of the zones that they lie in.
+ * Make blocks a part of the zones that they lie in.
  *
- * Here is all that boot.c needs of zones and of their pages.
+ * boot.c calls this file for all that concerns zones and their pages.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -19,9 +19,9 @@
 #include "internal.h"
 
 /*
- * Count the pages of requests that would be in ZONE_MOVABLE, if that was the last
- * @pages of memory. With several nodes it has a part of each, and this returns 0, as
- * if there was no request in it.
+ * Count the pages of requests that would be in ZONE_MOVABLE, if that was the
+ * last @pages of memory. With several nodes, ZONE_MOVABLE has a part of each,
+ * and this returns 0, as if ZONE_MOVABLE had no request in it.
  */
 static unsigned long __init dmb_pages_at_end(unsigned long pages)
 {
@@ -41,7 +41,7 @@ static unsigned long __init dmb_pages_at_end(unsigned long pages)
 	return dmb_all_usable_pages(ULONG_MAX) - dmb_all_usable_pages(pfn);
 }
 
-/* How large is ZONE_MOVABLE if it has @pages, and the requests in it besides? */
+/* How large is ZONE_MOVABLE if it has @pages, and requests besides? */
 static unsigned long __init dmb_movable_pages(unsigned long pages)
 {
 	unsigned long inside = 0, before;
@@ -54,12 +54,12 @@ static unsigned long __init dmb_movable_pages(unsigned long pages)
 }
 
 /**
- * dmb_adjust_core - make kernelcore= and movablecore= know the blocks
+ * dmb_adjust_core - make kernelcore= and movablecore= take blocks into account
  * @kernelcore: pages wanted for the kernel, 0 if not given
  * @movablecore: pages wanted for movable memory, 0 if not given
  *
- * Blocks are part of the movable memory that was asked for.  They are not part
- * of the kernel's.
+ * Blocks count as movable memory that movablecore= asks for, and not as memory
+ * that kernelcore= asks for.
  *
  * Context: free_area_init(), when nodes are known and zones are not.
  */
@@ -82,10 +82,10 @@ void __init dmb_adjust_core(unsigned long *kernelcore,
 		*kernelcore = all - dmb_movable_pages(all - *kernelcore);
 }
 
-/* Is there memory that would be in ZONE_MOVABLE? */
+/* Was there memory that would have been in ZONE_MOVABLE? */
 static bool dmb_replaced __initdata;
 
-/* Request what is not requested yet of a range of page frames. */
+/* Request those parts of a range of page frames that are not requested yet. */
 static void __init dmb_request_rest(unsigned long pfn, unsigned long end_pfn)
 {
 	const unsigned long align = PHYS_PFN(DMB_MIN_ALIGNMENT_BYTES);
@@ -103,18 +103,18 @@ static void __init dmb_request_rest(unsigned long pfn, unsigned long end_pfn)
 			continue;
 		why = dmb_request(PFN_PHYS(pfn), PFN_PHYS(next - pfn), NULL);
 		if (why)
-			pr_warn(DMB_RANGE_FMT " refused: %s\n", dmb_first_byte(pfn),
-				dmb_last_byte(next), why);
+			pr_warn(DMB_RANGE_FMT " refused: %s\n",
+				dmb_first_byte(pfn), dmb_last_byte(next), why);
 	}
 }
 
 /**
  * dmb_replace_movable - designate the memory that would be in ZONE_MOVABLE
- * @movable_pfn: where that begins, for each node, or 0; all 0 on return, unless the command
- *		 line wants the zone
- * @mirrored: memory that is mirrored is the kernel's, wherever it is; cleared likewise
+ * @movable_pfn: where ZONE_MOVABLE would begin in each node, or 0; all 0 on
+ *		 return, unless the command line asks for the zone
+ * @mirrored: true if all mirrored memory is the kernel's; cleared likewise
  *
- * Whatever has a part of that memory by now keeps it.
+ * Requests and early allocations that have parts of that memory keep them.
  *
  * Context: free_area_init(), before zones have their sizes.
  */
@@ -125,12 +125,14 @@ void __init dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored)
 	if (!dmb_instead_of_movable)
 		return;
 	for_each_mem_region(r) {
-		unsigned long start_pfn = movable_pfn[memblock_get_region_node(r)];
+		unsigned long start_pfn =
+			movable_pfn[memblock_get_region_node(r)];
 
 		if (!start_pfn || (*mirrored && memblock_is_mirror(r)) ||
 		    (movable_node_is_enabled() && !memblock_is_hotpluggable(r)))
 			continue;
-		dmb_request_rest(max(start_pfn, memblock_region_memory_base_pfn(r)),
+		dmb_request_rest(max(start_pfn,
+				     memblock_region_memory_base_pfn(r)),
 				 memblock_region_memory_end_pfn(r));
 	}
 	memset(movable_pfn, 0, MAX_NUMNODES * sizeof(*movable_pfn));
@@ -138,7 +140,7 @@ void __init dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored)
 }
 
 /**
- * dmb_check_words - tell whoever wants the zone's memory to be designated if it has none
+ * dmb_check_words - warn if no memory would have been in ZONE_MOVABLE
  *
  * Context: dmb_designate().
  */
@@ -150,7 +152,7 @@ void __init dmb_check_words(void)
 						    "would be in ZONE_MOVABLE");
 }
 
-/* Have the struct pages of the node from here on been left for later? */
+/* Is the struct page at @pfn of this node initialised only later? */
 static bool __init dmb_deferred(unsigned long pfn, int nid)
 {
 #ifdef CONFIG_DEFERRED_STRUCT_PAGE_INIT
@@ -179,9 +181,9 @@ struct zone * __init dmb_pfn_zone(unsigned long pfn)
 }
 
 /**
- * dmb_join_zone - have a zone know a new block
+ * dmb_join_zone - make a new block a part of its zone
  * @dmb: the block
- * @zone: the zone that dmb_pfn_zone() has told for it
+ * @zone: the zone that dmb_pfn_zone() has found for it
  *
  * Context: dmb_designate().
  */
@@ -214,9 +216,7 @@ void __init dmb_settle_zones(void)
 	static_branch_enable(&dmb_present);
 }
 
-/*
- * Only now, with all struct pages initialised, are all pages of blocks managed.
- */
+/* Count deferred pages, too: all struct pages are initialised by now. */
 static int __init dmb_count_pages(void)
 {
 	struct dmb *dmb = NULL;
@@ -231,8 +231,8 @@ core_initcall(dmb_count_pages);
 
 /**
  * dmb_report_node_meminfo - DmbTotal and DmbFree of a node
- * @buf: what is read from the file meminfo of the node
- * @len: how much of it there is already
+ * @buf: text of the file meminfo of the node
+ * @len: length of the text so far
  * @nid: the node
  *
  * Return: the number of characters added.

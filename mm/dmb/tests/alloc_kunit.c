@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests: who gets designated pages.
+ * KUnit tests: which requests get designated pages.
  *
- * The kselftests see what user space can ask for. Requests that are movable but
- * may not have highmem, as file systems make for their metadata, and the lists
- * of one CPU are easier to come by from here.
+ * The kselftests cover the requests of user space. These tests cover requests
+ * that are movable but may not use highmem, as file systems make for their
+ * metadata, and the per-cpu lists.
  */
 
 #include <kunit/test.h>
@@ -25,8 +25,8 @@
 #define DMB_TEST_PAGES	PAGEVEC_SIZE
 
 /*
- * Tests ask for less than a pageblock at a time, and each block is to have its share.
- * What user space has used before does no harm, unless there is little left.
+ * Tests allocate less than a pageblock at a time, and expect pages of each
+ * block. Skip the test if user space has left too few free pages.
  */
 static int dmb_test_need_room(struct kunit *test)
 {
@@ -85,8 +85,9 @@ static void dmb_test_free_batch(struct page **pages)
 	folios_put(&batch);
 }
 
-/* Pages just freed are the first to be handed out again: not to anybody. */
-static void dmb_test_lists(struct kunit *test, void (*free)(struct page **pages))
+/* Only eligible requests may get designated pages that were just freed. */
+static void dmb_test_lists(struct kunit *test,
+			   void (*free)(struct page **pages))
 {
 	static const gfp_t others[] = {
 		GFP_USER | __GFP_MOVABLE, GFP_KERNEL, GFP_HIGHUSER,
@@ -95,13 +96,16 @@ static void dmb_test_lists(struct kunit *test, void (*free)(struct page **pages)
 	struct page *pages[DMB_TEST_PAGES];
 	unsigned int i;
 
-	/* The lists in question are those of one CPU. */
+	/* Stay on one CPU, to find the pages in its lists again. */
 	migrate_disable();
 	for (i = 0; i < ARRAY_SIZE(others); i++) {
-		KUNIT_EXPECT_EQ(test, dmb_test_alloc(test, GFP_HIGHUSER_MOVABLE, pages),
+		KUNIT_EXPECT_EQ(test,
+				dmb_test_alloc(test, GFP_HIGHUSER_MOVABLE,
+					       pages),
 				DMB_TEST_PAGES);
 		free(pages);
-		KUNIT_EXPECT_EQ_MSG(test, dmb_test_alloc(test, others[i], pages), 0,
+		KUNIT_EXPECT_EQ_MSG(test,
+				    dmb_test_alloc(test, others[i], pages), 0,
 				    "gfp %pGg", &others[i]);
 		free(pages);
 	}
@@ -128,13 +132,15 @@ static void dmb_test_orders(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(orders); i++) {
-		page = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_COMP, orders[i]);
+		page = alloc_pages(GFP_HIGHUSER_MOVABLE | __GFP_COMP,
+				   orders[i]);
 		KUNIT_ASSERT_NOT_NULL(test, page);
 		KUNIT_EXPECT_TRUE_MSG(test, dmb_test_in_block(page),
 				      "order %u", orders[i]);
 		__free_pages(page, orders[i]);
 
-		page = alloc_pages(GFP_USER | __GFP_MOVABLE | __GFP_COMP, orders[i]);
+		page = alloc_pages(GFP_USER | __GFP_MOVABLE | __GFP_COMP,
+				   orders[i]);
 		KUNIT_ASSERT_NOT_NULL(test, page);
 		KUNIT_EXPECT_FALSE_MSG(test, dmb_test_in_block(page),
 				       "order %u", orders[i]);
@@ -142,7 +148,7 @@ static void dmb_test_orders(struct kunit *test)
 	}
 }
 
-/* Where a pin is to follow, the flag that would allow a block is taken away. */
+/* In a scope of long-term pins, no request may use designated pages. */
 static void dmb_test_pin_scope(struct kunit *test)
 {
 	unsigned int flags = memalloc_pin_save();
@@ -159,7 +165,8 @@ static void dmb_test_bulk(struct kunit *test)
 	struct page *pages[DMB_TEST_PAGES] = { };
 	unsigned long nr;
 
-	nr = alloc_pages_bulk_array(GFP_HIGHUSER_MOVABLE, DMB_TEST_PAGES, pages);
+	nr = alloc_pages_bulk_array(GFP_HIGHUSER_MOVABLE, DMB_TEST_PAGES,
+				    pages);
 	KUNIT_ASSERT_GT(test, nr, 0);
 	while (nr--) {
 		KUNIT_EXPECT_TRUE(test, dmb_test_in_block(pages[nr]));
@@ -167,7 +174,8 @@ static void dmb_test_bulk(struct kunit *test)
 	}
 
 	memset(pages, 0, sizeof(pages));
-	nr = alloc_pages_bulk_array(GFP_USER | __GFP_MOVABLE, DMB_TEST_PAGES, pages);
+	nr = alloc_pages_bulk_array(GFP_USER | __GFP_MOVABLE, DMB_TEST_PAGES,
+				    pages);
 	KUNIT_ASSERT_GT(test, nr, 0);
 	while (nr--) {
 		KUNIT_EXPECT_FALSE(test, dmb_test_in_block(pages[nr]));
@@ -175,7 +183,7 @@ static void dmb_test_bulk(struct kunit *test)
 	}
 }
 
-/* What is moved, and must not be in a block, stays out of lowmem if it was. */
+/* A page that may not migrate into a block does not migrate to a lower zone. */
 static void dmb_test_migration(struct kunit *test)
 {
 	static const gfp_t homes[] = { GFP_USER, GFP_HIGHUSER, };
@@ -195,7 +203,7 @@ static void dmb_test_migration(struct kunit *test)
 	}
 }
 
-/* In lowmem or in highmem: what blocks serve can be written and copied. */
+/* Designated pages can be written and copied, in lowmem and in highmem. */
 static void dmb_test_content(struct kunit *test)
 {
 	struct page *pages[DMB_TEST_PAGES], *copy = alloc_page(GFP_HIGHUSER);
@@ -220,7 +228,7 @@ static void dmb_test_content(struct kunit *test)
 	__free_page(copy);
 }
 
-/* While they take turns, each block of this node has its share, whatever its zone. */
+/* If blocks take turns, each block of this node serves pages, in any zone. */
 static void dmb_test_all_zones(struct kunit *test)
 {
 	struct page *pages[DMB_TEST_PAGES];
@@ -235,15 +243,16 @@ static void dmb_test_all_zones(struct kunit *test)
 		if (zone_to_nid(dmb->pool->zone) != page_to_nid(pages[0]))
 			continue;
 		for (i = 0, nr = 0; i < DMB_TEST_PAGES; i++)
-			nr += dmb_table_first(&dmb_blocks, page_to_pfn(pages[i]),
+			nr += dmb_table_first(&dmb_blocks,
+					      page_to_pfn(pages[i]),
 					      page_to_pfn(pages[i]) + 1) == dmb;
-		KUNIT_EXPECT_GE_MSG(test, nr, 1, "none of %s, in zone %s", dmb->name,
-				    dmb->pool->zone->name);
+		KUNIT_EXPECT_GE_MSG(test, nr, 1, "none of %s, in zone %s",
+				    dmb->name, dmb->pool->zone->name);
 	}
 	dmb_test_free_singly(pages);
 }
 
-/* Whatever has been done to a free list, shuffled it for example */
+/* Every free list has only pages of its own block, even after shuffling. */
 static void dmb_test_lists_hold_their_own(struct kunit *test)
 {
 	struct dmb *dmb = NULL;
@@ -261,7 +270,8 @@ static void dmb_test_lists_hold_their_own(struct kunit *test)
 				strange += page_to_pfn(page) < dmb->start_pfn ||
 					   page_to_pfn(page) >= dmb->end_pfn;
 		spin_unlock_irq(&dmb->pool->zone->lock);
-		KUNIT_EXPECT_EQ_MSG(test, strange, 0, "in the lists of %s", dmb->name);
+		KUNIT_EXPECT_EQ_MSG(test, strange, 0, "in the lists of %s",
+				    dmb->name);
 	}
 }
 
@@ -276,11 +286,12 @@ static int dmb_test_report(struct page_reporting_dev_info *prdev,
 
 	for_each_sg(sgl, sg, nents, i)
 		if (dmb_test_in_block(sg_page(sg)))
-			atomic_long_add(PHYS_PFN(sg->length), &dmb_test_nr_reported);
+			atomic_long_add(PHYS_PFN(sg->length),
+					&dmb_test_nr_reported);
 	return 0;
 }
 
-/* The host of a guest hears of free blocks, however full ordinary memory is. */
+/* Free designated pages are reported even if ordinary memory is full. */
 static void dmb_test_reporting(struct kunit *test)
 {
 	struct page_reporting_dev_info prdev = { .report = dmb_test_report };
@@ -298,7 +309,8 @@ static void dmb_test_reporting(struct kunit *test)
 	mod_delayed_work(system_freezable_wq, &prdev.work, 0);
 	flush_delayed_work(&prdev.work);
 	page_reporting_unregister(&prdev);
-	KUNIT_EXPECT_GE(test, atomic_long_read(&dmb_test_nr_reported), pageblock_nr_pages);
+	KUNIT_EXPECT_GE(test, atomic_long_read(&dmb_test_nr_reported),
+			pageblock_nr_pages);
 }
 #endif
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit tests: reading the command line, judging and trimming a request. */
+/* KUnit tests: parse the command line, check and trim requests for blocks. */
 
 #include <kunit/test.h>
 #include <linux/ctype.h>
@@ -31,7 +31,7 @@ static const struct dmb_bytes_case dmb_bytes_cases[] __initconst = {
 	{ "1P", 1ULL << 50 },
 	{ "1E", 1ULL << 60 },
 	{ "15E", 15ULL << 60 },
-	/* The last digit of a hexadecimal number is no suffix. */
+	/* The E is a hexadecimal digit here, not a suffix. */
 	{ "0x1E", 0x1e },
 	{ "0xffffffffffffffff", U64_MAX },
 	{ "16E", 0, -ERANGE },
@@ -60,11 +60,12 @@ static void __init dmb_test_parse_bytes(struct kunit *test)
 		err = dmb_parse_bytes(c->text, strlen(c->text), &bytes);
 		KUNIT_EXPECT_EQ_MSG(test, err, c->err, "\"%s\"", c->text);
 		if (!c->err)
-			KUNIT_EXPECT_EQ_MSG(test, bytes, c->bytes, "\"%s\"", c->text);
+			KUNIT_EXPECT_EQ_MSG(test, bytes, c->bytes, "\"%s\"",
+					    c->text);
 	}
 }
 
-/* The text goes on behind the number, as it does in a list. */
+/* As in a list, text follows the number. */
 static void __init dmb_test_parse_bytes_in_list(struct kunit *test)
 {
 	u64 bytes;
@@ -73,7 +74,8 @@ static void __init dmb_test_parse_bytes_in_list(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bytes, 12 * SZ_1M);
 }
 
-static const char * __init dmb_test_parse(const char *text, u64 *base, u64 *size)
+static const char * __init dmb_test_parse(const char *text, u64 *base,
+					  u64 *size)
 {
 	return dmb_parse_block(text, strcspn(text, ","), base, size);
 }
@@ -87,24 +89,32 @@ static void __init dmb_test_parse_block(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, size, 512ULL * SZ_1M);
 	KUNIT_EXPECT_EQ(test, base, 1ULL * SZ_1G);
 
-	KUNIT_EXPECT_NULL(test, dmb_test_parse("0x200000@0x320000000,1G", &base, &size));
+	KUNIT_EXPECT_NULL(test,
+			  dmb_test_parse("0x200000@0x320000000,1G", &base,
+					 &size));
 	KUNIT_EXPECT_EQ(test, size, SZ_2M);
 	KUNIT_EXPECT_EQ(test, base, 0x320000000ULL);
 
 	KUNIT_EXPECT_STREQ(test, dmb_test_parse("@1G", &base, &size), no_block);
 	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@", &base, &size), no_block);
 	KUNIT_EXPECT_STREQ(test, dmb_test_parse("@", &base, &size), no_block);
-	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@1Gfoo", &base, &size), no_block);
-	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@1G@1G", &base, &size), no_block);
-	KUNIT_EXPECT_STREQ(test, dmb_test_parse("10%@1G", &base, &size), no_block);
-	KUNIT_EXPECT_STREQ(test, dmb_test_parse("16E@1G", &base, &size), "number too large");
-	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@16E", &base, &size), "number too large");
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@1Gfoo", &base, &size),
+			   no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@1G@1G", &base, &size),
+			   no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("10%@1G", &base, &size),
+			   no_block);
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("16E@1G", &base, &size),
+			   "number too large");
+	KUNIT_EXPECT_STREQ(test, dmb_test_parse("1G@16E", &base, &size),
+			   "number too large");
 }
 
 static void __init dmb_test_check_request(struct kunit *test)
 {
 	const u64 align = DMB_MIN_ALIGNMENT_BYTES;
-	struct dmb_table *table = kunit_kzalloc(test, sizeof(*table), GFP_KERNEL);
+	struct dmb_table *table = kunit_kzalloc(test, sizeof(*table),
+						GFP_KERNEL);
 	char want[64];
 
 	KUNIT_ASSERT_NOT_NULL(test, table);
@@ -117,22 +127,29 @@ static void __init dmb_test_check_request(struct kunit *test)
 
 	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, align, 0),
 			   "size is zero");
-	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, U64_MAX - align + 1, align),
+	KUNIT_EXPECT_STREQ(test,
+			   dmb_check_request(table, U64_MAX - align + 1, align),
 			   "runs past the end of the address space");
 	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, align, U64_MAX),
 			   "runs past the end of the address space");
 
-	snprintf(want, sizeof(want), "not aligned to %lluM, %lluM@%#llx would do",
+	snprintf(want, sizeof(want),
+		 "not aligned to %lluM, %lluM@%#llx would do",
 		 align / SZ_1M, 2 * align / SZ_1M, 4 * align);
-	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, 4 * align + PAGE_SIZE, align),
+	KUNIT_EXPECT_STREQ(test,
+			   dmb_check_request(table, 4 * align + PAGE_SIZE,
+					     align),
 			   want);
 	KUNIT_EXPECT_STREQ(test, dmb_check_request(table, 4 * align, align + 1),
 			   want);
 
-	KUNIT_EXPECT_TRUE(test, strstarts(dmb_check_request(table, 7 * align, 2 * align),
-					  "overlaps [mem "));
-	KUNIT_EXPECT_TRUE(test, strstarts(dmb_check_request(table, 0, 32 * align),
-					  "overlaps [mem "));
+	KUNIT_EXPECT_TRUE(test,
+			  strstarts(dmb_check_request(table, 7 * align,
+						      2 * align),
+				    "overlaps [mem "));
+	KUNIT_EXPECT_TRUE(test,
+			  strstarts(dmb_check_request(table, 0, 32 * align),
+				    "overlaps [mem "));
 
 	while (table->nr < DMB_MAX_BLOCKS)
 		dmb_test_add(test, table, PHYS_PFN((20 + table->nr) * align),
@@ -142,9 +159,9 @@ static void __init dmb_test_check_request(struct kunit *test)
 }
 
 /*
- * Trimming.  Each character is a pageblock: a digit is the zone that it would
- * be in, anything else stands for a reason why it cannot be used.  Dots are a
- * hole in memory, which is judged as a whole.
+ * Trimming: each character stands for a pageblock. A digit is the zone that it
+ * is in, any other character a reason why it cannot be used. Dots are a hole in
+ * memory, which is judged as a whole.
  */
 static struct zone dmb_test_zones[10] __initdata;
 
@@ -202,31 +219,32 @@ static void __init dmb_test_trim(struct kunit *test)
 	dmb_test_runs(test, "1", "0+1:1 ");
 	dmb_test_runs(test, "1111", "0+4:1 ");
 	dmb_test_runs(test, "K", "0+1:K ");
-	/* Cut at either end, in the middle, and all over */
+	/* Unusable pageblocks at either end, in the middle, and everywhere */
 	dmb_test_runs(test, "KK11", "0+2:K 2+2:1 ");
 	dmb_test_runs(test, "11KK", "0+2:1 2+2:K ");
 	dmb_test_runs(test, "1K11", "0+1:1 1+1:K 2+2:1 ");
 	dmb_test_runs(test, "K1K1", "0+1:K 1+1:1 2+1:K 3+1:1 ");
-	/* Two reasons side by side are two */
+	/* Two adjacent reasons make two runs. */
 	dmb_test_runs(test, "1KI1", "0+1:1 1+1:K 2+1:I 3+1:1 ");
-	/* A block ends where its zone does, and so at a node's border */
+	/* A block ends at the border of its zone, and so of its node. */
 	dmb_test_runs(test, "1122", "0+2:1 2+2:2 ");
 	dmb_test_runs(test, "12K2", "0+1:1 1+1:2 2+1:K 3+1:2 ");
-	/* Of a hole, all pageblocks are one run */
+	/* All pageblocks of a hole are one run. */
 	dmb_test_runs(test, "....", "0+4:. ");
 	dmb_test_runs(test, "1...K", "0+1:1 1+3:. 4+1:K ");
 }
 
-/* A zone needs a share of what the kernel has, within limits. */
+/* The kernel needs a share of its memory in each zone, within limits. */
 static void __init dmb_test_zone_need(struct kunit *test)
 {
 	const unsigned long mib = SZ_1M / PAGE_SIZE;
 
 	KUNIT_EXPECT_EQ(test, dmb_zone_need(1600 * mib, 3000 * mib), 100 * mib);
-	/* Half of it is enough, */
+	/* Half of a zone is always enough. */
 	KUNIT_EXPECT_EQ(test, dmb_zone_need(1600 * mib, 160 * mib), 80 * mib);
-	/* and so are 512 MiB, however large the machine is. */
-	KUNIT_EXPECT_EQ(test, dmb_zone_need(64000 * mib, 3000 * mib), 512 * mib);
+	/* 512 MiB are always enough, however large the machine is. */
+	KUNIT_EXPECT_EQ(test, dmb_zone_need(64000 * mib, 3000 * mib),
+			512 * mib);
 	/* A zone for ISA devices does not matter. */
 	KUNIT_EXPECT_EQ(test, dmb_zone_need(1600 * mib, 15 * mib), 0);
 }

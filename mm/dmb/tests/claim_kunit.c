@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests: what drivers can do with memory that they have claimed, and how long
- * they wait for it.
+ * KUnit tests: what drivers can do with memory that they have claimed, and how
+ * long they wait for it.
  */
 
 #include <kunit/device.h>
@@ -29,7 +29,7 @@
 #define DMB_TEST_OWNER	"dmb_claim_test"
 #define DMB_TEST_BYTE	0xa5
 
-/* Quick claims of few pages do not reach this on the slowest of machines. */
+/* Even on slow machines, quick claims of few pages never take this long. */
 #define DMB_TEST_LONG_MS	60000
 
 static int dmb_test_need_pageblocks(struct kunit *test)
@@ -41,8 +41,9 @@ static int dmb_test_need_pageblocks(struct kunit *test)
 	return err;
 }
 
-/* This range */
-static struct dmb_request dmb_test_request(unsigned long start_pfn, unsigned long nr)
+/* A request for exactly this range */
+static struct dmb_request dmb_test_request(unsigned long start_pfn,
+					   unsigned long nr)
 {
 	return (struct dmb_request) {
 		.start = PFN_PHYS(start_pfn),
@@ -52,9 +53,9 @@ static struct dmb_request dmb_test_request(unsigned long start_pfn, unsigned lon
 	};
 }
 
-/* Does all of the memory have this byte? Afterwards it has @next. */
-static bool dmb_test_swap_bytes(struct kunit *test, struct dmb_claim *claim, u8 byte,
-				u8 next)
+/* Fill the memory with @next. Return true if all of it had @byte before. */
+static bool dmb_test_swap_bytes(struct kunit *test, struct dmb_claim *claim,
+				u8 byte, u8 next)
 {
 	size_t size = dmb_claim_size(claim);
 	u8 *memory = dmb_claims_vmap(&claim, 1, PAGE_KERNEL);
@@ -67,11 +68,12 @@ static bool dmb_test_swap_bytes(struct kunit *test, struct dmb_claim *claim, u8 
 	return same;
 }
 
-/* Nobody gets the data of others, unless he says that he will not look at it. */
+/* Claimed memory is zeroed, except with DMB_CLAIM_UNZEROED. */
 static void dmb_test_claim_zeroed(struct kunit *test)
 {
 	unsigned long pfn = dmb_blocks.block[0]->start_pfn;
-	struct dmb_request request = dmb_test_request(pfn + 1, pageblock_nr_pages);
+	struct dmb_request request = dmb_test_request(pfn + 1,
+						      pageblock_nr_pages);
 	struct dmb_claim *claim = dmb_claim(&request);
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
@@ -99,7 +101,8 @@ static void dmb_test_claim_sg_table(struct kunit *test)
 		.owner = DMB_TEST_OWNER,
 	};
 	struct device *dev = kunit_device_register(test, DMB_TEST_OWNER);
-	const size_t per_claim = DMB_MIN_ALIGNMENT_BYTES / dma_get_max_seg_size(dev);
+	const size_t per_claim = DMB_MIN_ALIGNMENT_BYTES /
+				 dma_get_max_seg_size(dev);
 	struct dmb_claim *claims[2];
 	struct scatterlist *sg;
 	struct sg_table sgt;
@@ -114,7 +117,8 @@ static void dmb_test_claim_sg_table(struct kunit *test)
 		phys_addr_t base = dmb_claim_base(claims[i / per_claim]);
 
 		KUNIT_EXPECT_EQ(test, sg_phys(sg),
-				base + i % per_claim * dma_get_max_seg_size(dev));
+				base + i % per_claim *
+				dma_get_max_seg_size(dev));
 		KUNIT_EXPECT_EQ(test, sg->length, dma_get_max_seg_size(dev));
 	}
 	sg_free_table(&sgt);
@@ -156,8 +160,8 @@ static void dmb_test_claim_managed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dmb_test_claimed(), 0);
 }
 
-static void dmb_test_expect_error(struct kunit *test, const struct dmb_request *request,
-				  int err)
+static void dmb_test_expect_error(struct kunit *test,
+				  const struct dmb_request *request, int err)
 {
 	struct dmb_claim *claim;
 
@@ -183,10 +187,11 @@ static void dmb_test_requests_refused(struct kunit *test)
 	dmb_test_expect_error(test, &request, -EINVAL);
 	request.flags = 0;
 	if (dmb->start_pfn) {
-		/* Nobody has asked for a block there. */
+		/* No block was requested there. */
 		request.start = 0;
 		request.end = PAGE_SIZE;
-		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), -EINVAL);
+		KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)),
+				-EINVAL);
 	}
 	request.start = PFN_PHYS(dmb->end_pfn - 1);
 	request.end = request.start + 8 * PAGE_SIZE;
@@ -203,10 +208,10 @@ static void dmb_test_requests_refused(struct kunit *test)
 
 /**
  * struct dmb_test_thread - a claim by another task
- * @nofs: that must not enter file systems
- * @request: its request
- * @claim: what it has got
- * @done: by now
+ * @nofs: the task must not enter file systems
+ * @request: the request of the claim
+ * @claim: what dmb_claim() has returned
+ * @done: dmb_claim() has returned
  */
 struct dmb_test_thread {
 	bool nofs;
@@ -234,11 +239,11 @@ static void dmb_test_start(struct kunit *test, struct dmb_test_thread *thread)
 	init_completion(&thread->done);
 	task = kthread_run(dmb_test_thread_claims, thread, DMB_TEST_OWNER);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(task));
-	/* So that it is in the midst of it */
+	/* Let the thread begin to wait. */
 	msleep(50);
 }
 
-/* Releases what it has got; returns the error, if any. */
+/* Wait for the thread, and release its claim. Return its error, if any. */
 static int dmb_test_finish(struct dmb_test_thread *thread)
 {
 	wait_for_completion(&thread->done);
@@ -250,7 +255,7 @@ static int dmb_test_finish(struct dmb_test_thread *thread)
 
 /**
  * struct dmb_test_holder - a page that does not move as long as it is locked
- * @file: of tmpfs; it has the page
+ * @file: file of tmpfs that contains the page
  * @folio: the page, which is in a block
  * @pfn: the first page frame of its pageblock
  */
@@ -273,7 +278,7 @@ static void dmb_test_hold(struct kunit *test, struct dmb_test_holder *holder)
 		kunit_skip(test, "the page is not in a block");
 	}
 	folio_lock(holder->folio);
-	/* The page cache has one of its own. */
+	/* The page cache has a reference of its own. */
 	folio_put(holder->folio);
 }
 
@@ -282,19 +287,21 @@ static void dmb_test_let_go(struct dmb_test_holder *holder)
 	folio_unlock(holder->folio);
 }
 
-/* The page that is held, and a page of the same pageblock */
-static void dmb_test_prepare(struct dmb_test_holder *holder, struct dmb_test_thread *first,
+/* Request the page that is held, and another page of the same pageblock. */
+static void dmb_test_prepare(struct dmb_test_holder *holder,
+			     struct dmb_test_thread *first,
 			     struct dmb_test_thread *second)
 {
 	unsigned long pfn = folio_pfn(holder->folio);
 
 	first->request = dmb_test_request(pfn, 1);
-	second->request = dmb_test_request(pfn == holder->pfn ? pfn + 1 : holder->pfn, 1);
+	second->request = dmb_test_request(pfn == holder->pfn ?
+					   pfn + 1 : holder->pfn, 1);
 }
 
 /*
- * A claim takes as long as a device needs to write what is in the way. A claim in the
- * same pageblock waits for it, however long that is.
+ * A claim waits for pages under writeback until the device has written them. A
+ * claim in the same pageblock waits for the first one, however long that takes.
  */
 static void dmb_test_neighbour_takes_long(struct kunit *test)
 {
@@ -305,7 +312,7 @@ static void dmb_test_neighbour_takes_long(struct kunit *test)
 	dmb_test_prepare(&holder, &first, &second);
 	dmb_test_start(test, &first);
 	dmb_test_start(test, &second);
-	/* Longer than anybody would look again and again */
+	/* Longer than a claim waits for pages that are in use */
 	msleep(10 * MSEC_PER_SEC);
 	KUNIT_EXPECT_FALSE(test, completion_done(&first.done));
 	KUNIT_EXPECT_FALSE(test, completion_done(&second.done));
@@ -315,7 +322,7 @@ static void dmb_test_neighbour_takes_long(struct kunit *test)
 	fput(holder.file);
 }
 
-/* Who does not want to wait for a neighbour, or no longer, gets an answer. */
+/* A claim can refuse to wait for one in the same pageblock, or stop waiting. */
 static void dmb_test_waiting_ends(struct kunit *test)
 {
 	struct dmb_test_thread first = {}, second = {};
@@ -341,14 +348,14 @@ static void dmb_test_waiting_ends(struct kunit *test)
 	dmb_cancel(&second.request);
 	KUNIT_EXPECT_EQ(test, dmb_test_finish(&second), -ECANCELED);
 
-	/* The neighbour may wait for what this one holds. */
+	/* The first claim may wait for locks that this task holds. */
 	second.nofs = true;
 	second.request.cancelled = false;
 	dmb_test_start(test, &second);
 	KUNIT_EXPECT_EQ(test, dmb_test_finish(&second), -EBUSY);
 	second.nofs = false;
 
-	/* Any other page will do: there is nothing to wait for. */
+	/* If any page will do, a claim need not wait. */
 	second.request = (struct dmb_request) {
 		.size = PAGE_SIZE,
 		.owner = DMB_TEST_OWNER,
@@ -361,7 +368,7 @@ static void dmb_test_waiting_ends(struct kunit *test)
 	fput(holder.file);
 }
 
-/* A page that is locked is in the way of a quick claim. */
+/* A quick claim does not wait for a locked page. */
 static void dmb_test_quick(struct kunit *test)
 {
 	struct dmb_test_holder holder;
@@ -376,7 +383,7 @@ static void dmb_test_quick(struct kunit *test)
 	fput(holder.file);
 }
 
-/* What is in use for longer than anybody waits for it: the deadline is kept. */
+/* If a page stays in use, the claim keeps its deadline. */
 static void dmb_test_deadline(struct kunit *test)
 {
 	struct dmb_request request;
@@ -395,7 +402,7 @@ static void dmb_test_deadline(struct kunit *test)
 	request.timeout_ms = 50;
 	start = ktime_get();
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(dmb_claim(&request)), -ETIMEDOUT);
-	/* 50 ms of a second, and what a busy machine takes */
+	/* 50 ms instead of a second, with a margin for a busy machine */
 	KUNIT_EXPECT_LT(test, ktime_sub(ktime_get(), start), all / 2);
 	request.timeout_ms = 0;
 	request.cancelled = true;
@@ -404,10 +411,11 @@ static void dmb_test_deadline(struct kunit *test)
 	fput(holder.file);
 }
 
-/* The kernel does not see the memory while it is claimed, and others see nothing of it. */
+/* Protected memory is not in the direct map. Releasing it zeroes it. */
 static void dmb_test_protected(struct kunit *test)
 {
-	unsigned long pfn = dmb_blocks.block[0]->start_pfn + 1, nr = pageblock_nr_pages, i;
+	unsigned long pfn = dmb_blocks.block[0]->start_pfn + 1,
+		      nr = pageblock_nr_pages, i;
 	struct dmb_request request = dmb_test_request(pfn, nr);
 	unsigned long present = 0;
 	struct dmb_claim *claim;
@@ -420,10 +428,12 @@ static void dmb_test_protected(struct kunit *test)
 	for (i = 0; i < nr; i++)
 		present += kernel_page_present(pfn_to_page(pfn + i));
 	KUNIT_EXPECT_EQ(test, present, 0);
-	/* Others are, but for free pages if these are not mapped either. */
+	/* With debug_pagealloc, free pages next to the claim are not mapped. */
 	if (!debug_pagealloc_enabled()) {
-		KUNIT_EXPECT_TRUE(test, kernel_page_present(pfn_to_page(pfn - 1)));
-		KUNIT_EXPECT_TRUE(test, kernel_page_present(pfn_to_page(pfn + nr)));
+		KUNIT_EXPECT_TRUE(test,
+				  kernel_page_present(pfn_to_page(pfn - 1)));
+		KUNIT_EXPECT_TRUE(test,
+				  kernel_page_present(pfn_to_page(pfn + nr)));
 	}
 	KUNIT_EXPECT_NULL(test, dmb_claims_vmap(&claim, 1, PAGE_KERNEL));
 	dmb_release(claim);
@@ -444,7 +454,7 @@ static void dmb_test_note_address(void *data, phys_addr_t address)
 	*(phys_addr_t *)data = address;
 }
 
-/* Whoever has claimed memory that breaks is told so. */
+/* The owner is told if claimed memory is poisoned. */
 static void dmb_test_poison_told(struct kunit *test)
 {
 	unsigned long pfn = dmb_blocks.block[0]->start_pfn;
@@ -456,15 +466,15 @@ static void dmb_test_poison_told(struct kunit *test)
 	request.data = &address;
 	claim = dmb_claim(&request);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(claim));
-	/* There is nothing else that could be done. */
+	/* memory_failure() can only tell the owner. */
 	KUNIT_EXPECT_NE(test, memory_failure(pfn + 3, MF_SW_SIMULATED), 0);
 	KUNIT_EXPECT_EQ(test, address, PFN_PHYS(pfn + 3));
 	address = 0;
-	/* unpoison_memory() would put a reference that memory_failure() has not taken. */
+	/* Not unpoison_memory(): memory_failure() has taken no reference. */
 	ClearPageHWPoison(pfn_to_page(pfn + 3));
 	num_poisoned_pages_sub(pfn + 3, 1);
 	dmb_release(claim);
-	/* Nobody's any more */
+	/* The page has no owner any more. */
 	KUNIT_EXPECT_EQ(test, memory_failure(pfn + 3, MF_SW_SIMULATED), 0);
 	KUNIT_EXPECT_EQ(test, address, 0);
 	KUNIT_EXPECT_EQ(test, unpoison_memory(pfn + 3), 0);
@@ -477,8 +487,10 @@ static void dmb_test_block_ranges(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; !dmb_block_range(i, &base, &size); i++) {
-		KUNIT_EXPECT_EQ(test, PHYS_PFN(base), dmb_blocks.block[i]->start_pfn);
-		KUNIT_EXPECT_EQ(test, PHYS_PFN(size), dmb_nr_pages(dmb_blocks.block[i]));
+		KUNIT_EXPECT_EQ(test, PHYS_PFN(base),
+				dmb_blocks.block[i]->start_pfn);
+		KUNIT_EXPECT_EQ(test, PHYS_PFN(size),
+				dmb_nr_pages(dmb_blocks.block[i]));
 	}
 	KUNIT_EXPECT_EQ(test, i, dmb_blocks.nr);
 }

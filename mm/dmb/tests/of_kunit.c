@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests: which nodes of the devicetree ask for a block, and which of them
- * are refused. It also declares the owner that a test module plays.
+ * KUnit tests: which nodes of the devicetree request a block, and which of them
+ * are refused. This also declares an owner, for a test module to play.
  */
 
 #include <kunit/test.h>
@@ -21,7 +21,7 @@ DMB_OWNER_DECLARE(dmb_test_owner, "linux,dmb-test-owner");
 struct dmb_node_case {
 	const char *name;
 	const char *compatible;
-	/* Names, each with a NUL behind it */
+	/* Names of properties, each with a NUL behind it */
 	const char *flags;
 	u32 size;
 	bool asks;
@@ -29,28 +29,35 @@ struct dmb_node_case {
 };
 
 /*
- * All have an address. None may be noted any more: what there is nothing else wrong
- * with is refused for its size.
+ * All nodes have an address. None may become a block so late, so the nodes that
+ * are otherwise valid are refused for their size.
  */
 static const struct dmb_node_case dmb_node_cases[] __initconst = {
 	{ "block", "designated-movable-block", "", 4096, true, 0 },
-	{ "reusable block", "designated-movable-block", "reusable\0", 4096, true, 0 },
-	{ "unmapped block", "designated-movable-block", "no-map\0", 4096, true, -ENOENT },
+	{ "reusable block", "designated-movable-block", "reusable\0",
+	  4096, true, 0 },
+	{ "unmapped block", "designated-movable-block", "no-map\0",
+	  4096, true, -ENOENT },
 	{ "pool", "shared-dmb-pool", "reusable\0", 4096, true, 0 },
 	{ "pool for good", "shared-dmb-pool", "", 4096, true, -EINVAL },
-	{ "default pool", "shared-dmb-pool", "reusable\0linux,cma-default\0", 4096, true, -EINVAL },
-	{ "unmapped pool", "shared-dmb-pool", "reusable\0no-map\0", 4096, true, -ENOENT },
+	{ "default pool", "shared-dmb-pool", "reusable\0linux,cma-default\0",
+	  4096, true, -EINVAL },
+	{ "unmapped pool", "shared-dmb-pool", "reusable\0no-map\0",
+	  4096, true, -ENOENT },
 	{ "owned", "linux,dmb-test-owner", "reusable\0", 4096, true, 0 },
-	{ "unmapped and owned", "linux,dmb-test-owner", "reusable\0no-map\0", 4096, true, -ENOENT },
+	{ "unmapped and owned", "linux,dmb-test-owner", "reusable\0no-map\0",
+	  4096, true, -ENOENT },
 	{ "owned for good", "linux,dmb-test-owner", "", 4096, false, -ENOENT },
-	{ "somebody's", "linux,dmb-test-stranger", "reusable\0", 4096, false, -ENOENT },
-	{ "pool of CMA", "shared-dma-pool", "reusable\0", 4096, false, -ENOENT },
+	{ "somebody's", "linux,dmb-test-stranger", "reusable\0",
+	  4096, false, -ENOENT },
+	{ "pool of CMA", "shared-dma-pool", "reusable\0",
+	  4096, false, -ENOENT },
 	{ "log of oopses", "ramoops", "", 4096, false, -ENOENT },
 	{ "nobody's", NULL, "reusable\0", 4096, false, -ENOENT },
 	{ "nothing", "designated-movable-block", "", 0, true, 0 },
 };
 
-/* A devicetree with one node in it; its offset, or an error of libfdt */
+/* Make a devicetree with one node. Return its offset, or an error of libfdt. */
 static int __init dmb_test_tree(void *fdt, const struct dmb_node_case *c)
 {
 	const char *flag;
@@ -61,14 +68,16 @@ static int __init dmb_test_tree(void *fdt, const struct dmb_node_case *c)
 	err = err ?: fdt_begin_node(fdt, "");
 	err = err ?: fdt_begin_node(fdt, "node");
 	if (c->compatible)
-		err = err ?: fdt_property_string(fdt, "compatible", c->compatible);
+		err = err ?: fdt_property_string(fdt, "compatible",
+						 c->compatible);
 	for (flag = c->flags; *flag; flag += strlen(flag) + 1)
 		err = err ?: fdt_property(fdt, flag, NULL, 0);
 	if (!err) {
-		/* With one or two cells each: nothing is at address 0. */
+		/* Address 0 and the size, with one or two cells each */
 		fdt32_t reg[4] = { };
 
-		reg[dt_root_addr_cells + dt_root_size_cells - 1] = cpu_to_fdt32(c->size);
+		reg[dt_root_addr_cells + dt_root_size_cells - 1] =
+			cpu_to_fdt32(c->size);
 		err = fdt_property(fdt, "reg", reg, sizeof(reg[0]) *
 				   (dt_root_addr_cells + dt_root_size_cells));
 	}
@@ -93,10 +102,12 @@ static void __init dmb_test_nodes(struct kunit *test)
 
 		KUNIT_ASSERT_GE_MSG(test, node, 0, "%s", c->name);
 		initial_boot_params = fdt;
-		KUNIT_EXPECT_EQ_MSG(test, dmb_is_node(node), c->asks, "%s", c->name);
-		KUNIT_EXPECT_EQ_MSG(test, dmb_request_node(node, c->name), c->err,
-				    "%s", c->name);
-		KUNIT_EXPECT_FALSE_MSG(test, dmb_holds_area(0, c->size), "%s", c->name);
+		KUNIT_EXPECT_EQ_MSG(test, dmb_is_node(node), c->asks, "%s",
+				    c->name);
+		KUNIT_EXPECT_EQ_MSG(test, dmb_request_node(node, c->name),
+				    c->err, "%s", c->name);
+		KUNIT_EXPECT_FALSE_MSG(test, dmb_holds_area(0, c->size), "%s",
+				       c->name);
 		initial_boot_params = machine;
 	}
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* KUnit tests: whose turn it is. */
+/* KUnit tests: which pool serves the next request. */
 
 #include <kunit/test.h>
 #include <linux/dmb.h>
@@ -10,11 +10,12 @@
 
 #define DMB_TEST_REQUESTS	960	/* a multiple of 2, 3, 4 and 5 */
 
-/* A node with so many pools, each of a range of its own, and none with free pages */
+/* Make a node with so many pools, each of its own range, without free pages. */
 static struct dmb_pool *dmb_test_pools(struct kunit *test, unsigned int nr)
 {
 	struct dmb_node *node = kunit_kzalloc(test, sizeof(*node), GFP_KERNEL);
-	struct dmb_pool *pools = kunit_kcalloc(test, nr, sizeof(*pools), GFP_KERNEL);
+	struct dmb_pool *pools = kunit_kcalloc(test, nr, sizeof(*pools),
+					       GFP_KERNEL);
 	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, node);
@@ -43,7 +44,7 @@ static void dmb_test_empty(struct dmb_pool *pool)
 	dmb_pool_emptied(pool);
 }
 
-/* How many of the next requests each pool gets */
+/* Count how many of the next requests each pool serves. */
 static void dmb_test_count(struct kunit *test, struct dmb_pool *pools,
 			   unsigned int nr, unsigned int *turns)
 {
@@ -64,7 +65,7 @@ static void dmb_test_expect_even(struct kunit *test, const unsigned int *turns,
 {
 	unsigned int i, share = DMB_TEST_REQUESTS / in_turn;
 
-	/* The sequence may be cut at either end. */
+	/* The requests may begin and end within a sequence of turns. */
 	for (i = 0; i < nr; i++)
 		if (turns[i])
 			KUNIT_EXPECT_LE(test, abs_diff(turns[i], share), nr);
@@ -99,7 +100,7 @@ static void dmb_test_empty_pools_have_no_turn(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, dmb_next_turn(pools->node));
 }
 
-/* Which of three ranges is used up does not matter to how the others share. */
+/* If any one of three ranges is used up, the other two share evenly. */
 static void dmb_test_two_of_three_share_evenly(struct kunit *test)
 {
 	unsigned int turns[3], i, k;
@@ -117,7 +118,7 @@ static void dmb_test_two_of_three_share_evenly(struct kunit *test)
 	}
 }
 
-/* However many pieces a range has been cut into, it has one turn. */
+/* A range has one turn, even if it was cut into several pieces. */
 static void dmb_test_a_range_in_pieces_has_one_turn(struct kunit *test)
 {
 	struct dmb_pool *pools;
@@ -133,7 +134,7 @@ static void dmb_test_a_range_in_pieces_has_one_turn(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, turns[1], 0);
 	dmb_test_expect_even(test, turns, 3, 2);
 
-	/* The next piece continues where the first one ends, and keeps the turn. */
+	/* If the first piece is empty, the next one takes over its turn. */
 	dmb_test_empty(&pools[0]);
 	dmb_test_count(test, pools, 3, turns);
 	KUNIT_EXPECT_EQ(test, turns[0], 0);
@@ -149,7 +150,7 @@ static void dmb_test_a_range_in_pieces_has_one_turn(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, dmb_next_turn(pools->node), &pools[2]);
 }
 
-/* More ranges than there are sequences for take turns, too. */
+/* More ranges than there are sequences of turns for share evenly, too. */
 static void dmb_test_many_ranges_share_evenly(struct kunit *test)
 {
 	const unsigned int nr = 120;
@@ -168,7 +169,8 @@ static void dmb_test_many_ranges_share_evenly(struct kunit *test)
 	dmb_test_count(test, pools, nr, turns);
 	for (i = 0; i < nr; i++) {
 		if (i % 3)
-			KUNIT_EXPECT_EQ(test, turns[i], DMB_TEST_REQUESTS / (nr / 3 * 2));
+			KUNIT_EXPECT_EQ(test, turns[i],
+					DMB_TEST_REQUESTS / (nr / 3 * 2));
 		else
 			KUNIT_EXPECT_EQ(test, turns[i], 0);
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * KUnit tests: reclaim finds folios in blocks where it looks for those of ZONE_MOVABLE.
+ * KUnit tests: reclaim finds folios in blocks on the LRU of ZONE_MOVABLE.
  */
 
 #include <kunit/test.h>
@@ -22,7 +22,7 @@ static unsigned long zone_anon(struct zone *zone)
 	       zone_page_state_snapshot(zone, NR_ZONE_ACTIVE_ANON);
 }
 
-/* The counters of the zone that the page is in do not have it, or pages differ. */
+/* Folios in blocks count for ZONE_MOVABLE, not for the zone of their pages. */
 static void dmb_test_folios_are_movable(struct kunit *test)
 {
 	struct zone *zone = dmb_blocks.block[0]->pool->zone, *movable;
@@ -30,7 +30,8 @@ static void dmb_test_folios_are_movable(struct kunit *test)
 	struct file *file;
 
 	movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
-	file = shmem_kernel_file_setup("dmb_test", NR_FOLIOS * PAGE_SIZE, VM_NORESERVE);
+	file = shmem_kernel_file_setup("dmb_test", NR_FOLIOS * PAGE_SIZE,
+				       VM_NORESERVE);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
 
 	lru_add_drain_all();
@@ -42,7 +43,8 @@ static void dmb_test_folios_are_movable(struct kunit *test)
 		if (IS_ERR(folio))
 			break;
 		if (dmb_contains_pfn(folio_pfn(folio))) {
-			KUNIT_EXPECT_EQ(test, folio_zonenum(folio), ZONE_MOVABLE);
+			KUNIT_EXPECT_EQ(test, folio_zonenum(folio),
+					ZONE_MOVABLE);
 			in_blocks++;
 		}
 		folio_put(folio);
@@ -55,7 +57,7 @@ static void dmb_test_folios_are_movable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i, NR_FOLIOS);
 	if (in_blocks < NR_FOLIOS)
 		kunit_skip(test, "blocks are nearly full");
-	/* Other tasks run meanwhile. */
+	/* The counters may change a bit, since other tasks run meanwhile. */
 	KUNIT_EXPECT_GE(test, counted, NR_FOLIOS / 2);
 	KUNIT_EXPECT_LT(test, (long)elsewhere, NR_FOLIOS / 2);
 }

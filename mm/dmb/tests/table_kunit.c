@@ -11,7 +11,8 @@
 /* A table with blocks at 100-200, 200-300 and 500-600. */
 static struct dmb_table *dmb_test_table(struct kunit *test)
 {
-	struct dmb_table *table = kunit_kzalloc(test, sizeof(*table), GFP_KERNEL);
+	struct dmb_table *table = kunit_kzalloc(test, sizeof(*table),
+						GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, table);
 	KUNIT_ASSERT_TRUE(test, dmb_test_add(test, table, 500, 600, "c"));
@@ -49,10 +50,13 @@ static void dmb_test_add_full(struct kunit *test)
 	unsigned long pfn = 1000;
 
 	while (table->nr < DMB_MAX_BLOCKS) {
-		KUNIT_ASSERT_TRUE(test, dmb_test_add(test, table, pfn, pfn + 10, NULL));
+		KUNIT_ASSERT_TRUE(test,
+				  dmb_test_add(test, table, pfn, pfn + 10,
+					       NULL));
 		pfn += 10;
 	}
-	KUNIT_EXPECT_FALSE(test, dmb_test_add(test, table, pfn, pfn + 10, NULL));
+	KUNIT_EXPECT_FALSE(test,
+			   dmb_test_add(test, table, pfn, pfn + 10, NULL));
 	KUNIT_EXPECT_EQ(test, table->nr, DMB_MAX_BLOCKS);
 }
 
@@ -90,14 +94,20 @@ static void dmb_test_intersects(struct kunit *test)
 	struct dmb_table *table = dmb_test_table(test);
 
 	/* Outside, and touching from outside */
-	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 0, 100), DMB_DISJOINT);
-	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 300, 500), DMB_DISJOINT);
-	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 600, 700), DMB_DISJOINT);
-	/* Inside, whole, and across two that touch */
-	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 110, 120), DMB_INTERSECTS);
-	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 500, 600), DMB_INTERSECTS);
-	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 100, 300), DMB_INTERSECTS);
-	/* One page too many at either end, a hole in the middle, all around */
+	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 0, 100),
+			DMB_DISJOINT);
+	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 300, 500),
+			DMB_DISJOINT);
+	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 600, 700),
+			DMB_DISJOINT);
+	/* Part of a block, a whole block, and two adjacent blocks */
+	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 110, 120),
+			DMB_INTERSECTS);
+	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 500, 600),
+			DMB_INTERSECTS);
+	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 100, 300),
+			DMB_INTERSECTS);
+	/* A page too many at either end, a hole in the middle, everything */
 	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 99, 150), DMB_MIXED);
 	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 150, 301), DMB_MIXED);
 	KUNIT_EXPECT_EQ(test, dmb_table_intersects(table, 250, 550), DMB_MIXED);
@@ -116,12 +126,16 @@ static void dmb_test_live_lookup(struct kunit *test)
 	while ((dmb = dmb_next(dmb))) {
 		KUNIT_EXPECT_TRUE(test, dmb_contains_pfn(dmb->start_pfn));
 		KUNIT_EXPECT_TRUE(test, dmb_contains_pfn(dmb->end_pfn - 1));
-		KUNIT_EXPECT_EQ(test, dmb_intersects(dmb->start_pfn, dmb->end_pfn),
+		KUNIT_EXPECT_EQ(test,
+				dmb_intersects(dmb->start_pfn, dmb->end_pfn),
 				DMB_INTERSECTS);
-		KUNIT_EXPECT_PTR_EQ(test, dmb_pool_of(dmb->start_pfn), dmb->pool);
-		KUNIT_EXPECT_PTR_EQ(test, dmb_pool_of(dmb->end_pfn - 1), dmb->pool);
+		KUNIT_EXPECT_PTR_EQ(test, dmb_pool_of(dmb->start_pfn),
+				    dmb->pool);
+		KUNIT_EXPECT_PTR_EQ(test, dmb_pool_of(dmb->end_pfn - 1),
+				    dmb->pool);
 	}
-	KUNIT_EXPECT_FALSE(test, dmb_contains_pfn(dmb_blocks.block[0]->start_pfn - 1));
+	KUNIT_EXPECT_FALSE(test,
+			   dmb_contains_pfn(dmb_blocks.block[0]->start_pfn - 1));
 	KUNIT_EXPECT_FALSE(test, dmb_contains_pfn(last->end_pfn));
 }
 
@@ -132,13 +146,21 @@ static void dmb_test_live_sticky(struct kunit *test)
 	dmb_test_need_blocks(test);
 	pfn = dmb_blocks.block[0]->start_pfn;
 
-	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn), MIGRATE_MOVABLE),
+	KUNIT_EXPECT_EQ(test,
+			dmb_sticky_migratetype(pfn_to_page(pfn),
+					       MIGRATE_MOVABLE),
 			MIGRATE_DMB);
-	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn), MIGRATE_UNMOVABLE),
+	KUNIT_EXPECT_EQ(test,
+			dmb_sticky_migratetype(pfn_to_page(pfn),
+					       MIGRATE_UNMOVABLE),
 			MIGRATE_DMB);
-	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn), MIGRATE_ISOLATE),
+	KUNIT_EXPECT_EQ(test,
+			dmb_sticky_migratetype(pfn_to_page(pfn),
+					       MIGRATE_ISOLATE),
 			MIGRATE_ISOLATE);
-	KUNIT_EXPECT_EQ(test, dmb_sticky_migratetype(pfn_to_page(pfn - 1), MIGRATE_MOVABLE),
+	KUNIT_EXPECT_EQ(test,
+			dmb_sticky_migratetype(pfn_to_page(pfn - 1),
+					       MIGRATE_MOVABLE),
 			MIGRATE_MOVABLE);
 }
 
@@ -148,7 +170,8 @@ static void dmb_test_live_eligible(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, dmb_eligible(gfp_zone(GFP_HIGHUSER_MOVABLE)));
 	KUNIT_EXPECT_FALSE(test, dmb_eligible(gfp_zone(GFP_HIGHUSER)));
-	KUNIT_EXPECT_FALSE(test, dmb_eligible(gfp_zone(GFP_USER | __GFP_MOVABLE)));
+	KUNIT_EXPECT_FALSE(test,
+			   dmb_eligible(gfp_zone(GFP_USER | __GFP_MOVABLE)));
 	KUNIT_EXPECT_FALSE(test, dmb_eligible(gfp_zone(GFP_KERNEL)));
 	KUNIT_EXPECT_FALSE(test, dmb_eligible(gfp_zone(GFP_ATOMIC)));
 }
