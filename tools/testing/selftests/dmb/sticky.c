@@ -81,6 +81,7 @@ TEST_F(sticky, memory_offline_and_online)
 {
 	unsigned long base = memory_block_inside(self->blocks, self->nr);
 	unsigned long unit = dmb_memory_block_size();
+	struct dmb_audit audit;
 	void *memory = NULL;
 
 	if (!base)
@@ -92,8 +93,8 @@ TEST_F(sticky, memory_offline_and_online)
 
 	ASSERT_EQ(0, dmb_set_memory_state(base, "offline"));
 	EXPECT_EQ(self->before.total - unit, dmb_meminfo("DmbTotal"));
-	EXPECT_EQ(self->before.total - unit,
-		  dmb_audit().used + dmb_audit().unused);
+	audit = dmb_audit();
+	EXPECT_EQ(self->before.total - unit, audit.used + audit.unused);
 	/* The pages moved from one place in the blocks to another. */
 	if (memory) {
 		EXPECT_EQ(variant->used,
