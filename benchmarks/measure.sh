@@ -19,16 +19,20 @@ rounds=3
 
 # In all guests the same memory: two controllers, with a movable part or an area
 # that is in two blocks where there can be two. Under pressure, which is slow, of
-# 2 GiB it is 512 MiB, and who has none gets 1536 MiB in all.
-columns=(stock stock-movable stock-cma zone sticky-none sticky)
-declare -A designs=([stock]=stock [stock-movable]=stock [stock-cma]=stock
+# 2 GiB it is 512 MiB, and who has none gets 1536 MiB in all. NUMA emulation needs
+# no area, but has nothing for owners of memory: there it is beside CMA.
+columns=(stock stock-movable stock-cma numa zone sticky-none sticky)
+declare -A designs=([stock]=stock [stock-movable]=stock [stock-cma]=stock [numa]=numa
 		    [zone]=zone [sticky-none]=sticky [sticky]=sticky)
 declare -A areas=([stock]='' [stock-movable]=movablecore=$two_size
-		  [stock-cma]=cma=$two_size [zone]=movablecore=$two_blocks
+		  [stock-cma]=cma=$two_size [numa]='' [zone]=movablecore=$two_blocks
 		  [sticky-none]='' [sticky]=movablecore=$two_blocks)
 declare -A small_areas=([stock]='' [stock-movable]=movablecore=512M
-			[stock-cma]=cma=$one_block [zone]=movablecore=$one_block
+			[stock-cma]=cma=$one_block [numa]=cma=$one_block
+			[zone]=movablecore=$one_block
 			[sticky-none]='' [sticky]=movablecore=$one_block)
+# Words of the command line for all guests of a column
+declare -A words=([numa]=$two_nodes)
 declare -A images archives
 # What fills the area or a part of it, as dmb_micro.ko has it
 region=region=$(numfmt --from=iec "$two_size")
@@ -81,7 +85,7 @@ measure()
 	log=$(guest_log "$name")
 	details=$(LIMIT=${LIMIT:-3600} boot "$name" "${kernel:-${images[$design]}}" \
 		  "${archives[$design]}" "$3" \
-		  "loglevel=6 nokaslr norandmaps kunit.enable=0 dmb.run=$5 $4") ||
+		  "loglevel=6 nokaslr norandmaps kunit.enable=0 dmb.run=$5 ${words[$2]:-} $4") ||
 		printf '%s: %s\n' "$name" "$details" >&2
 	guest_output "$log"
 	cp "$log" "$results_dir/logs/"

@@ -139,7 +139,7 @@ plot_micro()
 # Bars of how much more an operation costs than on stock
 plot_stress()
 {
-	local width limits low high plots='' column n=0 i=0 colours=('#999999' '#56b4e9' '#e69f00' '#009e73' '#d55e00')
+	local width limits low high plots='' column n=0 i=0 colours=('#999999' '#56b4e9' '#cc79a7' '#e69f00' '#009e73' '#d55e00')
 
 	has stress || return
 	# A line for each row: NAME, then how many percent more for each column
@@ -147,7 +147,7 @@ plot_stress()
 	NR == 1 || $1 != "stress" { next }
 	{ read_summary() }
 	END {
-		n = split("stock-movable stock-cma zone sticky-none sticky", column, " ")
+		n = split("stock-movable stock-cma numa zone sticky-none sticky", column, " ")
 		for (i = 1; i <= rows["stress"]; i++) {
 			r = name["stress", i]
 			printf "%s", r
@@ -167,10 +167,10 @@ plot_stress()
 			printf ",%s", nr[c] ? sprintf("%.4f", (exp(sum[c] / nr[c]) - 1) * 100) : "NaN"
 		print ""
 	}' "$dir/summary.csv" >"$scratch/stress"
-	for column in stock-movable stock-cma zone sticky-none sticky; do
+	for column in stock-movable stock-cma numa zone sticky-none sticky; do
 		i=$((i + 1))
 		grep -q "^stress,[^,]*,$column," "$dir/summary.csv" || continue
-		plots+="${plots:+, }'$scratch/stress' using (\$0 + ($n - SHIFT) * 0.16):$((i + 1)):(0.15)"
+		plots+="${plots:+, }'$scratch/stress' using (\$0 + ($n - SHIFT) * 0.14):$((i + 1)):(0.13)"
 		plots+=" with boxes linecolor rgb '${colours[i - 1]}' title '$column'"
 		n=$((n + 1))
 	done

@@ -34,18 +34,21 @@ config()
 # The guest's configuration.
 fragments()
 {
-	local fragment video=
+	local fragment video='' numa=''
 
+	[ "$DESIGN" != numa ] || numa=numa
 	if [ -n "$CONFIG" ]; then
 		cat "$CONFIG"
-		config guest
+		for fragment in guest $numa; do
+			config "$fragment"
+		done
 		return
 	fi
 	# Where a test needs the driver: it takes a minute to compile.
 	case $ARCH$pages$debug$EXTRA in
 	x86_64 | arm64) video=video ;;
 	esac
-	for fragment in common "$ARCH" $video $pages $debug $EXTRA; do
+	for fragment in common "$ARCH" $video $pages $debug $EXTRA $numa; do
 		config "$fragment"
 	done
 }

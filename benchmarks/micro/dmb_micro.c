@@ -26,6 +26,7 @@
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
+#include <linux/mempolicy.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched.h>
@@ -82,6 +83,7 @@ struct job {
 
 struct worker {
 	const struct job *job;
+	struct task_struct *loader;
 	struct completion *start;
 	struct completion done;
 	unsigned long nr;
@@ -195,11 +197,21 @@ static u64 measure_alone(const struct job *job)
 	return cost[CHUNKS / 2];
 }
 
+/* Kernel threads do not inherit what the task that loads the module was told. */
+static void adopt_policy(struct task_struct *from)
+{
+#ifdef CONFIG_NUMA
+	mpol_get(from->mempolicy);
+	current->mempolicy = from->mempolicy;
+#endif
+}
+
 static int run_worker(void *data)
 {
 	struct worker *worker = data;
 	unsigned int i;
 
+	adopt_policy(worker->loader);
 	wait_for_completion(worker->start);
 	for (i = 0; i < CHUNKS * 4; i++) {
 		long nr = work_off(worker->job);
@@ -229,7 +241,8 @@ static u64 measure_together(const struct job *job)
 	for (i = 0; i < threads; i++) {
 		struct task_struct *task;
 
-		workers[i] = (struct worker){ .job = job, .start = &start };
+		workers[i] = (struct worker){
+			.job = job, .loader = current, .start = &start };
 		init_completion(&workers[i].done);
 		task = kthread_create_on_cpu(run_worker, &workers[i],
 					     i % num_online_cpus(), "dmb_micro/%u");

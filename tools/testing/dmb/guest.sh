@@ -40,7 +40,9 @@ cpu=max
 # $machine is the usual machine without its -m, and $one_block a block in 2 GiB of it.
 # $two_controllers is a machine with two memory controllers, each in its own zone.
 # $two_blocks are a block on each, $two_size is the size of both together, and
-# $two_load is an amount of user memory that fits into both.
+# $two_load is an amount of user memory that fits into both. $two_nodes has NUMA emulation
+# make a node of each controller, and programs interleave them.
+two_nodes='numa=fake=2 dmb.interleave=0-1'
 case $ARCH in
 x86_64)
 	# With a host thread for each CPU, QEMU 7.2 sometimes lets a CPU hit the
@@ -86,6 +88,8 @@ arm)
 	machine='-machine virt'
 	one_block=512M@2G
 	console+=' console=ttyAMA0'
+	# It has no NUMA.
+	two_nodes=
 	# QEMU's virt has one range of memory, from 1 GiB on. All memory beyond the first
 	# 768 MiB is ZONE_HIGHMEM, so each of the two blocks is in a zone of its own.
 	two_controllers='-machine virt -m 6G'

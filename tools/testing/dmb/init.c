@@ -2,7 +2,8 @@
 /*
  * PID 1 of the test guests. It mounts the filesystems that the programs need, runs the
  * program that dmb.run=PROGRAM[,ARG...] on the kernel command line names, or a shell on
- * the console without dmb.run=, and then ends the machine.
+ * the console without dmb.run=, and then ends the machine. With dmb.interleave=FIRST-LAST
+ * they are run as "numactl --interleave=FIRST-LAST" would.
  *
  * It writes the output of the program to the kernel log, line by line with "out: " in
  * front. So the host reads one stream, and no message is in the middle of another.
@@ -10,6 +11,8 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <libgen.h>
+#include <linux/mempolicy.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +20,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,6 +159,26 @@ static void shell(void)
 	_exit(127);
 }
 
+/* Have what is run from here on take its memory from these nodes in turn. */
+static bool interleave(const char *cmdline)
+{
+	const char *word = strstr(cmdline, "dmb.interleave=");
+	unsigned long nodes, got = 0;
+	unsigned int first, last;
+	int mode;
+
+	if (!word)
+		return true;
+	if (sscanf(word, "dmb.interleave=%2u-%2u", &first, &last) != 2 || first > last ||
+	    last >= 8 * sizeof(nodes))
+		return false;
+	nodes = (2UL << last) - (1UL << first);
+	/* The kernel leaves nodes out that do not exist, and does not say so. */
+	return !syscall(SYS_set_mempolicy, MPOL_INTERLEAVE, &nodes, 8 * sizeof(nodes) + 1) &&
+	       !syscall(SYS_get_mempolicy, &mode, &got, 8 * sizeof(got) + 1, NULL, 0) &&
+	       got == nodes;
+}
+
 int main(void)
 {
 	char cmdline[4096];
@@ -167,7 +191,10 @@ int main(void)
 
 	read_line("/proc/cmdline", cmdline, sizeof(cmdline));
 	words = strstr(cmdline, "dmb.run=");
-	if (words) {
+	if (!interleave(cmdline)) {
+		log_line("out", "cannot interleave these nodes");
+		log_line("dmb-guest", "exit 1");
+	} else if (words) {
 		words += strlen("dmb.run=");
 		words[strcspn(words, " ")] = '\0';
 		snprintf(status, sizeof(status), "exit %d", run(words));
