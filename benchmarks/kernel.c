@@ -6,7 +6,8 @@
  *
  * The ranges are the controllers. For some 64 MiB of pipe buffers, of page tables and of
  * inodes each, prints "WHAT.MiB-in-SIZE@BASE: NUMBER": how much less each controller has
- * free afterwards. A zone counts for the controller that it begins on.
+ * free afterwards, in per-cpu lists or not. A zone counts for the controller that it
+ * begins on.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,8 @@ static void read_free(double mb[MAX_RANGES])
 	while (fgets(line, sizeof(line), f)) {
 		if (sscanf(line, " pages free %lu", &value) == 1)
 			nr_free = value * page_mb;
+		if (sscanf(line, " count: %lu", &value) == 1)
+			nr_free += value * page_mb;
 		if (sscanf(line, " start_pfn: %lu", &value) != 1)
 			continue;
 		at = (uint64_t)value * sysconf(_SC_PAGESIZE);
