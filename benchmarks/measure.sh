@@ -20,7 +20,8 @@ rounds=3
 # In all guests the same memory: two controllers, with a movable part or an area
 # that is in two blocks where there can be two. Under pressure, which is slow, of
 # 2 GiB it is 512 MiB, and who has none gets 1536 MiB in all. NUMA emulation needs
-# no area, but has nothing for owners of memory: there it is beside CMA.
+# no area, but has nothing for owners of memory: there it is beside CMA, for which the
+# kernel chooses the place, as each node has data of its own at its end.
 columns=(stock stock-movable stock-cma numa zone sticky-none sticky)
 declare -A designs=([stock]=stock [stock-movable]=stock [stock-cma]=stock [numa]=numa
 		    [zone]=zone [sticky-none]=sticky [sticky]=sticky)
@@ -28,7 +29,7 @@ declare -A areas=([stock]='' [stock-movable]=movablecore=$two_size
 		  [stock-cma]=cma=$two_size [numa]='' [zone]=movablecore=$two_blocks
 		  [sticky-none]='' [sticky]=movablecore=$two_blocks)
 declare -A small_areas=([stock]='' [stock-movable]=movablecore=512M
-			[stock-cma]=cma=$one_block [numa]=cma=$one_block
+			[stock-cma]=cma=$one_block [numa]=cma=${one_block%@*}
 			[zone]=movablecore=$one_block
 			[sticky-none]='' [sticky]=movablecore=$one_block)
 # Words of the command line for all guests of a column
