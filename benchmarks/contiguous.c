@@ -52,6 +52,8 @@
 #define MIN_FREE	"/proc/sys/vm/min_free_kbytes"
 #define MIN_FREE_KB	"16384"
 
+#define SECOND_NODE	"/sys/devices/system/node/node1"
+
 #define TRIES		64
 #define PIECE		2	/* MiB */
 #define CHUNK		(8 * MB)
@@ -128,6 +130,9 @@ static void fill(enum kind kind)
 	size_t size = load_area_free() + load_ordinary_free() - load_reserve();
 	char *memory;
 
+	/* The per-cpu lists of a second node */
+	if (!access(SECOND_NODE, F_OK))
+		size -= load_reserve() / 2;
 	size = size / (kind == BOTH ? 2 : 1) / MB * MB;
 	if (kind == CACHE || kind == BOTH)
 		fill_with_cache(size, kind == CACHE);
