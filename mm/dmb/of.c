@@ -139,8 +139,9 @@ static bool __init dmb_pool_overlaps(unsigned long node, const char *name,
  * @name: the node's name
  *
  * Context: early_init_fdt_scan_reserved_mem(), before the node is reserved.
- * Return: 0 if its first range is noted or refused. The node needs a place in
- * the table of reserved memory, but nothing is to be reserved.
+ * Return: 0 if its ranges are noted or refused, each as a block of its own. The
+ * node needs a place in the table of reserved memory, but nothing is to be
+ * reserved.
  * -EINVAL if the node itself is invalid: its memory is ordinary memory.
  * -ENOENT if the scan is to go on as if there were no blocks: the node asks for
  * none, has no address yet, or its memory must not be mapped.
@@ -169,10 +170,12 @@ int __init dmb_request_node(unsigned long node, const char *name)
 	if (!reg)
 		return -ENOENT;
 
-	base = dt_mem_next_cell(dt_root_addr_cells, &reg);
-	size = dt_mem_next_cell(dt_root_size_cells, &reg);
-	/* Even if refused, it may be a part of the request of a later node. */
-	dmb_note_node(node, name, base, size);
+	for (; len > 0; len -= cells * sizeof(*reg)) {
+		base = dt_mem_next_cell(dt_root_addr_cells, &reg);
+		size = dt_mem_next_cell(dt_root_size_cells, &reg);
+		/* Even if refused, a later node may request it as a part. */
+		dmb_note_node(node, name, base, size);
+	}
 	return 0;
 }
 

@@ -371,7 +371,8 @@ static void model_nodes(void)
 		if (!one->available || !one->nr_reg || one->bad_reg)
 			continue;
 		if (asks_for_block(one) && !at_fault(one)) {
-			model_request(one->reg[0].start, one->reg[0].size);
+			for (j = 0; j < one->nr_reg; j++)
+				model_request(one->reg[j].start, one->reg[j].size);
 			continue;
 		}
 		if (asks_for_block(one) && !one->nomap)
