@@ -12,8 +12,9 @@ kmake()
 	# ccache gets no base folder: it would make kbuild's absolute paths
 	# relative, which -fmacro-prefix-map then misses.
 	! command -v ccache >/dev/null || ccache='ccache '
+	# Nor does it preprocess each file first, to see whether it has the object.
 	# tools/ take DEBUG for a setting of theirs.
-	env -u DEBUG KBUILD_BUILD_TIMESTAMP="$epoch" KBUILD_BUILD_VERSION=1 \
+	env -u DEBUG CCACHE_DEPEND=1 KBUILD_BUILD_TIMESTAMP="$epoch" KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=dmb KBUILD_BUILD_HOST=localhost \
 		make -C "$src" O="$obj" ARCH="$kernel_arch" CROSS_COMPILE="$cross" LOCALVERSION= \
 		CC="$ccache${cross}gcc" HOSTCC="${ccache}gcc" -j"$(nproc)" "$@"
