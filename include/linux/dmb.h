@@ -53,7 +53,7 @@ extern struct dmb_map dmb_map;
 
 #ifdef CONFIG_DMB
 
-/* Enabled when the page allocator gets the memory of the first block. */
+/* Enabled before the first block is made, and never disabled again. */
 DECLARE_STATIC_KEY_FALSE(dmb_present);
 
 static __always_inline bool dmb_enabled(void)

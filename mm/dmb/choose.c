@@ -23,7 +23,7 @@
 /* Look at this many free pages of each order at most, as zone->lock is held. */
 #define DMB_MAX_FREE		512
 
-/* Ask for this many units at once whether an owner has any part of them. */
+/* Ask for this many units at once whether the search avoids any of them. */
 #define DMB_UNITS_AT_ONCE	64UL
 
 /* Look at one page out of so many. */
@@ -66,8 +66,9 @@ static unsigned int dmb_page_cost(struct page *page)
 }
 
 /*
- * Should the search avoid this range? Searches for claims avoid all memory of
- * CMA areas. A search in an area only avoids what the area has given away.
+ * Should the search avoid this range? All searches avoid claims. Searches for
+ * claims avoid all memory of CMA areas, too, and a search in an area avoids what
+ * the area has given away.
  */
 static bool dmb_range_taken(const struct dmb_search *search,
 			    unsigned long start_pfn, unsigned long end_pfn)
@@ -150,7 +151,7 @@ static void dmb_find_free_units(struct dmb_part *part)
 	}
 }
 
-/* Leave out units that owners have a part of.  Most units are not among them. */
+/* Leave out units with pages that the search avoids.  Most have none. */
 static void dmb_mark_units(const struct dmb_search *search,
 			   struct dmb_part *part, unsigned long first,
 			   unsigned long last)
@@ -198,6 +199,17 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
 	return 0;
 }
 
+/* Is a block large enough for this many pages? */
+static bool dmb_any_holds(unsigned long nr_pages)
+{
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb)))
+		if (dmb_nr_pages(dmb) >= nr_pages)
+			return true;
+	return false;
+}
+
 /**
  * dmb_search_begin - prepare to look for memory that is cheap to empty
  * @search: to be ended with dmb_search_end(), whatever this returns
@@ -220,6 +232,9 @@ int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 	int err = 0;
 
 	INIT_LIST_HEAD(&search->parts);
+	/* This also keeps the sums below from overflowing on 32-bit machines. */
+	if (!dmb_any_holds(nr_pages))
+		return -ENXIO;
 	/* In a CMA area, units above @align would waste part of the last. */
 	search->unit = clamp(roundup_pow_of_two(area ? min(nr_pages, align) :
 						       nr_pages),

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claims: a driver takes memory in a block for itself and gives it back. The
- * lines of blocks and claims in /proc/iomem are kept here, too.
+ * Claims: a driver takes memory in a block for itself and gives it back.
  */
 
 #include <linux/device.h>
@@ -14,7 +13,6 @@
 #include <linux/memory.h>
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -55,9 +53,6 @@ struct dmb_claim {
 /* A spinlock: cma_release() counts pages under it, maybe in atomic context. */
 static DEFINE_SPINLOCK(dmb_claims_lock);
 static struct rb_root_cached dmb_claims = RB_ROOT_CACHED;
-
-/* Protects the lines of blocks and claims in /proc/iomem, and their parents */
-static DEFINE_MUTEX(dmb_resource_lock);
 
 /* Page frames that are going offline, end excluded, under dmb_claims_lock */
 static unsigned long dmb_leaving_start;
@@ -187,36 +182,17 @@ static void dmb_count_claimed(struct dmb *dmb, long nr_pages)
 	WRITE_ONCE(dmb->peak, max(dmb->peak, dmb->claimed));
 }
 
-static void dmb_name_resource(struct resource *resource, const char *name,
-			      unsigned long start_pfn, unsigned long end_pfn)
-{
-	resource->name = name;
-	resource->start = dmb_first_byte(start_pfn);
-	resource->end = dmb_last_byte(end_pfn);
-	/* Like a crash kernel's, the line is not "System RAM" itself. */
-	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
-}
-
-/* Insert the line of a claim below that of its block, if the block has one. */
-static int dmb_show_claim(struct dmb_claim *claim)
-{
-	guard(mutex)(&dmb_resource_lock);
-	/* dmb_show_claims() has inserted the line, or will with the block's. */
-	if (claim->resource.parent || !claim->dmb->resource.parent)
-		return 0;
-	return insert_resource(&claim->dmb->resource, &claim->resource);
-}
-
-static void dmb_hide_claim(struct dmb_claim *claim)
-{
-	guard(mutex)(&dmb_resource_lock);
-	if (claim->resource.parent)
-		remove_resource(&claim->resource);
-}
-
-/* The first claim in a range whose line has to be inserted, or removed */
-static struct dmb_claim *dmb_next_line(unsigned long start_pfn,
-				       unsigned long last_pfn, bool show)
+/**
+ * dmb_next_line - the next line of a claim that has to be inserted or removed
+ * @start_pfn: first page frame of the range to look in
+ * @last_pfn: last page frame of that range
+ * @show: look for a claim that has no line, rather than for one that has
+ *
+ * Context: Any. The caller has to keep claims from being freed.
+ * Return: the line, whether or not it is in /proc/iomem; NULL if there is none.
+ */
+struct resource *dmb_next_line(unsigned long start_pfn, unsigned long last_pfn,
+			       bool show)
 {
 	struct interval_tree_node *pfns;
 
@@ -228,27 +204,9 @@ static struct dmb_claim *dmb_next_line(unsigned long start_pfn,
 
 		if (show ? claim->taken && claim->resource.name :
 			   !!claim->resource.parent)
-			return claim;
+			return &claim->resource;
 	}
 	return NULL;
-}
-
-/* Insert or remove the lines of all claims below that of their block. */
-static void dmb_show_claims(struct resource *block, bool show)
-{
-	unsigned long pfn = PHYS_PFN(block->start),
-		      last_pfn = PHYS_PFN(block->end);
-	struct dmb_claim *claim;
-
-	/* dmb_release() needs this lock before it frees a claim with a line. */
-	lockdep_assert_held(&dmb_resource_lock);
-	while (pfn <= last_pfn && (claim = dmb_next_line(pfn, last_pfn, show))) {
-		if (show)
-			insert_resource(block, &claim->resource);
-		else
-			remove_resource(&claim->resource);
-		pfn = dmb_claim_end(claim);
-	}
 }
 
 /* The flags to allocate struct dmb_claim, and the memory for its search */
@@ -348,9 +306,8 @@ static int dmb_finish_claim(struct dmb_claim *claim)
 			return err;
 		claim->protected = true;
 	}
-	dmb_name_resource(&claim->resource, claim->owner,
-			  dmb_claim_start(claim), dmb_claim_end(claim));
-	if (dmb_show_claim(claim))
+	if (dmb_show_line(claim->dmb, &claim->resource, claim->owner,
+			  dmb_claim_start(claim), dmb_claim_end(claim)))
 		pr_warn("dmb: " DMB_RANGE_FMT " of %s is not in /proc/iomem\n",
 			dmb_first_byte(dmb_claim_start(claim)),
 			dmb_last_byte(dmb_claim_end(claim)), claim->owner);
@@ -710,7 +667,7 @@ void dmb_release(struct dmb_claim *claim)
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		claim->taken = false;
 
-	dmb_hide_claim(claim);
+	dmb_hide_line(&claim->resource);
 	dmb_free_range(dmb_claim_start(claim), dmb_claim_end(claim));
 	/* Count the pages as claimed until they are free. */
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
@@ -837,96 +794,6 @@ void __dmb_count_taken(unsigned long pfn, long nr_pages)
 {
 	guard(spinlock_irqsave)(&dmb_claims_lock);
 	dmb_count_claimed(dmb_first_block(pfn, pfn + 1), nr_pages);
-}
-
-/* For walk_system_ram_res(): copy the last resource. It passes copies only. */
-static int dmb_note_ram(struct resource *ram, void *last)
-{
-	*(struct resource *)last = *ram;
-	return 0;
-}
-
-/*
- * The "System RAM" that contains all of a block, or is just as large. NULL if
- * there is none, or if its line is below another one, as for memory that a
- * driver has added.
- */
-static struct resource *dmb_ram_around(const struct resource *block)
-{
-	struct resource last = { }, *ram;
-
-	walk_system_ram_res(0, block->end, &last, dmb_note_ram);
-	if (!resource_contains(&last, block))
-		return NULL;
-	/* The caller's memory hotplug lock keeps the resource in place. */
-	ram = lookup_resource(&iomem_resource, last.start);
-	return ram &&
-	       (ram->flags & IORESOURCE_SYSTEM_RAM) == IORESOURCE_SYSTEM_RAM &&
-	       resource_contains(ram, block) ? ram : NULL;
-}
-
-/* Is all memory of this resource online? */
-static bool dmb_ram_online(const struct resource *ram)
-{
-#ifdef CONFIG_MEMORY_HOTPLUG
-	unsigned long pfn, last_pfn = PHYS_PFN(ram->end);
-
-	for (pfn = PHYS_PFN(ram->start); pfn < last_pfn;
-	     pfn += PAGES_PER_SECTION)
-		if (!pfn_to_online_page(pfn))
-			return false;
-	return pfn_to_online_page(last_pfn);
-#else
-	return true;
-#endif
-}
-
-/**
- * dmb_show_resource - update the line of a block in /proc/iomem
- * @dmb: the block, which may be new, shorter or empty
- *
- * When offline memory is removed, the kernel removes its "System RAM" line, or
- * splits it, which is only possible if there are no lines below. So a block and
- * its claims have no lines while a part of that "System RAM" is offline.
- *
- * Context: Boot, or the memory hotplug lock held. May sleep.
- */
-void dmb_show_resource(struct dmb *dmb)
-{
-	struct resource *resource = &dmb->resource, *ram = NULL;
-	struct resource block = { };
-
-	guard(mutex)(&dmb_resource_lock);
-	if (dmb_nr_pages(dmb)) {
-		dmb_name_resource(&block, "Designated Movable Block",
-				  dmb->start_pfn, dmb->end_pfn);
-		ram = dmb_ram_around(&block);
-		if (ram && !dmb_ram_online(ram))
-			ram = NULL;
-	}
-	if (resource->parent) {
-		if (ram && resource->start == block.start &&
-		    resource->end == block.end)
-			return;
-		dmb_show_claims(resource, false);
-		remove_resource(resource);
-	}
-	if (!ram)
-		return;
-	*resource = block;
-	if (insert_resource(ram, resource))
-		pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
-	else
-		dmb_show_claims(resource, true);
-}
-
-/* Update all lines, after memory went online or offline, or blocks shrank. */
-void dmb_show_resources(void)
-{
-	struct dmb *dmb = NULL;
-
-	while ((dmb = dmb_next(dmb)))
-		dmb_show_resource(dmb);
 }
 
 /*

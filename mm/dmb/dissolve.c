@@ -255,10 +255,11 @@ bool dmb_yield(struct zone *zone)
 	if (!READ_ONCE(dmb_yielding) || dmb_current_attempt())
 		return false;
 	if (!mutex_trylock(&dmb_change_lock)) {
-		/* If another task makes a block yield, share what it gets. */
-		if (READ_ONCE(busy))
-			schedule_timeout_uninterruptible(1);
-		return READ_ONCE(busy);
+		if (!READ_ONCE(busy))
+			return false;
+		/* Another task makes a block yield: share what it gets. */
+		schedule_timeout_uninterruptible(1);
+		return true;
 	}
 	WRITE_ONCE(busy, true);
 	/* Free pages may change meanwhile, so a block may come up again. */

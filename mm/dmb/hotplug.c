@@ -35,11 +35,13 @@ void dmb_adjust_pages(struct dmb *dmb, long nr_pages)
 		dmb_index_zone(zone, zone_dmb_pages(zone));
 }
 
+#ifdef CONFIG_MEMORY_HOTPLUG
 /**
  * __dmb_early_pages - count the online pages of boot memory that are in blocks
  * @zone: the zone
  *
- * Context: Memory hotplug lock held.
+ * Context: device_hotplug_lock or the memory hotplug lock held.
+ * Return: the number of pages.
  */
 unsigned long __dmb_early_pages(struct zone *zone)
 {
@@ -57,6 +59,7 @@ unsigned long __dmb_early_pages(struct zone *zone)
 	}
 	return pages;
 }
+#endif
 
 /*
  * How many of these pages, which are offline by now, were managed? Those that

@@ -87,6 +87,11 @@ unsigned long dmb_yielded_pages(void);
 bool dmb_name_reserved(const char *name);
 void dmb_name_block(struct dmb *dmb, unsigned int index);
 void dmb_announce_block(const struct dmb *dmb);
+struct resource *dmb_next_line(unsigned long start_pfn, unsigned long last_pfn,
+			       bool show);
+int dmb_show_line(struct dmb *dmb, struct resource *line, const char *name,
+		  unsigned long start_pfn, unsigned long end_pfn);
+void dmb_hide_line(struct resource *line);
 void dmb_show_resource(struct dmb *dmb);
 void dmb_show_resources(void);
 void dmb_show_block(struct dmb *dmb);

@@ -234,8 +234,10 @@ void dmb_show_block(struct dmb *dmb)
 	memset(&dmb->kobj, 0, sizeof(dmb->kobj));
 	err = kobject_init_and_add(&dmb->kobj, &dmb_ktype, dmb_root, "%s",
 				   dmb->name);
-	if (err)
-		pr_warn("dmb: %s: no directory in sysfs: %d\n", dmb->name, err);
+	if (!err)
+		return;
+	kobject_put(&dmb->kobj);
+	pr_warn("dmb: %s: no directory in sysfs: %d\n", dmb->name, err);
 }
 
 /**
