@@ -33,8 +33,7 @@
 
 /*
  * A piece: relief empties this many pages before it checks whether that is
- * enough. It is a pageblock, or 2 MiB of a larger one. With pages of 64 KiB, a
- * pageblock has 512 MiB, while a request may need only one page.
+ * enough.  A request may need only one page of a pageblock of 512 MiB.
  */
 #define RELIEF_PAGES	min(pageblock_nr_pages, PHYS_PFN(SZ_2M))
 
@@ -92,9 +91,8 @@ struct folio *dmb_relief_target(struct folio *src, unsigned long private)
 }
 
 /*
- * Is there enough room in blocks of the zone's node for a batch of pages?  With
- * many CPUs the counters may be wrong by more than that, so that exact values
- * are needed.
+ * Is there room in blocks of the zone's node for a batch of pages?  With many
+ * CPUs the counters may be wrong by more than that: get exact values then.
  */
 static bool relief_has_room(struct zone *zone)
 {
@@ -235,10 +233,7 @@ static bool relief_isolate(struct relief *relief, struct folio *folio,
 	return isolate_folio_to_list(folio, list);
 }
 
-/*
- * Move a batch of pages, and empty the list.  Return false when blocks have no
- * more room.
- */
+/* Move a batch and empty @list.  Return false if blocks have no room left. */
 static bool relief_migrate(struct relief *relief, struct zone *zone,
 			   struct list_head *list)
 {
