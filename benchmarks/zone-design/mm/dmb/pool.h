@@ -4,6 +4,8 @@
 
 #include "../dmb.h"
 
+#define DMB_MAX_BLOCKS	256
+
 /**
  * struct dmb_pool - what to look for the free pages of a block in
  * @zone: its zone, among whose free pages they are
