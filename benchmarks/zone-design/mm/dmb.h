@@ -27,7 +27,6 @@
 
 /* memblock.c, and the command line */
 bool dmb_only_blocks(char **movablecore);
-bool dmb_requested(void);
 bool dmb_undecided(void);
 bool dmb_avoid_early(phys_addr_t base, phys_addr_t size, bool bottom_up,
 		     phys_addr_t *start, phys_addr_t *end);

@@ -38,7 +38,7 @@ static struct zone * __init dmb_node_zone(int nid)
 void __init dmb_designate_early(void)
 {
 	/* Then ZONE_MOVABLE overlaps others already, and has rules of its own. */
-	if (dmb_requested() && mirrored_kernelcore && memblock_has_mirror()) {
+	if (dmb_requests.nr && mirrored_kernelcore && memblock_has_mirror()) {
 		pr_warn("all blocks refused: kernelcore=mirror divides the memory\n");
 		dmb_requests.nr = 0;
 	}
@@ -97,7 +97,7 @@ void __init dmb_settle_zones(void)
  */
 bool __init_memblock dmb_undecided(void)
 {
-	return dmb_requested() && !dmb_decided;
+	return dmb_requests.nr && !dmb_decided;
 }
 
 /**
