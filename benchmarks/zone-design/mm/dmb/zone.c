@@ -37,6 +37,13 @@ static struct zone * __init dmb_node_zone(int nid)
  */
 void __init dmb_designate_early(void)
 {
+	int nid, i;
+
+	/* boot.c looks at all zones. They have no memory yet. */
+	for_each_online_node(nid)
+		for (i = 0; i < MAX_NR_ZONES; i++)
+			NODE_DATA(nid)->node_zones[i].zone_pgdat = NODE_DATA(nid);
+
 	/* Then ZONE_MOVABLE overlaps others already, and has rules of its own. */
 	if (dmb_requests.nr && mirrored_kernelcore && memblock_has_mirror()) {
 		pr_warn("all blocks refused: kernelcore=mirror divides the memory\n");
