@@ -14,6 +14,8 @@ JOBS=${JOBS:-$(awk -v most="$(nproc)" '/^MemAvailable/ {
 # shellcheck source-path=SCRIPTDIR source=../../../scripts/arch.sh
 . "$DMB_TOP/scripts/arch.sh"
 export CROSS_COMPILE=$cross
+# shellcheck source-path=SCRIPTDIR source=../../../scripts/only.sh
+. "$DMB_TOP/scripts/only.sh"
 
 guest_dir=$DMB_OUT/guest/$ARCH
 log_dir=$DMB_OUT/logs
@@ -368,14 +370,6 @@ wait_for_slot()
 	while [ "$(jobs -rp | wc -l)" -ge "$JOBS" ]; do
 		wait -n
 	done
-}
-
-# asked_for NAME: does the shell pattern ONLY match this name of a test, as result()
-# prints it, or what follows the first ": " in it? Without ONLY all tests are asked for.
-asked_for()
-{
-	# shellcheck disable=SC2053 # a pattern it is
-	[[ -z ${ONLY:-} || $1 == $ONLY || ${1#*: } == $ONLY ]]
 }
 
 # plan NAME: notes that there has to be a result of this test
