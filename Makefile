@@ -29,8 +29,8 @@ image check: deps
 	@scripts/$@
 
 check: export CHECK = 1
-# make test runs some of the tests on the host, with x86_64's.
-test: export HOST_TESTS = $(filter x86_64,$(ARCHES))
+# Some tests of x86_64 need packages of their own.
+test: export TESTS_X86_64 = $(filter x86_64,$(ARCHES))
 
 save apply:
 	@scripts/$@

@@ -79,8 +79,9 @@ struct sg_table;
  * @data: for @poisoned; the same for all claims of dmb_claim_several()
  *
  * To claim exactly [base, base + size), set @start to base, @end to base + size
- * and @size to size, as dmb_claim_range() does. Without @end, any range from
- * @start on will do.
+ * and @size to size, as dmb_claim_range() does. Such a range may be in a CMA
+ * area, where it has not been allocated. Other requests avoid CMA areas. Without
+ * @end, any range from @start on will do.
  *
  * There may be ordinary memory and several blocks between @start and @end. So
  * to claim memory on one controller, set these to the limits of its addresses.

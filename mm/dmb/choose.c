@@ -199,17 +199,6 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
 	return 0;
 }
 
-/* Is a block large enough for this many pages? */
-static bool dmb_any_holds(unsigned long nr_pages)
-{
-	struct dmb *dmb = NULL;
-
-	while ((dmb = dmb_next(dmb)))
-		if (dmb_nr_pages(dmb) >= nr_pages)
-			return true;
-	return false;
-}
-
 /**
  * dmb_search_begin - prepare to look for memory that is cheap to empty
  * @search: to be ended with dmb_search_end(), whatever this returns
@@ -229,23 +218,23 @@ int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 		     unsigned long align, gfp_t gfp, const struct cma *area)
 {
 	struct dmb *dmb = NULL;
+	unsigned long unit;
 	int err = 0;
 
 	INIT_LIST_HEAD(&search->parts);
-	/* This also keeps the sums below from overflowing on 32-bit machines. */
-	if (!dmb_any_holds(nr_pages))
-		return -ENXIO;
 	/* In a CMA area, units above @align would waste part of the last. */
-	search->unit = clamp(roundup_pow_of_two(area ? min(nr_pages, align) :
-						       nr_pages),
-			     max(1UL, SZ_64K / PAGE_SIZE), pageblock_nr_pages);
+	unit = roundup_pow_of_two(min(nr_pages, area ? align :
+						       pageblock_nr_pages));
+	search->unit = clamp(unit, max(1UL, SZ_64K / PAGE_SIZE),
+			     pageblock_nr_pages);
 	search->nr_pages = nr_pages;
 	search->align = align;
 	search->gfp = gfp;
 	search->area = area;
 	search->estimated = false;
 	while (!err && (dmb = dmb_next(dmb)))
-		if (start_pfn < dmb->end_pfn && dmb->start_pfn < end_pfn)
+		if (start_pfn < dmb->end_pfn && dmb->start_pfn < end_pfn &&
+		    nr_pages <= dmb_nr_pages(dmb))
 			err = dmb_add_part(search, dmb,
 					   max(start_pfn, dmb->start_pfn),
 					   min(end_pfn, dmb->end_pfn));

@@ -47,7 +47,8 @@ void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
  * @zone: the zone
  * @order: the order wanted
  *
- * Context: Any. An estimate without the lock of the zone.
+ * Context: Any.
+ * Return: the answer, which is an estimate without the lock of the zone.
  */
 bool dmb_has_free_order(struct zone *zone, unsigned int order)
 {

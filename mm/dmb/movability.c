@@ -31,6 +31,7 @@ static bool dmb_is_private(struct inode *inode)
  * been room.  In doubt, the folio stays out.
  *
  * Context: Any that may take a folio lock with folio_trylock().
+ * Return: true if the folio may move into a block.
  */
 bool dmb_folio_may_enter(struct folio *folio)
 {

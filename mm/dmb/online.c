@@ -357,6 +357,7 @@ struct zone *dmb_online_zone(unsigned long pfn, unsigned long nr_pages,
  * @online_type: how, if it is not designated
  *
  * Context: Any.
+ * Return: MMOP_ONLINE_DESIGNATED if the memory is, else @online_type.
  */
 enum mmop dmb_restored_type(unsigned long pfn, unsigned long nr_pages,
 			    enum mmop online_type)

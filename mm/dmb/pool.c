@@ -320,6 +320,7 @@ size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
  * @zone: the zone that the block is in
  *
  * Context: Boot, before the buddy allocator gets the pages of the blocks.
+ * Return: the pool, which is zeroed but for its zone.
  */
 struct dmb_pool * __init dmb_alloc_pool(struct zone *zone)
 {

@@ -63,6 +63,8 @@ bool __dmb_slab_crowds(void)
  * memory.
  *
  * Context: Any.
+ * Return: true if the blocks of the node have so much room, and a free page of
+ * @order.
  */
 bool dmb_node_balanced(pg_data_t *pgdat, unsigned int order)
 {
