@@ -44,13 +44,19 @@ static unsigned long __init dmb_pages_at_end(unsigned long pages)
 /* How large is ZONE_MOVABLE if it has @pages, and requests besides? */
 static unsigned long __init dmb_movable_pages(unsigned long pages)
 {
-	unsigned long inside = 0, before;
+	unsigned long low = pages;
+	unsigned long high = pages + dmb_all_usable_pages(ULONG_MAX);
 
-	do {
-		before = inside;
-		inside = dmb_pages_at_end(pages + inside);
-	} while (inside > before);
-	return pages + inside;
+	/* One page more is one more in requests or one more besides. */
+	while (low < high) {
+		unsigned long middle = low + (high - low) / 2;
+
+		if (middle - dmb_pages_at_end(middle) < pages)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /**

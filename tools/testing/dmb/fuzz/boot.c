@@ -411,7 +411,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		movable = PHYS_PFN(take_mib() * MIB);
 	if (!take(4))
 		core = PHYS_PFN(take_mib() * MIB);
-	dmb_adjust_core(&core, &movable);
+	EXPECT_SHORT(dmb_adjust_core(&core, &movable));
 	make_zones(take(4) ? 0 : take_mib() * MIB);
 
 	designate();

@@ -12,6 +12,14 @@
 #include IN_TREE(SRC/mm/dmb/table.c)
 #include IN_TREE(SRC/mm/dmb/early.c)
 #include IN_TREE(SRC/mm/memblock.c)
+
+/* How often mm/dmb has looked at a range of memblock */
+static unsigned long looks;
+
+#define __next_mem_range(...)		(looks++, __next_mem_range(__VA_ARGS__))
+#define __next_mem_range_rev(...)	(looks++, __next_mem_range_rev(__VA_ARGS__))
+#define __next_mem_pfn_range(...)	(looks++, __next_mem_pfn_range(__VA_ARGS__))
+
 #include IN_TREE(SRC/mm/dmb/request.c)
 #undef pr_fmt
 #include IN_TREE(SRC/mm/dmb/cmdline.c)
@@ -69,6 +77,18 @@ static u64 take(u64 limit)
 				__FILE__, __LINE__, #condition);			\
 			abort();					\
 		}							\
+	} while (0)
+
+/* A few walks over all ranges for each request, however large requests are */
+#define EXPECT_SHORT(call)						\
+	do {								\
+		unsigned long ranges = memblock.memory.cnt + memblock.reserved.cnt; \
+		unsigned int requests = dmb_requests.nr + 1;		\
+									\
+		looks = 0;						\
+		call;							\
+		requests = max(requests, dmb_requests.nr + 1);		\
+		EXPECT(looks <= 256 * ranges * requests);		\
 	} while (0)
 
 /* What the kernel's sources call */
@@ -648,7 +668,7 @@ static void designate(void)
 	lost = kernel_is_lost();
 	ample = has_room(&ordinary, MIB, PAGE_SIZE, 0, U64_MAX);
 	before = free_in_kept();
-	dmb_designate();
+	EXPECT_SHORT(dmb_designate());
 	if (lost)
 		return;
 
