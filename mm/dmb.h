@@ -41,7 +41,7 @@ static inline unsigned long zone_free_dmb_pages(struct zone *zone) { return 0; }
 
 /*
  * Return true if a request with this highest zone index may use designated
- * pages. Callers that mean any memory pass the highest index of all.
+ * pages. An index above ZONE_MOVABLE, as kswapd may pass, means all zones.
  */
 static __always_inline bool dmb_eligible(enum zone_type highest_zoneidx)
 {
@@ -446,7 +446,7 @@ unsigned long __dmb_early_pages(struct zone *zone);
 void __dmb_node_states_online(struct zone *zone, struct memory_notify *arg);
 void __dmb_node_states_offline(struct zone *zone, struct memory_notify *arg);
 
-/* Keep nodes with nothing but blocks out of N_NORMAL_MEMORY, for example. */
+/* Keep nodes with nothing but blocks out of N_NORMAL_MEMORY. */
 static inline void dmb_node_states_online(struct zone *zone,
 					  struct memory_notify *arg)
 {

@@ -35,7 +35,7 @@ config()
 # The guest's configuration.
 fragments()
 {
-	local fragment video='' numa=''
+	local fragment devices='' numa=''
 
 	[ "$DESIGN" != numa ] || numa=numa
 	if [ -n "$CONFIG" ]; then
@@ -45,11 +45,12 @@ fragments()
 		done
 		return
 	fi
-	# Where a test needs the driver: it takes a minute to compile.
+	# Where a test needs the drivers: they take a minute to compile.
 	case $ARCH$pages$debug$EXTRA in
-	x86_64 | arm64) video=video ;;
+	x86_64) devices='video dax' ;;
+	arm64) devices=video ;;
 	esac
-	for fragment in common "$ARCH" $video $pages $debug $EXTRA $numa; do
+	for fragment in common "$ARCH" $devices $pages $debug $EXTRA $numa; do
 		config "$fragment"
 	done
 }

@@ -40,8 +40,9 @@ enum dmb_intersection {
  * struct dmb_map - which pageblocks are designated
  * @first: number of the first pageblock that @pool has an entry for
  * @nr: number of entries
- * @pool: the pool of each pageblock, NULL if it is not designated; the index is
- *	  the number of the pageblock, so the first entry is pool[first]
+ * @pool: for each pageblock, the pool that has the free pages of its block, or
+ *	  NULL if it is not designated; the index is the number of the
+ *	  pageblock, so the first entry is pool[first]
  */
 struct dmb_map {
 	unsigned long first;

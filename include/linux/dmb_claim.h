@@ -36,7 +36,7 @@ struct sg_table;
 #define DMB_CLAIM_UNZEROED	BIT(1)
 
 /**
- * DMB_CLAIM_PROTECTED - flag: the kernel must not reach the memory either
+ * DMB_CLAIM_PROTECTED - flag: keep the memory out of the kernel's own reach
  *
  * While the memory is claimed, it is not in the kernel's direct map: neither
  * bugs nor CPU speculation can read it, and the machine cannot hibernate. CPU
@@ -79,9 +79,9 @@ struct sg_table;
  * @data: for @poisoned; the same for all claims of dmb_claim_several()
  *
  * To claim exactly [base, base + size), set @start to base, @end to base + size
- * and @size to size, as dmb_claim_range() does. Such a range may be in a CMA
- * area, where it has not been allocated. Other requests avoid CMA areas. Without
- * @end, any range from @start on will do.
+ * and @size to size, as dmb_claim_range() does. Such a range may lie in a CMA
+ * area, unless cma_alloc() has taken a part of it. Other requests avoid CMA
+ * areas. Without @end, any range from @start on will do.
  *
  * There may be ordinary memory and several blocks between @start and @end. So
  * to claim memory on one controller, set these to the limits of its addresses.

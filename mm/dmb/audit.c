@@ -117,7 +117,7 @@ static const char *dmb_violation_at(unsigned long pfn)
 }
 
 /**
- * dmb_look_again - drop suspects that were only on their way to an owner
+ * dmb_look_again - drop suspects that turn out to be no violations
  * @suspects: pages that dmb_audit_block() has noted; on return, the violations
  *
  * Context: Process context, sleeps for five seconds at most.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Turns requests, of the command line or of nodes in the devicetree, into
- * designated movable blocks with free pages.
+ * Turns requests for ranges into designated movable blocks with free pages.
  *
  * 1. request.c notes the requests, and early.c keeps early memory out of them.
  * 2. dmb_designate(), which memblock calls when it is about to give everything
@@ -102,7 +101,7 @@ static const char * __init dmb_describe(const struct dmb *request)
 	return text;
 }
 
-/* Count the free pages below @limit_pfn, whoever has requested them. */
+/* Count the free pages below @limit_pfn, in requested ranges and outside. */
 static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 {
 	unsigned long pages = 0;
@@ -676,8 +675,8 @@ static unsigned long __init dmb_count_pageblocks(const struct dmb *dmb)
 }
 
 /*
- * Log how many pages of each block are free at the end of boot.  No user
- * process has started yet, so all of them should be.
+ * Log how many pages of each block are free.  No user process has started yet,
+ * so all of them should be.
  */
 static int __init dmb_verify(void)
 {

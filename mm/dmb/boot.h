@@ -12,7 +12,7 @@ struct dmb_table;
 struct reserved_mem;
 struct zone;
 
-/* cmdline.c, for its tests */
+/* cmdline.c: numbers and ranges as text */
 int dmb_parse_bytes(const char *text, size_t len, u64 *bytes);
 const char *dmb_parse_block(const char *text, size_t len, u64 *base, u64 *size);
 
@@ -27,7 +27,7 @@ const char *dmb_request(u64 base, u64 size, const char *name);
 bool dmb_announce_part(phys_addr_t base, phys_addr_t size, const char *name);
 
 /**
- * struct dmb_run - pageblocks of a request that share their fate
+ * struct dmb_run - adjacent pageblocks of a request that are of one kind
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  * @zone: zone that the block will be in, or NULL
@@ -45,11 +45,11 @@ struct dmb_run {
 /* boot.c, for zone.c */
 unsigned long dmb_all_usable_pages(unsigned long limit_pfn);
 
-/* The kernel is left the larger one of these. */
+/* Blocks leave the kernel at least the larger one of these. */
 #define DMB_KERNEL_MIN_BYTES	SZ_64M
 #define DMB_KERNEL_MIN_SHARE	64
 
-/* A smaller zone is that of ISA devices, and has little even without any block. */
+/* A smaller zone, like that of ISA devices, has little even without blocks. */
 #define DMB_ZONE_WORTH		SZ_32M
 
 /* boot.c, for make.c and tests */

@@ -30,7 +30,7 @@
 #define DMB_SAMPLE		8
 
 /* The cost to empty a page. The last two are for units only. */
-#define DMB_COST_DROP		1	/* clean page cache that nobody has mapped */
+#define DMB_COST_DROP		1	/* clean page cache, not mapped */
 #define DMB_COST_MOVE		4
 #define DMB_COST_HUGETLB	16	/* there may be no room elsewhere */
 #define DMB_COST_PINNED		256	/* may take longer than anybody waits */
@@ -67,8 +67,8 @@ static unsigned int dmb_page_cost(struct page *page)
 
 /*
  * Should the search avoid this range? All searches avoid claims. Searches for
- * claims avoid all memory of CMA areas, too, and a search in an area avoids what
- * the area has given away.
+ * claims avoid all memory of CMA areas, too, and a search in an area avoids the
+ * memory that the area has given away.
  */
 static bool dmb_range_taken(const struct dmb_search *search,
 			    unsigned long start_pfn, unsigned long end_pfn)

@@ -18,8 +18,8 @@
  * @start_pfn: set to the first page frame of the first block
  * @end_pfn: set to one past the last page frame of the last block
  *
- * The range does not have parts of blocks that are offline at an end of the
- * zone.
+ * The range leaves out parts of blocks beyond an end of the zone, which are
+ * offline.
  */
 void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 		   unsigned long *end_pfn)
@@ -35,7 +35,7 @@ void dmb_zone_span(struct zone *zone, unsigned long *start_pfn,
 			*start_pfn = dmb->start_pfn;
 		*end_pfn = max(*end_pfn, dmb->end_pfn);
 	}
-	/* All blocks were just dissolved. Let both scanners begin there. */
+	/* All blocks were just dissolved. Let both scanners meet at once. */
 	if (!*end_pfn)
 		*end_pfn = pageblock_start_pfn(*start_pfn) + pageblock_nr_pages;
 	*start_pfn = max(*start_pfn, zone->zone_start_pfn);

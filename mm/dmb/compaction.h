@@ -57,7 +57,7 @@ compact_blocks(struct compact_control *cc, struct capture_control *capc)
 	cc->contended = false;
 	cc->ignore_skip_hint = ignore_skip_hint;
 	cc->no_set_skip_hint = no_set_skip_hint;
-	/* Each request scans from the first page, so few may do so in vain. */
+	/* Each pass scans all blocks: after a failure, defer the next ones. */
 	if (!everything && (ret == COMPACT_COMPLETE || ret == COMPACT_SUCCESS))
 		dmb_defer_compaction(cc->zone, cc->order,
 				     ret == COMPACT_COMPLETE);

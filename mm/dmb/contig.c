@@ -2,9 +2,9 @@
 /*
  * How dmb_claim() and cma_alloc() empty a range in a block, and what
  * alloc_contig_range() does for such a range only. A designated page can always
- * go away sooner or later, so the attempt waits for it, within bounds. If there
- * is no room to migrate pages to, these pages are reclaimed; other memory is
- * reclaimed only to make room for pages that cannot be.
+ * go away sooner or later, so the attempt waits for it, within bounds. Pages
+ * that have no room elsewhere are reclaimed. Other memory is reclaimed only to
+ * make room for pages of the range that cannot be reclaimed themselves.
  */
 
 #include <linux/delay.h>
@@ -273,8 +273,9 @@ static bool dmb_reclaimable(struct folio *folio)
 
 /*
  * Wait for the writeback that reclaim has begun, so that the next try finds
- * clean folios. They are on the LRU again, or freed, since a reference would
- * have kept reclaim from writing them. Return true if any was under writeback.
+ * clean folios. The caller has no references, as these would have kept reclaim
+ * from writing the folios, so some may be freed by now. Return true if any was
+ * under writeback.
  */
 static bool dmb_wait_for_writeback(const unsigned long *pfns, unsigned int nr)
 {

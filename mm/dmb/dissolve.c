@@ -237,8 +237,8 @@ static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
  * dmb_yield - give the kernel pages of a block before the OOM killer runs
  * @zone: a zone that the request may use
  *
- * Only if the administrator has enabled it. This takes pages that are free, or
- * that move to free pages without waiting.
+ * This does nothing unless the administrator has enabled it. It takes pages
+ * that are free, or that move to free pages without waiting.
  *
  * Context: Direct reclaim. The zone has ordinary memory.
  * Return: true if there may be more ordinary memory now.

@@ -14,7 +14,7 @@
 /* May the next early allocation take a piece of a request? */
 static bool dmb_early_may_cut __initdata_memblock;
 
-/* Must none take a piece, even if there is no other memory? */
+/* Must early allocations fail rather than take a piece of a request? */
 static bool dmb_spared __initdata;
 
 /**
@@ -74,7 +74,7 @@ bool __init_memblock dmb_let_early_in(void)
 }
 
 /**
- * dmb_alloc_requested - allocate early memory when no other is free
+ * dmb_alloc_requested - allocate early memory, even in a requested range
  * @size: size of the allocation in bytes
  * @align: its alignment in bytes
  * @start: lowest physical address
@@ -104,7 +104,7 @@ phys_addr_t __init dmb_alloc_requested(phys_addr_t size, phys_addr_t align,
  *
  * Allocations fail instead, so that the caller can look elsewhere for memory.
  *
- * Context: Boot, before dmb_designate(). Not nested.
+ * Context: Boot, before the ranges become blocks. Not nested.
  * Return: true if requests were spared until now, and if there are any.
  */
 bool __init dmb_spare_blocks(bool spare)

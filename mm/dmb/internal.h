@@ -31,7 +31,7 @@ struct dmb_claim;
  * @kobj_gone: completed when @kobj has lost its last reference
  * @resource: its line in /proc/iomem
  * @pool: its free pages; NULL as long as this is not a block
- * @spare: the next struct that a new block may reuse, if this is one
+ * @spare: next in the list of unused structs, which new blocks reuse
  */
 struct dmb {
 	unsigned long start_pfn;

@@ -39,7 +39,7 @@ int dmb_show_line(struct dmb *dmb, struct resource *line, const char *name,
 		  unsigned long start_pfn, unsigned long end_pfn)
 {
 	guard(mutex)(&dmb_resource_lock);
-	/* From here on, dmb_show_claims() inserts it whenever the block's is. */
+	/* From here on, dmb_show_claims() inserts it along with the block's. */
 	dmb_name_resource(line, name, start_pfn, end_pfn);
 	if (!dmb->resource.parent)
 		return 0;

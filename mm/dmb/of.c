@@ -110,12 +110,13 @@ static bool __init dmb_node_refused(unsigned long node, const char *name)
 
 /* Note a node's range, or log why it is refused. */
 static int __init dmb_note_node(unsigned long node, const char *name,
-				phys_addr_t base, phys_addr_t size)
+				u64 base, u64 size)
 {
 	int err = 0;
 
-	/* The range may be a part of another request. */
-	if (!dmb_announce_part(base, size, name))
+	/* The range may be a part of another request, if it is not too high. */
+	if (base + size - 1 > PHYS_ADDR_MAX ||
+	    !dmb_announce_part(base, size, name))
 		err = dmb_reserve(base, size, name);
 	if (!err && dmb_node_is_pool(node))
 		dma_contiguous_early_fixup(base, size);
@@ -149,8 +150,8 @@ static bool __init dmb_pool_overlaps(unsigned long node, const char *name,
 int __init dmb_request_node(unsigned long node, const char *name)
 {
 	const int cells = dt_root_addr_cells + dt_root_size_cells;
-	phys_addr_t base, size;
 	const __be32 *reg;
+	u64 base, size;
 	int len;
 
 	if (!dmb_is_node(node))
@@ -173,15 +174,15 @@ int __init dmb_request_node(unsigned long node, const char *name)
 	for (; len > 0; len -= cells * sizeof(*reg)) {
 		base = dt_mem_next_cell(dt_root_addr_cells, &reg);
 		size = dt_mem_next_cell(dt_root_size_cells, &reg);
-		/* Even if refused, a later node may request it as a part. */
+		/* A refused range may still be a part of a later request. */
 		dmb_note_node(node, name, base, size);
 	}
 	return 0;
 }
 
 /*
- * Reserve the memory in the header of the devicetree. The caller does so only
- * later, after it may have placed a block there.
+ * Reserve the memory that the header of the devicetree lists as reserved. The
+ * caller does so only later, after it may have placed a block there.
  */
 static void __init dmb_reserve_header(void)
 {

@@ -91,7 +91,10 @@ static void dmb_move_ends(struct dmb *dmb, unsigned long start_pfn,
 	WRITE_ONCE(dmb->pool->start_pfn, start_pfn);
 }
 
-/* Are two blocks less than a memory block apart, as by struct pages? */
+/*
+ * Are two blocks less than a memory block apart? A memory block may begin with
+ * its own struct pages, which are not designated.
+ */
 static bool dmb_neighbours(const struct dmb *dmb, const struct dmb *other)
 {
 	unsigned long gap = max(dmb->start_pfn, other->start_pfn) -

@@ -142,7 +142,7 @@ static noinline struct page *rmqueue_other_pool(struct zone *preferred_zone,
 						struct dmb_node *node,
 						unsigned int order)
 {
-	/* Each range has one of twice as many turns as there are ranges. */
+	/* Among twice as many turns as ranges, each range has at least one. */
 	unsigned int turns = 2 * READ_ONCE(node->nr_avail);
 	struct dmb_pool *pool;
 	struct page *page;
@@ -362,7 +362,7 @@ static void dmb_set_high_and_batch(struct zone *zone, int cpu_online)
 		int batch = max(1, zone_batchsize(pool->pages));
 		int high_min, high_max;
 
-		/* The minimum is about the low watermark of such a zone. */
+		/* About what the low watermark of a zone of this size is */
 		high_min = zone_highsize(zone, pool->pages, batch, cpu_online,
 					 fraction ?: 256);
 		high_max = zone_highsize(zone, pool->pages, batch, cpu_online,

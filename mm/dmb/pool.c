@@ -653,7 +653,7 @@ unsigned long __dmb_nr_free(struct zone *zone, unsigned int order)
 	unsigned long nr = 0;
 
 	while ((pool = dmb_next_pool(zone, pool)))
-		/* An estimate is enough for statistics, and for compaction. */
+		/* An estimate is enough for all callers. */
 		nr += data_race(pool->free_area[order].nr_free);
 	return nr;
 }
@@ -691,7 +691,7 @@ int __dmb_pcp_count(struct zone *zone, int cpu)
 }
 
 /**
- * __dmb_decay_pagesets - return pages that this CPU does not need to blocks
+ * __dmb_decay_pagesets - give blocks back the pages that this CPU does not need
  * @zone: the zone of the blocks
  *
  * Context: refresh_cpu_vm_stats(), once in a while, pinned to the CPU.

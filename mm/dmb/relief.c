@@ -10,8 +10,8 @@
  * not be in blocks. And while ordinary memory has cold page cache, relief drops
  * no page cache in blocks.
  *
- * A move costs neither data nor I/O, while reclaim would have to throw the pages
- * away or write them to swap.
+ * A move costs neither data nor I/O, while reclaim would have to throw the
+ * pages away or write them to swap.
  */
 
 #include <linux/blkdev.h>

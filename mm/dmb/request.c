@@ -88,7 +88,7 @@ const char *dmb_check_request(struct dmb_table *requests, u64 base, u64 size)
  * @size: size of the range in bytes
  * @name: name for the block, or NULL to have it numbered
  *
- * Context: Boot, before dmb_designate().
+ * Context: Boot, before the ranges become blocks.
  * Return: NULL, or the reason for the refusal, as dmb_check_request() does.
  */
 const char * __init dmb_request(u64 base, u64 size, const char *name)
@@ -198,12 +198,12 @@ phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
  * dmb_reserve - ask for a designated movable block
  * @base: physical address of the first byte of the range
  * @size: size of the range in bytes
- * @name: the block's name in sysfs and in messages
+ * @name: the block's name
  *
  * Base and size must be multiples of DMB_MIN_ALIGNMENT_BYTES.  Parts of the
  * range that are not free RAM are left out of the block.
  *
- * Context: Boot, before dmb_designate(); single-threaded.
+ * Context: Boot, before the ranges become blocks; single-threaded.
  * Return: 0, or -EINVAL if the range cannot be a block.  The log says why.
  */
 int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name)

@@ -251,7 +251,7 @@ void dmb_resize_block(struct dmb *dmb, unsigned long start_pfn,
  * @start_pfn: first page frame of the range
  * @end_pfn: one past its last page frame
  *
- * Context: Any but NMI, from the hand-over of early memory on.
+ * Context: Any but NMI, once memblock hands free memory to the buddy allocator.
  * Return: %DMB_DISJOINT, %DMB_INTERSECTS or %DMB_MIXED.
  */
 enum dmb_intersection dmb_intersects(unsigned long start_pfn,

@@ -32,7 +32,7 @@ unsigned long dmb_drop_cache(pg_data_t *pgdat, gfp_t gfp_mask,
 		.may_writepage = 1,
 		.may_unmap = 1,
 	};
-	/* Of the callers, only kswapd has set its reclaim state. */
+	/* A task that is in reclaim already has set its reclaim state. */
 	bool own_state = !current->reclaim_state;
 
 	if (own_state)

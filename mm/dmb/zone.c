@@ -41,13 +41,13 @@ static unsigned long __init dmb_pages_at_end(unsigned long pages)
 	return dmb_all_usable_pages(ULONG_MAX) - dmb_all_usable_pages(pfn);
 }
 
-/* How large is ZONE_MOVABLE if it has @pages, and requests besides? */
+/* How large must ZONE_MOVABLE be to have @pages outside of requests? */
 static unsigned long __init dmb_movable_pages(unsigned long pages)
 {
 	unsigned long low = pages;
 	unsigned long high = pages + dmb_all_usable_pages(ULONG_MAX);
 
-	/* One page more is one more in requests or one more besides. */
+	/* A page more is one page more in requests, or one more outside. */
 	while (low < high) {
 		unsigned long middle = low + (high - low) / 2;
 
@@ -172,7 +172,7 @@ static bool __init dmb_deferred(unsigned long pfn, int nid)
  * dmb_pfn_zone - find the zone that a block would be in
  * @pfn: a page frame of the block, which is RAM
  *
- * Context: dmb_designate().
+ * Context: Boot, before memblock hands free memory to the buddy allocator.
  * Return: the zone.
  */
 struct zone * __init dmb_pfn_zone(unsigned long pfn)
@@ -191,7 +191,7 @@ struct zone * __init dmb_pfn_zone(unsigned long pfn)
  * @dmb: the block
  * @zone: the zone that dmb_pfn_zone() has found for it
  *
- * Context: dmb_designate().
+ * Context: Boot, before memblock hands free memory to the buddy allocator.
  */
 void __init dmb_join_zone(struct dmb *dmb, struct zone *zone)
 {
@@ -211,7 +211,7 @@ void __init dmb_join_zone(struct dmb *dmb, struct zone *zone)
 /**
  * dmb_settle_zones - get the page allocator ready for the pages of the blocks
  *
- * Context: dmb_designate(), when all blocks have joined their zones.
+ * Context: Boot, when all blocks have joined their zones.
  */
 void __init dmb_settle_zones(void)
 {

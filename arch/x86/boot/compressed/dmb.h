@@ -3,8 +3,8 @@
 #define BOOT_COMPRESSED_DMB_H
 
 /*
- * KASLR keeps out of the ranges that are to be designated movable blocks. Which of
- * them really become blocks is known later: see mm/dmb/boot.c.
+ * KASLR keeps out of the ranges that are to be designated movable blocks, even
+ * if the kernel cannot make blocks of them later.
  */
 
 #include <linux/kernel.h>
