@@ -24,7 +24,7 @@ extern struct dmb_table dmb_requests;
 
 const char *dmb_check_request(struct dmb_table *requests, u64 base, u64 size);
 const char *dmb_request(u64 base, u64 size, const char *name);
-bool dmb_announce_part(phys_addr_t base, phys_addr_t size, const char *name);
+bool dmb_announce_part(u64 base, u64 size, const char *name);
 
 /**
  * struct dmb_run - adjacent pageblocks of a request that are of one kind

@@ -114,9 +114,8 @@ static int __init dmb_note_node(unsigned long node, const char *name,
 {
 	int err = 0;
 
-	/* The range may be a part of another request, if it is not too high. */
-	if (base + size - 1 > PHYS_ADDR_MAX ||
-	    !dmb_announce_part(base, size, name))
+	/* The range may be a part of another request. */
+	if (!dmb_announce_part(base, size, name))
 		err = dmb_reserve(base, size, name);
 	if (!err && dmb_node_is_pool(node))
 		dma_contiguous_early_fixup(base, size);

@@ -131,12 +131,12 @@ bool __init dmb_holds_area(phys_addr_t base, phys_addr_t size)
  * Context: Boot, before dmb_designate().
  * Return: true if all of the range is requested already.
  */
-bool __init dmb_announce_part(phys_addr_t base, phys_addr_t size,
-			      const char *name)
+bool __init dmb_announce_part(u64 base, u64 size, const char *name)
 {
 	const struct dmb *request;
 
-	if (!dmb_holds_area(base, size))
+	/* Devicetrees have larger addresses than some 32-bit kernels. */
+	if (base + size > PHYS_ADDR_MAX || !dmb_holds_area(base, size))
 		return false;
 	request = dmb_table_first(&dmb_requests, PHYS_PFN(base),
 				  PHYS_PFN(base + size));
