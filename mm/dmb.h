@@ -509,7 +509,7 @@ phys_addr_t dmb_alloc_between(phys_addr_t size, phys_addr_t align,
 void dmb_adjust_core(unsigned long *kernelcore, unsigned long *movablecore);
 void dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored);
 void dmb_designate(void);
-bool dmb_holds_area(phys_addr_t base, phys_addr_t size);
+bool dmb_holds_area(u64 base, u64 size);
 extern bool hugetlb_dmb;
 int dmb_declare_area(phys_addr_t size, phys_addr_t align,
 		     unsigned int order_per_bit, const char *name,
@@ -563,7 +563,7 @@ static inline void dmb_designate(void)
 {
 }
 
-static inline bool dmb_holds_area(phys_addr_t base, phys_addr_t size)
+static inline bool dmb_holds_area(u64 base, u64 size)
 {
 	return false;
 }

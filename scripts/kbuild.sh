@@ -48,6 +48,7 @@ fragments()
 	# Where a test needs the drivers: they take a minute to compile.
 	case $ARCH$pages$debug$EXTRA in
 	x86_64) devices='video dax' ;;
+	x86_64debug) devices=dax ;;
 	arm64) devices=video ;;
 	esac
 	for fragment in common "$ARCH" $devices $pages $debug $EXTRA $numa; do

@@ -80,7 +80,7 @@ int dmb_report_node_meminfo(char *buf, int len, int nid);
 struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
 				     unsigned int order);
 bool dmb_spare_blocks(bool spare);
-int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name);
+int __init dmb_reserve(u64 base, u64 size, const char *name);
 int dmb_setup_owned(struct reserved_mem *rmem);
 int dmb_make(u64 base, u64 size, bool exact);
 int dmb_dissolve(const char *name, u64 size);
@@ -115,8 +115,7 @@ dmb_next_free_area(struct zone *zone, struct free_area *area,
 	return NULL;
 }
 
-static inline int dmb_reserve(phys_addr_t base, phys_addr_t size,
-			      const char *name)
+static inline int dmb_reserve(u64 base, u64 size, const char *name)
 {
 	return -EOPNOTSUPP;
 }

@@ -102,7 +102,8 @@ static const char * __init dmb_describe(const struct dmb *request)
 }
 
 /* Count the free pages below @limit_pfn, in requested ranges and outside. */
-static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
+static unsigned long __init dmb_early_free_pages(const struct dmb *unused,
+						  unsigned long limit_pfn)
 {
 	unsigned long pages = 0;
 	phys_addr_t start, end;
@@ -119,15 +120,24 @@ static unsigned long __init dmb_early_free_pages(unsigned long limit_pfn)
 	return pages;
 }
 
+/* Count the usable pages of a request, or of all requests if it is NULL. */
+static unsigned long __init dmb_requested_pages(const struct dmb *request,
+						 unsigned long limit_pfn)
+{
+	return request ? dmb_usable_pages(request, limit_pfn) :
+			 dmb_all_usable_pages(limit_pfn);
+}
+
 /*
- * Of the pages that @below counts below @limit_pfn, return how many the kernel
- * can use: all but those in ZONE_MOVABLE.
+ * Of the pages that @below counts below @limit_pfn, for @request, return how
+ * many the kernel can use: all but those in ZONE_MOVABLE.
  */
 static unsigned long __init
-dmb_kernel_pages(unsigned long (*below)(unsigned long limit_pfn),
-		 unsigned long limit_pfn)
+dmb_kernel_pages(unsigned long (*below)(const struct dmb *request,
+					unsigned long limit_pfn),
+		 const struct dmb *request, unsigned long limit_pfn)
 {
-	unsigned long pages = below(limit_pfn), start_pfn, end_pfn;
+	unsigned long pages = below(request, limit_pfn), start_pfn, end_pfn;
 	struct zone *movable;
 	int i, nid;
 
@@ -137,7 +147,8 @@ dmb_kernel_pages(unsigned long (*below)(unsigned long limit_pfn),
 		start_pfn = max(start_pfn, movable->zone_start_pfn);
 		end_pfn = min3(end_pfn, zone_end_pfn(movable), limit_pfn);
 		if (start_pfn < end_pfn)
-			pages -= below(end_pfn) - below(start_pfn);
+			pages -= below(request, end_pfn) -
+				 below(request, start_pfn);
 	}
 	return pages;
 }
@@ -145,8 +156,8 @@ dmb_kernel_pages(unsigned long (*below)(unsigned long limit_pfn),
 /* Count the pages below @limit_pfn that the kernel keeps beside all blocks. */
 static unsigned long __init dmb_left_pages(unsigned long limit_pfn)
 {
-	return dmb_kernel_pages(dmb_early_free_pages, limit_pfn) -
-	       dmb_kernel_pages(dmb_all_usable_pages, limit_pfn);
+	return dmb_kernel_pages(dmb_early_free_pages, NULL, limit_pfn) -
+	       dmb_kernel_pages(dmb_requested_pages, NULL, limit_pfn);
 }
 
 /**
@@ -201,7 +212,7 @@ static unsigned long __init dmb_short_below(unsigned long *need)
 	for (type = 0; type < ZONE_NORMAL; type++) {
 		unsigned long limit_pfn = dmb_zone_limit(type);
 
-		free = dmb_kernel_pages(dmb_early_free_pages, limit_pfn);
+		free = dmb_kernel_pages(dmb_early_free_pages, NULL, limit_pfn);
 		*need = dmb_zone_need(left, free);
 		if (dmb_left_pages(limit_pfn) < *need)
 			return limit_pfn;
@@ -209,16 +220,24 @@ static unsigned long __init dmb_short_below(unsigned long *need)
 	return 0;
 }
 
-/* Find the request with the most usable pages below @limit_pfn. */
+/*
+ * Find the request with the most pages below @limit_pfn that the kernel could
+ * use. Return NULL if none has any.
+ */
 static struct dmb * __init dmb_largest_request(unsigned long limit_pfn)
 {
-	struct dmb *largest = dmb_requests.block[0];
+	unsigned long pages, most = 0;
+	struct dmb *largest = NULL;
 	unsigned int i;
 
-	for (i = 1; i < dmb_requests.nr; i++)
-		if (dmb_usable_pages(dmb_requests.block[i], limit_pfn) >
-		    dmb_usable_pages(largest, limit_pfn))
+	for (i = 0; i < dmb_requests.nr; i++) {
+		pages = dmb_kernel_pages(dmb_requested_pages,
+					 dmb_requests.block[i], limit_pfn);
+		if (pages > most) {
+			most = pages;
 			largest = dmb_requests.block[i];
+		}
+	}
 	return largest;
 }
 
@@ -231,15 +250,15 @@ static void __init dmb_refuse_excess(void)
 	unsigned long limit_pfn, need;
 
 	while (dmb_requests.nr) {
-		struct dmb *largest;
+		struct dmb *largest = NULL;
 
 		limit_pfn = dmb_short_below(&need);
+		if (limit_pfn)
+			largest = dmb_largest_request(limit_pfn);
 		/* The kernel may have too little even without any block. */
-		if (!limit_pfn ||
-		    !dmb_kernel_pages(dmb_all_usable_pages, limit_pfn))
+		if (!largest)
 			break;
 
-		largest = dmb_largest_request(limit_pfn);
 		pr_warn("%s refused: would leave %llu MiB below %#llx to the kernel, which needs %llu MiB there\n",
 			dmb_describe(largest),
 			(u64)PFN_PHYS(dmb_left_pages(limit_pfn)) / SZ_1M,

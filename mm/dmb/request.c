@@ -113,9 +113,11 @@ const char * __init dmb_request(u64 base, u64 size, const char *name)
  * Context: Boot.
  * Return: true if each page of the range is in a request.
  */
-bool __init dmb_holds_area(phys_addr_t base, phys_addr_t size)
+bool __init dmb_holds_area(u64 base, u64 size)
 {
+	/* Devicetrees have larger addresses than 32-bit kernels. */
 	return base + size > base &&
+	       base + size - 1 <= PFN_PHYS(ULONG_MAX) &&
 	       dmb_table_intersects(&dmb_requests, PHYS_PFN(base),
 				    PHYS_PFN(base + size)) == DMB_INTERSECTS;
 }
@@ -135,8 +137,7 @@ bool __init dmb_announce_part(u64 base, u64 size, const char *name)
 {
 	const struct dmb *request;
 
-	/* Devicetrees have larger addresses than some 32-bit kernels. */
-	if (base + size > PHYS_ADDR_MAX || !dmb_holds_area(base, size))
+	if (!dmb_holds_area(base, size))
 		return false;
 	request = dmb_table_first(&dmb_requests, PHYS_PFN(base),
 				  PHYS_PFN(base + size));
@@ -206,7 +207,7 @@ phys_addr_t __init dmb_find_area(phys_addr_t size, phys_addr_t align, int nid)
  * Context: Boot, before the ranges become blocks; single-threaded.
  * Return: 0, or -EINVAL if the range cannot be a block.  The log says why.
  */
-int __init dmb_reserve(phys_addr_t base, phys_addr_t size, const char *name)
+int __init dmb_reserve(u64 base, u64 size, const char *name)
 {
 	const char *why = dmb_request(base, size, name);
 

@@ -83,7 +83,7 @@ void __init dmb_adjust_core(unsigned long *kernelcore,
 		*movablecore = dmb_movable_pages(*movablecore - pages);
 
 	if (*kernelcore)
-		*kernelcore += pages;
+		*kernelcore += min(pages, ULONG_MAX - *kernelcore);
 	if (*kernelcore && *kernelcore < all)
 		*kernelcore = all - dmb_movable_pages(all - *kernelcore);
 }

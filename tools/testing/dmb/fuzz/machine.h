@@ -79,16 +79,20 @@ static u64 take(u64 limit)
 		}							\
 	} while (0)
 
-/* A few walks over all ranges for each request, however large requests are */
+/*
+ * However large requests are, a few walks over all ranges for each pair of them: the kernel
+ * refuses one at a time, and looks at all that are left each time, in each range of memory.
+ */
 #define EXPECT_SHORT(call)						\
 	do {								\
 		unsigned long ranges = memblock.memory.cnt + memblock.reserved.cnt; \
-		unsigned int requests = dmb_requests.nr + 1;		\
+		unsigned long requests = dmb_requests.nr + 1;		\
 									\
 		looks = 0;						\
 		call;							\
-		requests = max(requests, dmb_requests.nr + 1);		\
-		EXPECT(looks <= 256 * ranges * requests);		\
+		requests = max(requests, dmb_requests.nr + 1UL);	\
+		EXPECT(looks <= 256 * ranges * requests *		\
+			       (1 + requests * memblock.memory.cnt / 8)); \
 	} while (0)
 
 /* What the kernel's sources call */
@@ -561,7 +565,7 @@ static void model_excess(void)
 		range[i] = i;
 	while (nr_requests && (limit = short_below()) && count_requests(limit, true)) {
 		for (largest = i = 0, most = 0; i < nr_requests; i++) {
-			size = count(&request[i], limit, false);
+			size = count(&request[i], limit, true);
 			if (size > most) {
 				most = size;
 				largest = i;

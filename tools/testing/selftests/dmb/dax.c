@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,15 +64,17 @@ static int change_driver(const char *from, const char *to)
 static bool find_memory(unsigned long *start, unsigned long *end)
 {
 	FILE *iomem = fopen("/proc/iomem", "r");
+	unsigned long last;
 	bool found = false;
 	char line[256];
 
 	while (iomem && !found && fgets(line, sizeof(line), iomem))
 		found = strstr(line, ": System RAM (kmem)") &&
-			sscanf(line, "%lx-%lx", start, end) == 2;
+			sscanf(line, "%lx-%lx", start, &last) == 2;
 	if (iomem)
 		fclose(iomem);
-	*end += 1;
+	if (found)
+		*end = last + 1;
 	return found;
 }
 
@@ -120,9 +123,14 @@ static void unmap(FIXTURE_DATA(dax) *self)
 TEST_F(dax, device)
 {
 	size_t size = load_area_bytes() + USED;
+	uint64_t *frames;
 	void *memory;
 
 	load_fill_pattern(self->mapped, USED);
+	frames = dmb_frames(self->mapped, USED);
+	ASSERT_NE(NULL, frames);
+	EXPECT_NE(0, frames[0]);
+	free(frames);
 	EXPECT_EQ(0, dmb_bytes_in_blocks(self->mapped, USED));
 	memory = dmb_touch(size, false);
 	ASSERT_NE(NULL, memory);
