@@ -103,7 +103,7 @@ static const char * __init dmb_describe(const struct dmb *request)
 
 /* Count the free pages below @limit_pfn, in requested ranges and outside. */
 static unsigned long __init dmb_early_free_pages(const struct dmb *unused,
-						  unsigned long limit_pfn)
+						 unsigned long limit_pfn)
 {
 	unsigned long pages = 0;
 	phys_addr_t start, end;
@@ -122,7 +122,7 @@ static unsigned long __init dmb_early_free_pages(const struct dmb *unused,
 
 /* Count the usable pages of a request, or of all requests if it is NULL. */
 static unsigned long __init dmb_requested_pages(const struct dmb *request,
-						 unsigned long limit_pfn)
+						unsigned long limit_pfn)
 {
 	return request ? dmb_usable_pages(request, limit_pfn) :
 			 dmb_all_usable_pages(limit_pfn);
