@@ -22,8 +22,6 @@
 #define DAX		"/sys/bus/dax/devices/dax0.0/"
 #define DAX_DRIVERS	"/sys/bus/dax/drivers/"
 #define DAX_DEVICE	"/dev/dax0.0"
-#define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
-#define DESIGNATED	"online_designated"
 
 #define USED		(64 * MB)
 
@@ -94,9 +92,9 @@ FIXTURE_SETUP(dax)
 	dmb_need_blocks();
 	ASSERT_EQ(0, make_device());
 	self->unit = dmb_memory_block_size();
-	ASSERT_TRUE(dmb_read_line(AUTO_ONLINE, self->auto_online,
+	ASSERT_TRUE(dmb_read_line(DMB_AUTO_ONLINE, self->auto_online,
 				  sizeof(self->auto_online)));
-	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, "offline"));
+	ASSERT_EQ(0, dmb_write(DMB_AUTO_ONLINE, "offline"));
 	self->state = dmb_note_state(false);
 
 	self->fd = open(DAX_DEVICE, O_RDWR);
@@ -108,7 +106,7 @@ FIXTURE_SETUP(dax)
 
 FIXTURE_TEARDOWN(dax)
 {
-	EXPECT_EQ(0, dmb_write(AUTO_ONLINE, self->auto_online));
+	EXPECT_EQ(0, dmb_write(DMB_AUTO_ONLINE, self->auto_online));
 	EXPECT_NO_VIOLATION();
 	EXPECT_UNCHANGED(&self->state);
 }
@@ -144,7 +142,7 @@ TEST_F(dax, device)
 TEST_F(dax, memory)
 {
 	static const char * const how[] = {
-		DESIGNATED, "online_movable", DESIGNATED,
+		DMB_DESIGNATED, "online_movable", DMB_DESIGNATED,
 	};
 	unsigned long long blocks = dmb_meminfo("DmbTotal");
 	unsigned long long total = dmb_meminfo("MemTotal");
@@ -157,7 +155,7 @@ TEST_F(dax, memory)
 	ASSERT_TRUE(find_memory(&start, &end));
 	EXPECT_EQ(blocks, dmb_meminfo("DmbTotal"));
 	for (i = 0; i < ARRAY_SIZE(how); i++) {
-		bool designated = !strcmp(how[i], DESIGNATED);
+		bool designated = !strcmp(how[i], DMB_DESIGNATED);
 
 		for (at = start; at < end; at += self->unit)
 			ASSERT_EQ(0, dmb_set_memory_state(at, how[i]))

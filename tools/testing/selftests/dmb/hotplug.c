@@ -26,8 +26,6 @@
 
 #define MODULE		"test_modules/dmb_hotplug.ko"
 #define COMMAND		"/sys/kernel/debug/dmb_hotplug"
-#define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
-#define DESIGNATED	"online_designated"
 #define MEMMAP_ON_MEMORY						\
 	"/sys/module/memory_hotplug/parameters/memmap_on_memory"
 #define NR_LOADS	2
@@ -127,7 +125,7 @@ FIXTURE_SETUP(hotplug)
 {
 	load_begin();
 	self->unit = dmb_memory_block_size();
-	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, "offline"));
+	ASSERT_EQ(0, dmb_write(DMB_AUTO_ONLINE, "offline"));
 	ASSERT_EQ(0, remove_all());
 	self->designated = dmb_meminfo("DmbTotal");
 	self->total = dmb_meminfo("MemTotal");
@@ -137,7 +135,7 @@ FIXTURE_SETUP(hotplug)
 
 FIXTURE_TEARDOWN(hotplug)
 {
-	EXPECT_EQ(0, dmb_write(AUTO_ONLINE, auto_online));
+	EXPECT_EQ(0, dmb_write(DMB_AUTO_ONLINE, auto_online));
 	EXPECT_EQ(0, remove_all());
 	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
@@ -176,7 +174,7 @@ TEST_F(hotplug, online_designated)
 
 	ASSERT_EQ(0, command("add", self->start, bytes));
 	for (at = self->start; at < self->end; at += self->unit) {
-		ASSERT_EQ(0, dmb_set_memory_state(at, DESIGNATED));
+		ASSERT_EQ(0, dmb_set_memory_state(at, DMB_DESIGNATED));
 		EXPECT_EQ(at + self->unit - self->start, added_blocks(self));
 		ASSERT_EQ(1, blocks_in(self->start, self->end, found));
 		EXPECT_EQ(self->start, found[0].base);
@@ -200,14 +198,15 @@ TEST_F(hotplug, online_designated)
 TEST_F(hotplug, other_kinds)
 {
 	static const char * const how[] = {
-		"online_movable", DESIGNATED, "online_movable", DESIGNATED,
+		"online_movable", DMB_DESIGNATED,
+		"online_movable", DMB_DESIGNATED,
 	};
 	struct dmb_block found[DMB_MAX_BLOCKS];
 	size_t i;
 
 	ASSERT_EQ(0, command("add", self->start, self->unit));
 	for (i = 0; i < ARRAY_SIZE(how); i++) {
-		bool block = !strcmp(how[i], DESIGNATED);
+		bool block = !strcmp(how[i], DMB_DESIGNATED);
 
 		ASSERT_EQ(0, dmb_set_memory_state(self->start, how[i]))
 			TH_LOG("%s", how[i]);
@@ -230,7 +229,7 @@ TEST_F(hotplug, offline_in_any_order)
 		SKIP(return, "too few memory blocks");
 	ASSERT_EQ(0, command("add", self->start, 4 * unit));
 	for (at = self->start; at < self->start + 4 * unit; at += unit)
-		ASSERT_EQ(0, dmb_set_memory_state(at, DESIGNATED));
+		ASSERT_EQ(0, dmb_set_memory_state(at, DMB_DESIGNATED));
 
 	ASSERT_EQ(0, dmb_set_memory_state(self->start + unit, "offline"));
 	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
@@ -256,7 +255,7 @@ TEST_F(hotplug, offline_in_any_order)
 
 	/* Memory that comes back extends the block at its front. */
 	ASSERT_EQ(0, command("add", self->start + unit, unit));
-	ASSERT_EQ(0, dmb_set_memory_state(self->start + unit, DESIGNATED));
+	ASSERT_EQ(0, dmb_set_memory_state(self->start + unit, DMB_DESIGNATED));
 	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
 	EXPECT_EQ(self->start + unit, found[0].base);
 	EXPECT_EQ(3 * unit, found[0].size);
@@ -284,7 +283,7 @@ TEST_F(hotplug, turns_of_neighbours)
 		ASSERT_EQ(0,
 			  dmb_set_memory_state(self->start +
 					       i * 2 % 3 * self->unit,
-					       DESIGNATED));
+					       DMB_DESIGNATED));
 	EXPECT_EQ(3 * (self->unit - memmap_on_memory(self)),
 		  added_blocks(self));
 
@@ -304,9 +303,9 @@ TEST_F(hotplug, automatically)
 {
 	char text[64];
 
-	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, DESIGNATED));
-	EXPECT_TRUE(dmb_read_line(AUTO_ONLINE, text, sizeof(text)));
-	EXPECT_STREQ(DESIGNATED, text);
+	ASSERT_EQ(0, dmb_write(DMB_AUTO_ONLINE, DMB_DESIGNATED));
+	EXPECT_TRUE(dmb_read_line(DMB_AUTO_ONLINE, text, sizeof(text)));
+	EXPECT_STREQ(DMB_DESIGNATED, text);
 	ASSERT_EQ(0, command("add", self->start, self->end - self->start));
 	EXPECT_EQ(self->end - self->start, added_blocks(self));
 	EXPECT_EQ(0, command("take", self->start, self->end - self->start));
@@ -319,7 +318,7 @@ TEST_F(hotplug, failed_removal)
 	unsigned long last = self->end - self->unit;
 	struct dmb_block found[DMB_MAX_BLOCKS];
 
-	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, DESIGNATED));
+	ASSERT_EQ(0, dmb_write(DMB_AUTO_ONLINE, DMB_DESIGNATED));
 	ASSERT_EQ(0, command("add", self->start, self->end - self->start));
 	if (dmb_claim(last, dmb_pageblock_size()))
 		SKIP(return, "needs claims by debugfs");
@@ -396,7 +395,7 @@ TEST_F(hotplug, boot_block)
 TEST_F_TIMEOUT(hotplug, random_under_load, 3600)
 {
 	static const char * const how[] = {
-		DESIGNATED, DESIGNATED, "online_movable"
+		DMB_DESIGNATED, DMB_DESIGNATED, "online_movable"
 	};
 	unsigned long nr = (self->end - self->start) / self->unit;
 	time_t end = time(NULL) + DEFAULT_SECONDS;
@@ -481,7 +480,7 @@ int main(int argc, char **argv)
 	rounds = dmb_number_argument(&argc, &argv, 0);
 	if (!base || !size || !dmb_memory_block_size())
 		ksft_exit_skip("this machine has no memory that could be added\n");
-	dmb_read_line(AUTO_ONLINE, auto_online, sizeof(auto_online));
+	dmb_read_line(DMB_AUTO_ONLINE, auto_online, sizeof(auto_online));
 	if (access(COMMAND, W_OK) && dmb_load_module(MODULE, ""))
 		ksft_exit_skip("needs " MODULE "\n");
 	return test_harness_run(argc, argv);

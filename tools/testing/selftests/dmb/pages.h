@@ -64,9 +64,15 @@ void dmb_close_pipes(void);
 /* Size of the units that go online and offline; 0 without memory hotplug */
 unsigned long dmb_memory_block_size(void);
 
+/* The file that says how memory comes online when it is added */
+#define DMB_AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
+
+/* What makes blocks of memory, in this file and as a state of a unit */
+#define DMB_DESIGNATED	"online_designated"
+
 /*
- * Write "online" or "offline" for the unit at an address, in bytes. Return 0 or
- * -errno.
+ * Write a state, such as "online", "offline" or DMB_DESIGNATED, for the unit at
+ * an address, in bytes. Return 0 or -errno.
  */
 int dmb_set_memory_state(unsigned long address, const char *state);
 

@@ -35,7 +35,6 @@
 #define PLUGGED		((long long)(512 * MB))
 /* Not a multiple of the memory block size */
 #define PLUGGED_LESS	((long long)(176 * MB))
-#define AUTO_ONLINE	"/sys/devices/system/memory/auto_online_blocks"
 
 #define ANSWER_TIMEOUT	20	/* tenths of a second */
 #define DEVICE_TIMEOUT	120	/* seconds until a device does as it was told */
@@ -315,9 +314,9 @@ FIXTURE_SETUP(virtio_mem)
 	ASSERT_TRUE(plug(0));
 	self->total = total();
 	self->designated = designated();
-	ASSERT_TRUE(dmb_read_line(AUTO_ONLINE, self->auto_online,
+	ASSERT_TRUE(dmb_read_line(DMB_AUTO_ONLINE, self->auto_online,
 				  sizeof(self->auto_online)));
-	ASSERT_EQ(0, dmb_write(AUTO_ONLINE, "online_designated"));
+	ASSERT_EQ(0, dmb_write(DMB_AUTO_ONLINE, DMB_DESIGNATED));
 	ASSERT_TRUE(plug(PLUGGED));
 }
 
@@ -328,7 +327,7 @@ FIXTURE_TEARDOWN(virtio_mem)
 	EXPECT_EQ(self->total, total());
 	EXPECT_ORDINARY_MEMORY();
 	EXPECT_NO_VIOLATION();
-	EXPECT_EQ(0, dmb_write(AUTO_ONLINE, self->auto_online));
+	EXPECT_EQ(0, dmb_write(DMB_AUTO_ONLINE, self->auto_online));
 	load_end();
 }
 
