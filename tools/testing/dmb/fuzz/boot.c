@@ -329,6 +329,23 @@ static void allocate(void)
 		had[nr_had++] = (struct span) { found, found + size };
 }
 
+/* How many regions memblock adds for a reservation: one for each piece that is not reserved */
+static unsigned int new_regions(u64 start, u64 end)
+{
+	const struct memblock_type *type = &memblock.reserved;
+	unsigned int i, nr = 0;
+
+	for (i = 0; i < type->cnt && start < end; i++) {
+		u64 base = type->regions[i].base;
+
+		if (base >= end)
+			break;
+		nr += start < base;
+		start = max(start, base + type->regions[i].size);
+	}
+	return nr + (start < end);
+}
+
 /*
  * Reserves so much that memblock's array has to grow. A reservation may fail only if
  * there is no memory for that.
@@ -342,7 +359,8 @@ static void reserve_many(void)
 	for (i = 0; i < n && memblock.reserved.cnt < MAX_SPANS / 2; i++) {
 		u64 at = start + 2 * i * PAGE_SIZE;
 
-		if (memblock.reserved.cnt + 2 <= memblock.reserved.max) {
+		if (memblock.reserved.cnt + new_regions(at, at + PAGE_SIZE) <=
+		    memblock.reserved.max) {
 			EXPECT(!memblock_reserve(at, PAGE_SIZE));
 			continue;
 		}

@@ -204,15 +204,14 @@ void kfree(void *p)
 
 static void reset(void)
 {
-	static bool begun;
-
-	if (!begun) {
-		fuzz_memory = mmap(NULL, FUZZ_MEMORY_END, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		EXPECT(fuzz_memory != MAP_FAILED);
-		begun = true;
-	}
-	madvise(fuzz_memory, FUZZ_MEMORY_END, MADV_DONTNEED);
+	/*
+	 * What an earlier input wrote goes, with its page tables, in which MADV_DONTNEED
+	 * would look for pages at each input.
+	 */
+	fuzz_memory = mmap(fuzz_memory, FUZZ_MEMORY_END, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			   (fuzz_memory ? MAP_FIXED : 0), -1, 0);
+	EXPECT(fuzz_memory != MAP_FAILED);
 
 	memset(memblock_memory_init_regions, 0, sizeof(memblock_memory_init_regions));
 	memset(memblock_reserved_init_regions, 0, sizeof(memblock_reserved_init_regions));
