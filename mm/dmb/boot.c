@@ -12,17 +12,20 @@
  *    set_pageblock_migratetype() if their struct pages are initialised later.
  *
  * A request may be far larger than the memory of the machine.  No function here
- * walks over a hole in memory pageblock by pageblock: the time that requests
- * take depends on the amount of memory, not on the sizes asked for.
+ * walks over a hole in memory, or over free memory, pageblock by pageblock: the
+ * time to judge requests depends on the number of ranges that memblock has, not
+ * on the sizes asked for.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
 
+#include <linux/bitmap.h>
 #include <linux/crash_reserve.h>
 #include <linux/dmb.h>
 #include <linux/initrd.h>
 #include <linux/kernel.h>
 #include <linux/kmemleak.h>
+#include <linux/kstrtox.h>
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/of_reserved_mem.h>
@@ -322,18 +325,37 @@ static const char * __init dmb_unusable(unsigned long pfn)
 	return "holds boot-time reservations";
 }
 
-/*
- * Find the end of the hole in memory that begins at @pfn, or of the part of it
- * that the devicetree node @holder has reserved.  The hole ends at the first
- * pageblock that has memory or a reservation of another node, at the latest at
- * @end_pfn.  Return @pfn if the pageblock at @pfn has memory.
- */
-static unsigned long __init dmb_hole_end(unsigned long pfn,
-					 unsigned long end_pfn,
-					 const struct reserved_mem *holder)
+/* Find the first free range of memory that ends behind @base. */
+static bool __init dmb_next_free(phys_addr_t base, phys_addr_t *start,
+				 phys_addr_t *end)
 {
-	phys_addr_t base = PFN_PHYS(pfn), end = PFN_PHYS(end_pfn);
+	u64 i;
+
+	/* MEMBLOCK_HOTPLUG: see dmb_usable_pages() */
+	for_each_free_mem_range(i, NUMA_NO_NODE, MEMBLOCK_HOTPLUG, start, end,
+				NULL)
+		if (*end > base)
+			return true;
+	return false;
+}
+
+/*
+ * Find the end of what the devicetree node @holder has reserved at @base, or of
+ * the hole in memory that begins there if no node has.  The hole ends where
+ * there is memory or a reservation of a node, at the latest at @end.
+ */
+static phys_addr_t __init dmb_taken_end(phys_addr_t base, phys_addr_t end,
+					const struct reserved_mem *holder)
+{
 	struct memblock_region *region;
+	phys_addr_t start, free_end;
+
+	if (holder) {
+		if (dmb_next_free(base, &start, &free_end))
+			end = min(end, start);
+		return min(end, holder->base +
+				min(holder->size, PHYS_ADDR_MAX - holder->base));
+	}
 
 	for_each_mem_region(region) {
 		if (region->base + region->size > base) {
@@ -341,29 +363,20 @@ static unsigned long __init dmb_hole_end(unsigned long pfn,
 			break;
 		}
 	}
-	/* A pageblock in which memory begins is not a part of the hole. */
-	end = ALIGN_DOWN(end, DMB_MIN_ALIGNMENT_BYTES);
-	if (base >= end)
-		return pfn;
-
-	if (holder) {
-		if (holder->size < end - holder->base)
-			end = holder->base + holder->size;
-	} else {
+	if (base < end)
 		holder = dmb_node_holding(base, end - base);
-		if (holder)
-			end = holder->base;
-	}
-	return ALIGN_DOWN(PHYS_PFN(end), pageblock_nr_pages);
+	return holder ? holder->base : end;
 }
 
 /*
- * Decide whether a block can have the pageblock at @pfn.  If a hole in memory
- * begins there, the decision is for all of the hole before @end_pfn.
+ * Decide whether a block can have the pageblock at @pfn.  The decision is for
+ * all pageblocks before @end_pfn that are in the same free range and zone, that
+ * the same devicetree node has reserved, or that are in the same hole.
  */
 static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
 			     struct dmb_run *run)
 {
+	phys_addr_t base = PFN_PHYS(pfn), end = PFN_PHYS(end_pfn), start;
 	const struct reserved_mem *holder;
 
 	*run = (struct dmb_run) {
@@ -372,21 +385,26 @@ static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
 		.why = dmb_unusable(pfn),
 	};
 
-	if (!run->why) {
+	if (run->why) {
+		holder = dmb_node_holding(base, DMB_MIN_ALIGNMENT_BYTES);
+		if (holder) {
+			run->why = "is reserved for";
+			run->holder = holder->name;
+		}
+		end = dmb_taken_end(base, end, holder);
+	} else {
 		run->zone = dmb_pfn_zone(pfn);
+		dmb_next_free(base, &start, &end);
+		end = min3(end, PFN_PHYS(end_pfn),
+			   PFN_PHYS(zone_end_pfn(run->zone)));
 		if (dmb_pfn_zone(run->end_pfn - 1) != run->zone) {
 			run->why = "lies across a zone border";
 			run->zone = NULL;
 		}
-		return;
 	}
-
-	holder = dmb_node_holding(PFN_PHYS(pfn), DMB_MIN_ALIGNMENT_BYTES);
-	if (holder) {
-		run->why = "is reserved for";
-		run->holder = holder->name;
-	}
-	run->end_pfn = max(run->end_pfn, dmb_hole_end(pfn, end_pfn, holder));
+	/* A pageblock that is only in part like the first is none of these. */
+	run->end_pfn = max(run->end_pfn,
+			   ALIGN_DOWN(PHYS_PFN(end), pageblock_nr_pages));
 }
 
 /**
@@ -607,18 +625,27 @@ static bool dmb_name_is_free(const struct dmb *dmb, unsigned int nr)
  */
 void dmb_name_block(struct dmb *dmb, unsigned int index)
 {
+	DECLARE_BITMAP(taken, DMB_MAX_BLOCKS + 2) = { };
 	size_t len = strlen(dmb->name);
-	unsigned int number = len ? 2 : 0;
 	unsigned int nr = len ? index : dmb_blocks.nr;
+	unsigned int first = len ? 2 : 0, number, i;
 
 	if (len && dmb_name_is_free(dmb, nr))
 		return;
 	/* Shorten a long name so that any number fits behind it. */
 	len = min(len, sizeof(dmb->name) - sizeof(".256"));
-	do {
-		snprintf(dmb->name + len, sizeof(dmb->name) - len, "%s%u",
-			 len ? "." : "dmb", number++);
-	} while (!dmb_name_is_free(dmb, nr));
+	len += scnprintf(dmb->name + len, sizeof(dmb->name) - len, "%s",
+			 len ? "." : "dmb");
+	for (i = 0; i < nr; i++) {
+		const char *name = dmb_blocks.block[i]->name;
+
+		if (!strncmp(name, dmb->name, len) &&
+		    !kstrtouint(name + len, 10, &number) &&
+		    number < DMB_MAX_BLOCKS + 2)
+			__set_bit(number, taken);
+	}
+	number = find_next_zero_bit(taken, DMB_MAX_BLOCKS + 2, first);
+	snprintf(dmb->name + len, sizeof(dmb->name) - len, "%u", number);
 }
 
 /* Log a new block.  Its zone has a name by now. */

@@ -60,9 +60,13 @@ int dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
 	memcpy(number, text, len);
 	number[len] = '\0';
 
-	/* In a hexadecimal number, a final E is a digit and not a suffix. */
+	/*
+	 * In a hexadecimal number, a final E is a digit and not a suffix.
+	 * kstrtoull() would take a newline in front of the suffix.
+	 */
 	suffix = strchr(suffixes, toupper(number[len - 1]));
-	if (suffix && !(*suffix == 'E' && !strncasecmp(number, "0x", 2))) {
+	if (suffix && isxdigit(number[len - 2]) &&
+	    !(*suffix == 'E' && !strncasecmp(number, "0x", 2))) {
 		shift = 10 * (suffix - suffixes + 1);
 		number[len - 1] = '\0';
 	}

@@ -360,12 +360,14 @@ static void dmb_init_pool(struct dmb_pool *pool, struct dmb_node *node)
 void dmb_open_pool(struct dmb *dmb)
 {
 	struct dmb_pool *pool = dmb->pool;
-	struct dmb *other = NULL;
+	struct dmb *other;
+	unsigned int i;
 
 	pool->start_pfn = dmb->start_pfn;
 	guard(spinlock_irqsave)(&pool->node->lock);
 	/* Join the ring of the range, next to any of its pools. */
-	while (list_empty(&pool->siblings) && (other = dmb_next(other))) {
+	for (i = 0; list_empty(&pool->siblings) && i < dmb_blocks.nr; i++) {
+		other = dmb_blocks.block[i];
 		if (other == dmb || other->range != dmb->range ||
 		    other->pool->node != pool->node)
 			continue;

@@ -92,18 +92,24 @@ void dmb_table_remove(struct dmb_table *table, struct dmb *dmb)
 struct dmb *dmb_table_first(struct dmb_table *table, unsigned long start_pfn,
 			    unsigned long end_pfn)
 {
-	unsigned int i;
+	unsigned int low = 0, high = table->nr;
+	struct dmb *first = NULL;
 
-	for (i = 0; i < table->nr; i++) {
-		struct dmb *dmb = READ_ONCE(table->block[i]);
+	while (low < high) {
+		unsigned int middle = (low + high) / 2;
+		struct dmb *dmb = READ_ONCE(table->block[middle]);
 
 		/* NULL while a writer adds it. The reader will read again. */
-		if (!dmb || dmb->start_pfn >= end_pfn)
+		if (!dmb)
 			break;
-		if (dmb->end_pfn > start_pfn)
-			return dmb;
+		if (dmb->end_pfn > start_pfn) {
+			first = dmb;
+			high = middle;
+		} else {
+			low = middle + 1;
+		}
 	}
-	return NULL;
+	return first && first->start_pfn < end_pfn ? first : NULL;
 }
 
 /**

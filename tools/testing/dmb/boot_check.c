@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "dmb_util.h"
 
 #define PROBE_BYTES	(64 * MB)
@@ -172,9 +173,11 @@ static void check_kernel_memory(void)
 int main(void)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	double boot = now();
 	int nr = dmb_read_blocks(blocks);
 
 	setlinebuf(stdout);
+	printf("instructions %.0f\n", boot);
 	printf("memory %lu kB\n", dmb_read_value("/proc/meminfo", "MemTotal"));
 	printf("movable %lluM\n", zone_movable_bytes() / MB);
 	for (int i = 0; i < nr; i++) {
