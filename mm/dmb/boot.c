@@ -262,11 +262,14 @@ static void __init dmb_refuse_excess(void)
 		if (!largest)
 			break;
 
-		pr_warn("%s refused: would leave %llu MiB below %#llx to the kernel, which needs %llu MiB there\n",
+		pr_warn("%s refused: would leave %llu MiB below %#llx to the kernel, which needs %llu MiB there: %s\n",
 			dmb_describe(largest),
 			(u64)PFN_PHYS(dmb_left_pages(limit_pfn)) / SZ_1M,
 			(u64)PFN_PHYS(limit_pfn),
-			DIV_ROUND_UP_ULL(PFN_PHYS(need), SZ_1M));
+			DIV_ROUND_UP_ULL(PFN_PHYS(need), SZ_1M),
+			limit_pfn == max_low_pfn ?
+			"64 MiB, or a 64th of memory if that is more" :
+			"a 16th of what it keeps, at most 512 MiB or half of what is free there");
 		dmb_table_remove(&dmb_requests, largest);
 	}
 }
