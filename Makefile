@@ -38,6 +38,10 @@ save apply:
 unapply:
 	@scripts/apply off
 
+# What the first time takes, which deps says before it installs anything
+run: export TAKES = $(if $(CONFIG),,5 minutes on two processors, and 3 GB in out/)
+test: export TAKES = $(if $(CONFIG)$(ONLY),,45 minutes on two processors, and 6 GB in out/)
+
 # Its kernel has no tests.
 run: export EXTRA = $(if $(CONFIG),,small)
 run test shell: image
