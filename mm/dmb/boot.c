@@ -11,10 +11,9 @@
  *    Their pageblocks already have the type MIGRATE_DMB, or get it from
  *    set_pageblock_migratetype() if their struct pages are initialised later.
  *
- * A request may be far larger than the memory of the machine.  No function here
- * walks over a hole in memory, or over free memory, pageblock by pageblock: the
- * time to judge requests depends on the number of ranges that memblock has, not
- * on the sizes asked for.
+ * A request may be far larger than the memory of the machine.  Holes in memory
+ * and free memory are judged as a whole: that takes as long as memblock has
+ * ranges, whatever sizes are asked for.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -356,8 +355,8 @@ static phys_addr_t __init dmb_taken_end(phys_addr_t base, phys_addr_t end,
 	if (holder) {
 		if (dmb_next_free(base, &start, &free_end))
 			end = min(end, start);
-		return min(end, holder->base +
-				min(holder->size, PHYS_ADDR_MAX - holder->base));
+		return min(end, holder->base + min(holder->size,
+						   PHYS_ADDR_MAX - holder->base));
 	}
 
 	for_each_mem_region(region) {
@@ -397,17 +396,22 @@ static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
 		end = dmb_taken_end(base, end, holder);
 	} else {
 		run->zone = dmb_pfn_zone(pfn);
-		dmb_next_free(base, &start, &end);
-		end = min3(end, PFN_PHYS(end_pfn),
-			   PFN_PHYS(zone_end_pfn(run->zone)));
+		if (dmb_next_free(base, &start, &end) && start <= base)
+			end = min3(end, PFN_PHYS(end_pfn),
+				   PFN_PHYS(zone_end_pfn(run->zone)));
 		if (dmb_pfn_zone(run->end_pfn - 1) != run->zone) {
 			run->why = "lies across a zone border";
 			run->zone = NULL;
 		}
 	}
-	/* A pageblock that is only in part like the first is none of these. */
-	run->end_pfn = max(run->end_pfn,
-			   ALIGN_DOWN(PHYS_PFN(end), pageblock_nr_pages));
+	/*
+	 * A pageblock that is only in part like the first is none of these.
+	 * With kernelcore=mirror, ZONE_MOVABLE may begin within the range.
+	 */
+	end_pfn = ALIGN_DOWN(PHYS_PFN(end), pageblock_nr_pages);
+	if (end_pfn > run->end_pfn &&
+	    (!run->zone || dmb_pfn_zone(end_pfn - 1) == run->zone))
+		run->end_pfn = end_pfn;
 }
 
 /**

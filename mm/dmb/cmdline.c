@@ -60,17 +60,16 @@ int dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
 	memcpy(number, text, len);
 	number[len] = '\0';
 
-	/*
-	 * In a hexadecimal number, a final E is a digit and not a suffix.
-	 * kstrtoull() would take a newline in front of the suffix.
-	 */
+	/* In a hexadecimal number, a final E is a digit and not a suffix. */
 	suffix = strchr(suffixes, toupper(number[len - 1]));
-	if (suffix && isxdigit(number[len - 2]) &&
-	    !(*suffix == 'E' && !strncasecmp(number, "0x", 2))) {
+	if (suffix && !(*suffix == 'E' && !strncasecmp(number, "0x", 2))) {
 		shift = 10 * (suffix - suffixes + 1);
-		number[len - 1] = '\0';
+		number[--len] = '\0';
 	}
 
+	/* kstrtoull() would take a newline. */
+	if (!isxdigit(number[len - 1]))
+		return -EINVAL;
 	err = kstrtoull(number, 0, bytes);
 	if (err)
 		return err;

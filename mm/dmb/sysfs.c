@@ -45,7 +45,7 @@ static ssize_t free_show(struct kobject *kobj, struct kobj_attribute *attr,
 			  (u64)PFN_PHYS(dmb_pool_free(to_dmb(kobj)->pool)));
 }
 
-/* So does what is free in it, as long as little is used. */
+/* While little of a block is used, this is its size. */
 static struct kobj_attribute free_attr = __ATTR_RO_MODE(free, 0400);
 
 static ssize_t claimed_show(struct kobject *kobj, struct kobj_attribute *attr,

@@ -47,6 +47,7 @@ static const struct dmb_bytes_case dmb_bytes_cases[] __initconst = {
 	{ "1MM", 0, -EINVAL },
 	{ "1Mfoo", 0, -EINVAL },
 	{ "1.5G", 0, -EINVAL },
+	{ "1\n", 0, -EINVAL },
 	{ "1\nG", 0, -EINVAL },
 	{ "0xg", 0, -EINVAL },
 };

@@ -177,7 +177,7 @@ int main(void)
 	int nr = dmb_read_blocks(blocks);
 
 	setlinebuf(stdout);
-	printf("instructions %.0f\n", boot);
+	printf("clock %.0f\n", boot);
 	printf("memory %lu kB\n", dmb_read_value("/proc/meminfo", "MemTotal"));
 	printf("movable %lluM\n", zone_movable_bytes() / MB);
 	for (int i = 0; i < nr; i++) {

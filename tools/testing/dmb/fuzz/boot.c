@@ -133,7 +133,7 @@ static int model_number(const char *text, const char *end, u64 *value)
 	if (over)
 		return -ERANGE;
 	*value = sum;
-	if (at == end || (*at == '\n' && at + 1 == end))
+	if (at == end)
 		return 0;
 	if (at + 1 != end || !strchr(suffixes, toupper(*at)))
 		return -EINVAL;
