@@ -67,12 +67,12 @@ int dmb_parse_bytes(const char *text, size_t len, u64 *bytes)
 		number[--len] = '\0';
 	}
 
-	/* kstrtoull() would take a newline. */
-	if (!isxdigit(number[len - 1]))
-		return -EINVAL;
 	err = kstrtoull(number, 0, bytes);
 	if (err)
 		return err;
+	/* kstrtoull() takes a newline. */
+	if (!isxdigit(number[len - 1]))
+		return -EINVAL;
 	return check_shl_overflow(*bytes, shift, bytes) ? -ERANGE : 0;
 }
 
