@@ -553,7 +553,7 @@ static void by_address(void)
 			}
 }
 
-static void model_excess(void)
+static void model_excess(bool ample)
 {
 	unsigned int i, largest;
 	u64 limit, most, size;
@@ -565,6 +565,10 @@ static void model_excess(void)
 	while (nr_requests && (limit = short_below()) && count_requests(limit, true)) {
 		for (largest = i = 0, most = 0; i < nr_requests; i++) {
 			size = count(&request[i], limit, true);
+			/* These few pages may take a pageblock from the larger one. */
+			if (!ample && i && size < most + 2 * pageblock_nr_pages &&
+			    most < size + 2 * pageblock_nr_pages)
+				close_call = true;
 			if (size > most) {
 				most = size;
 				largest = i;
@@ -667,9 +671,9 @@ static void designate(void)
 	u64 before;
 
 	note_free();
-	model_excess();
-	lost = kernel_is_lost();
 	ample = has_room(&ordinary, MIB, PAGE_SIZE, 0, U64_MAX);
+	model_excess(ample);
+	lost = kernel_is_lost();
 	before = free_in_kept();
 	EXPECT_SHORT(dmb_designate());
 	if (lost)
