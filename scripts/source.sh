@@ -120,7 +120,7 @@ unpack()
 
 	# kbuild wants a source that nothing was built in.
 	if [ -e "$1/.git" ]; then
-		git -C "$1" ls-files -z
+		git -C "$1" ls-files -z -co --exclude-standard
 	else
 		(cd "$1" && find . ! -type d -print0)
 	fi | tar -C "$1" --ignore-failed-read --null -T - -c | tar -C "$2" -xm
