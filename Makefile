@@ -38,9 +38,12 @@ save apply:
 unapply:
 	@scripts/apply off
 
-# What the first time takes, which deps says before it installs anything
+# What the first time takes, which deps says before it installs anything, as long as there is
+# no build folder of that name
 run: export TAKES = $(if $(CONFIG),,5 minutes on two processors, and 3 GB in out/)
+run: export BUILT = *
 test: export TAKES = $(if $(CONFIG)$(ONLY),,45 minutes on two processors, and 6 GB in out/)
+test: export BUILT = *-debug
 
 # Its kernel has no tests.
 run: export EXTRA = $(if $(CONFIG),,small)
