@@ -257,7 +257,7 @@ static void judge(u64 found, u64 size, u64 align, int nid, u64 start, u64 end, b
 		return;
 	}
 	/* There may be no memory for memblock's array. */
-	if (!found && memblock.reserved.cnt + 2 > memblock.reserved.max)
+	if (!found && memblock.reserved.cnt == memblock.reserved.max)
 		return;
 	if (inside) {
 		EXPECT(requested_too);
@@ -275,7 +275,7 @@ static void allocate(void)
 	u64 align = 1ULL << (take(4) ? 6 : take(32)), start = 0, end = 0, found = 0;
 	u64 before, after;
 	/* It grows when it is full, and its new memory needs a place of its own, too. */
-	bool grows = memblock.reserved.cnt + 2 > memblock.reserved.max;
+	bool grows = memblock.reserved.cnt == memblock.reserved.max;
 	int nid = take(4) ? NUMA_NO_NODE : take(fuzz_nodes);
 	bool between;
 	void *virt;
