@@ -396,9 +396,10 @@ static void __init dmb_judge(unsigned long pfn, unsigned long end_pfn,
 		end = dmb_taken_end(base, end, holder);
 	} else {
 		run->zone = dmb_pfn_zone(pfn);
-		if (dmb_next_free(base, &start, &end) && start <= base)
-			end = min3(end, PFN_PHYS(end_pfn),
-				   PFN_PHYS(zone_end_pfn(run->zone)));
+		if (!dmb_next_free(base, &start, &end) || start > base)
+			end = base;
+		end = min3(end, PFN_PHYS(end_pfn),
+			   PFN_PHYS(zone_end_pfn(run->zone)));
 		if (dmb_pfn_zone(run->end_pfn - 1) != run->zone) {
 			run->why = "lies across a zone border";
 			run->zone = NULL;
