@@ -39,14 +39,14 @@ declare -A images archives
 region=region=$(numfmt --from=iec "$two_size")
 
 # An instruction takes a nanosecond, of all CPUs together, and nothing else takes
-# any time. QEMU can count only if one thread has all CPUs.
+# any time.
 icount='-icount shift=0,sleep=off'
 # Between two ticks of the clock that kernels read: QEMU's timer of arm64 has 62.5 MHz.
 case $ARCH in
 arm64)	clock_tick=16 ;;
 x86_64)	clock_tick=1 ;;
 esac
-qemu=("${qemu[@]/%thread=multi/thread=single}")
+qemu=("${qemu_counting[@]}")
 
 # build DESIGN: sets images[DESIGN], and the archives[DESIGN] of its guests
 build()

@@ -116,6 +116,8 @@ riscv64)
 esac
 qemu=("$qemu_program" -accel "tcg,thread=$threads" -cpu "$cpu" -smp 2 -nodefaults
       -nographic -no-reboot)
+# The same with one thread for all CPUs, as QEMU needs it to count instructions
+qemu_counting=("${qemu[@]/%thread=multi/thread=single}")
 
 # only_on ARCH...: ends the script unless ARCH is one of these
 only_on()
@@ -316,8 +318,7 @@ boot()
 	local name=$1 image=$2 archive=$3 options=$4 cmdline=$5 allowed=${6:-}
 	local log file status=0 limit=${LIMIT:-120} said complaint runs=0 program=("${qemu[@]}")
 
-	# QEMU can count only if one thread has all CPUs.
-	[[ $options != *-icount* ]] || program=("${qemu[@]/%thread=multi/thread=single}")
+	[[ $options != *-icount* ]] || program=("${qemu_counting[@]}")
 	configured "$image" KASAN && limit=${LIMIT:-600}
 	log=$(guest_log "$name")
 	file=${log%.log}
