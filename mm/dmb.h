@@ -176,7 +176,7 @@ static inline int dmb_sticky_migratetype(struct page *page, int migratetype)
 void __dmb_drain_range(struct zone *zone);
 unsigned long __dmb_contig_first(unsigned long pfn);
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
-bool dmb_claim_overlaps(unsigned long start_pfn, unsigned long end_pfn);
+unsigned long dmb_claim_overlaps(unsigned long start_pfn, unsigned long end_pfn);
 bool __dmb_contig_stop(void);
 bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 			unsigned int migratetype, int err, unsigned int *round);
@@ -209,6 +209,19 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 		return gfp;
 	return (gfp & ~(__GFP_RECLAIM | __GFP_RETRY_MAYFAIL)) | __GFP_NOWARN |
 	       __GFP_NOMEMALLOC;
+}
+
+/*
+ * How alloc_contig_range() moves pages. For a range in a block it waits neither
+ * for I/O, which dmb_contig_retry() can be interrupted in, nor for locks if it
+ * must not.
+ */
+static inline enum migrate_mode dmb_contig_mode(unsigned long pfn, gfp_t gfp)
+{
+	if (!dmb_contains_pfn(pfn))
+		return MIGRATE_SYNC;
+	return gfpflags_allow_blocking(gfp) ? MIGRATE_SYNC_LIGHT :
+					      MIGRATE_ASYNC;
 }
 
 /*
@@ -445,6 +458,7 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages);
 unsigned long __dmb_early_pages(struct zone *zone);
 void __dmb_node_states_online(struct zone *zone, struct memory_notify *arg);
 void __dmb_node_states_offline(struct zone *zone, struct memory_notify *arg);
+void __dmb_wait_for_attempts(unsigned long start_pfn, unsigned long end_pfn);
 
 /* Keep nodes with nothing but blocks out of N_NORMAL_MEMORY. */
 static inline void dmb_node_states_online(struct zone *zone,
@@ -452,6 +466,14 @@ static inline void dmb_node_states_online(struct zone *zone,
 {
 	if (dmb_enabled())
 		__dmb_node_states_online(zone, arg);
+}
+
+/* Let somebody who is taking a part of this range finish, so as not to fail. */
+static inline void dmb_wait_for_attempts(unsigned long start_pfn,
+					 unsigned long end_pfn)
+{
+	if (dmb_enabled())
+		__dmb_wait_for_attempts(start_pfn, end_pfn);
 }
 
 static inline void dmb_node_states_offline(struct zone *zone,

@@ -76,14 +76,13 @@ enum dmb_intersection dmb_intersects(unsigned long start_pfn,
 unsigned long dmb_total_pages(void);
 #define dmb_free_pages()	global_zone_page_state(NR_FREE_DMB_PAGES)
 unsigned long dmb_node_free_pages(pg_data_t *pgdat);
+unsigned long dmb_free_low_pages(void);
 int dmb_report_node_meminfo(char *buf, int len, int nid);
 struct free_area *dmb_next_free_area(struct zone *zone, struct free_area *area,
 				     unsigned int order);
 bool dmb_spare_blocks(bool spare);
 int __init dmb_reserve(u64 base, u64 size, const char *name);
 int dmb_setup_owned(struct reserved_mem *rmem);
-int dmb_make(u64 base, u64 size, bool exact);
-int dmb_dissolve(const char *name, u64 size);
 void dmb_add_heaps(int (*fn)(struct cma *cma, void *data));
 
 #else /* !CONFIG_DMB */
@@ -93,6 +92,7 @@ static inline struct dmb_pool *dmb_pool_of(unsigned long pfn) { return NULL; }
 static inline unsigned long dmb_total_pages(void) { return 0; }
 static inline unsigned long dmb_free_pages(void) { return 0; }
 static inline unsigned long dmb_node_free_pages(pg_data_t *pgdat) { return 0; }
+static inline unsigned long dmb_free_low_pages(void) { return 0; }
 static inline bool dmb_spare_blocks(bool spare) { return false; }
 static inline int dmb_setup_owned(struct reserved_mem *rmem) { return 0; }
 static inline void dmb_add_heaps(int (*fn)(struct cma *cma, void *data)) { }

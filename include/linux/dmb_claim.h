@@ -2,7 +2,10 @@
 #ifndef _LINUX_DMB_CLAIM_H
 #define _LINUX_DMB_CLAIM_H
 
-/* Functions for drivers that own memory in designated movable blocks */
+/*
+ * Functions for drivers that own memory in designated movable blocks, or that
+ * make and dissolve blocks
+ */
 
 #include <linux/bits.h>
 #include <linux/dmb.h>
@@ -132,6 +135,9 @@ void *dmb_claims_vmap(struct dmb_claim *const *claims, unsigned int nr,
 int dmb_block_range(unsigned int index, phys_addr_t *base, phys_addr_t *size);
 void dmb_show_map(struct seq_file *seq, phys_addr_t start, phys_addr_t end);
 
+int dmb_make(u64 base, u64 size, bool exact);
+int dmb_dissolve(const char *name, u64 size);
+
 #else /* !CONFIG_DMB */
 
 static inline struct dmb_claim *dmb_claim(const struct dmb_request *request)
@@ -190,6 +196,16 @@ static inline int dmb_block_range(unsigned int index, phys_addr_t *base,
 
 static inline void dmb_show_map(struct seq_file *seq, phys_addr_t start,
 				phys_addr_t end) { }
+
+static inline int dmb_make(u64 base, u64 size, bool exact)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int dmb_dissolve(const char *name, u64 size)
+{
+	return -EOPNOTSUPP;
+}
 
 #endif /* CONFIG_DMB */
 

@@ -279,17 +279,23 @@ static unsigned long dmb_search_part(const struct dmb_search *search,
 	return found;
 }
 
+/* A search that must not block stops after some ms. The rest stays unknown. */
 static void dmb_estimate_parts(struct dmb_search *search)
 {
+	const unsigned long end = jiffies + msecs_to_jiffies(DMB_QUICK_MS);
 	struct dmb_part *part;
 	unsigned long i, pfn;
 
 	search->estimated = true;
 	list_for_each_entry(part, &search->parts, node) {
 		pfn = part->start_pfn;
-		for (i = 0; i < part->nr; i++, pfn += part->unit)
+		for (i = 0; i < part->nr; i++, pfn += part->unit) {
+			if (!gfpflags_allow_blocking(search->gfp) &&
+			    time_after(jiffies, end))
+				return;
 			if (part->cost[i] == DMB_COST_UNKNOWN)
 				part->cost[i] = dmb_estimate(pfn, pfn + part->unit);
+		}
 	}
 }
 

@@ -24,7 +24,6 @@
 #define DMB_OWNER_LEN	32
 
 /* The time limit of DMB_CLAIM_QUICK for a request that has no @timeout_ms */
-#define DMB_QUICK_MS	10
 
 /**
  * struct dmb_claim - a range that an owner has claimed, or is claiming
@@ -75,11 +74,17 @@ static struct dmb_claim *dmb_find_claim(unsigned long start_pfn,
 	return pfns ? container_of(pfns, struct dmb_claim, pfns) : NULL;
 }
 
-/* Is a part of this range claimed, or about to be? */
-bool dmb_claim_overlaps(unsigned long start_pfn, unsigned long end_pfn)
+/*
+ * Is a part of this range claimed, or about to be? Return the page frame behind
+ * such a claim, or 0.
+ */
+unsigned long dmb_claim_overlaps(unsigned long start_pfn, unsigned long end_pfn)
 {
+	struct dmb_claim *claim;
+
 	guard(spinlock_irqsave)(&dmb_claims_lock);
-	return dmb_find_claim(start_pfn, end_pfn);
+	claim = dmb_find_claim(start_pfn, end_pfn);
+	return claim ? claim->pfns.last + 1 : 0;
 }
 
 /* Has dmb_claim() given this page frame to an owner? */
@@ -162,7 +167,7 @@ static int dmb_begin_claim(struct dmb_claim *claim)
 	if (dmb_find_claim(start_pfn, end_pfn))
 		return -EBUSY;
 	if (dmb_leaving(start_pfn, end_pfn))
-		return -EBUSY;
+		return -ENODEV;
 	interval_tree_insert(&claim->pfns, &dmb_claims);
 	return 0;
 }
@@ -352,6 +357,7 @@ static int dmb_claim_at(const struct dmb_request *request,
 	attempt->start_pfn = start_pfn;
 	attempt->end_pfn = start_pfn + PHYS_PFN(request->size);
 	attempt->busy_pfn = start_pfn;
+	attempt->isolated = false;
 	claim = dmb_alloc_claim(request, start_pfn);
 	if (IS_ERR(claim))
 		return PTR_ERR(claim);
@@ -383,13 +389,17 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 				       struct dmb_claim **claims,
 				       unsigned int nr, int *err)
 {
-	unsigned int most = attempt->quick ? DMB_MAX_QUICK_FAILURES :
-					     DMB_MAX_FAILURES;
+	const unsigned long began = jiffies;
 	unsigned int got = 0, failures = 0;
 
-	while (got < nr && failures < most) {
-		unsigned long pfn = dmb_search_next(search), end_pfn;
+	while (got < nr && !dmb_give_up(attempt, failures, began)) {
+		unsigned long before = jiffies, end_pfn;
+		unsigned long pfn = dmb_search_next(search);
 
+		/* The time of a quick claim is for moving pages. */
+		if (request->flags & DMB_CLAIM_QUICK)
+			attempt->deadline = (attempt->deadline + jiffies -
+					     before) ?: 1;
 		if (pfn == DMB_NO_PFN) {
 			/* A pass that waits may find more. */
 			*err = *err ?: -EBUSY;
@@ -412,7 +422,7 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 			if (*err == -EHWPOISON)
 				*err = -EBUSY;
 			pfn = attempt->busy_pfn;
-			end_pfn = pfn + 1;
+			end_pfn = dmb_obstacle_end(attempt);
 			failures++;
 		} else {
 			break;
@@ -521,13 +531,14 @@ static bool dmb_request_exact(const struct dmb_request *request)
  *
  * The time that this takes depends on the pages. It waits up to a second for
  * pages that are in use for a moment; if several ranges would do, in up to
- * four of them. It waits without limit for pages that are locked or under
- * writeback, and for claims of other pages in the same pageblocks, which are
- * served in their order. The deadline of @request and dmb_cancel() end all
- * these waits but those for locks and writeback. %DMB_CLAIM_QUICK waits for
- * none of these, and gives up after 10 ms if it has no other deadline. Data
- * that a file system holds, for example in a transaction of its journal, are
- * written first.
+ * four of them. It waits up to 30 seconds for each page whose data a device, or
+ * the server of a file system, is reading or writing, and without limit for
+ * claims of other pages in the same pageblocks, which are served in their
+ * order. A fatal signal, the deadline of @request and dmb_cancel() end all
+ * these waits. %DMB_CLAIM_QUICK waits for none of these, and gives up after
+ * 10 ms if it has no other deadline. Data that a file system holds, for example
+ * in a transaction of its journal, are written first, which may wait for the
+ * file system without limit.
  *
  * On success, all pages of the range belong to the caller, each with one
  * reference. They are zeroed, except with %DMB_CLAIM_UNZEROED, and their
@@ -565,12 +576,13 @@ static bool dmb_request_exact(const struct dmb_request *request)
  * * -EHWPOISON - A page of this range is poisoned. dmb_claim_several() can
  *   claim the rest, in smaller pieces.
  * * -EBUSY - The range overlaps another claim, pages in use did not move in
- *   time, part of the range is going offline or, with %DMB_CLAIM_PROTECTED, the
- *   machine is about to hibernate. Try again later, or claim other memory. The
- *   kernel log says which page was in the way of a range.
+ *   time or, with %DMB_CLAIM_PROTECTED, the machine is about to hibernate. Try
+ *   again later, or claim other memory. The kernel log says which page was in
+ *   the way of a range.
  * * -ENOMEM - There is no room for the pages elsewhere, and they cannot be
  *   reclaimed, or not with %DMB_CLAIM_QUICK.
- * * -ENODEV - Part of the range is offline. Try again when it is online.
+ * * -ENODEV - Part of the range is offline, or going offline. Try again when it
+ *   is online.
  * * -ETIMEDOUT, -ECANCELED - The deadline has passed; dmb_cancel() was called.
  * * -EINTR - The task has got a fatal signal.
  */
@@ -631,7 +643,7 @@ EXPORT_SYMBOL_GPL(dmb_claim_several);
  *
  * That call returns -ECANCELED, or the claims that it has got by then, when it
  * notices: between batches of some 32 pages or one large folio, and while it
- * waits for anything but locks and writeback. It may still succeed.
+ * waits for anything but a file system. It may still succeed.
  *
  * @request has to be valid until both calls have returned. Before it is used
  * again, set its @cancelled to false.

@@ -37,7 +37,8 @@ static int dmb_area_overlaps(struct cma *cma, void *data)
 {
 	const struct dmb_range *range = data;
 
-	return cma->base_pfn < range->end_pfn &&
+	/* An area that could not be activated has no pages. */
+	return cma->count && cma->base_pfn < range->end_pfn &&
 	       range->start_pfn < cma->base_pfn + cma->count;
 }
 
@@ -230,8 +231,8 @@ static void dmb_unmark_area(struct cma *cma, unsigned long pfn,
 		     dmb_area_bits(cma, count));
 }
 
-/* The first place from @pfn on that is not given away; DMB_NO_PFN for none */
-static unsigned long dmb_next_in_area(struct cma *cma, unsigned long pfn,
+/* The first place from @pfn on that CMA has not taken; DMB_NO_PFN for none */
+static unsigned long dmb_free_in_area(struct cma *cma, unsigned long pfn,
 				      unsigned long count, unsigned int order)
 {
 	const unsigned long mask = (1UL << (order - cma->order_per_bit)) - 1;
@@ -248,6 +249,20 @@ static unsigned long dmb_next_in_area(struct cma *cma, unsigned long pfn,
 	       cma->base_pfn + (bit << cma->order_per_bit) : DMB_NO_PFN;
 }
 
+/* The same, but leave out claims */
+static unsigned long dmb_next_in_area(struct cma *cma, unsigned long pfn,
+				      unsigned long count, unsigned int order)
+{
+	unsigned long end_pfn;
+
+	do {
+		pfn = dmb_free_in_area(cma, pfn, count, order);
+		end_pfn = pfn == DMB_NO_PFN ? 0 :
+			  dmb_claim_overlaps(pfn, pfn + count);
+	} while (end_pfn && (pfn = ALIGN(end_pfn, 1UL << cma->order_per_bit)));
+	return pfn;
+}
+
 /* Take a place in an area. On failure, @attempt says what was in the way. */
 static int dmb_take_in_area(struct cma *cma, unsigned long pfn,
 			    unsigned long count, struct dmb_attempt *attempt)
@@ -257,6 +272,7 @@ static int dmb_take_in_area(struct cma *cma, unsigned long pfn,
 	attempt->start_pfn = pfn;
 	attempt->end_pfn = pfn + count;
 	attempt->busy_pfn = pfn;
+	attempt->isolated = false;
 	/* Another cma_alloc() has taken the place: do not wait for it. */
 	if (!dmb_mark_area(cma, pfn, count))
 		return -EAGAIN;
@@ -274,13 +290,12 @@ static int dmb_take_in_area(struct cma *cma, unsigned long pfn,
 static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int order,
 			  struct dmb_attempt *attempt, struct dmb_search *search)
 {
-	const unsigned int most = attempt->quick ? DMB_MAX_QUICK_FAILURES :
-						   DMB_MAX_FAILURES;
-	unsigned long pfn = cma->base_pfn;
+	const unsigned long bit_pages = 1UL << cma->order_per_bit;
+	unsigned long pfn = cma->base_pfn, began = jiffies;
 	unsigned int failures = 0;
 	int err = -ENOSPC;
 
-	while (failures < most) {
+	while (!dmb_give_up(attempt, failures, began)) {
 		pfn = search ? dmb_search_next(search) :
 			       dmb_next_in_area(cma, pfn, count, order);
 		if (pfn == DMB_NO_PFN)
@@ -292,7 +307,8 @@ static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int ord
 			break;
 		failures += err != -EAGAIN;
 		/* Other places that include the same page would fail, too. */
-		pfn = attempt->busy_pfn + (1UL << cma->order_per_bit);
+		pfn = err == -EAGAIN ? attempt->busy_pfn + bit_pages :
+				       ALIGN(dmb_obstacle_end(attempt), bit_pages);
 		if (search)
 			dmb_search_exclude(search, attempt->busy_pfn, pfn);
 	}
@@ -347,6 +363,7 @@ int dmb_area_alloc(struct cma *cma, unsigned long count, unsigned int align,
 	};
 	int err;
 
+	might_alloc(gfp);
 	err = dmb_try_area(cma, count, order, &attempt);
 	if (err && dmb_try_elsewhere(err)) {
 		attempt.gfp = gfp;

@@ -40,6 +40,12 @@
 #define DMB_CONTIG_ROUNDS	11
 #define DMB_CONTIG_TIME		HZ
 
+/* A search ends after so many failures in a row if its attempts may wait. */
+#define DMB_MAX_FAILURES	4
+
+/* If they are quick, it does not end before so many failures. */
+#define DMB_MAX_QUICK_FAILURES	16
+
 /* Two quick attempts may collide if a free page spans their pageblocks. */
 #define DMB_QUICK_ROUNDS	3
 
@@ -55,6 +61,16 @@
 #define DMB_WRITE_BYTES		SZ_16M
 
 /*
+ * Wait this long for the device, or the server, that reads or writes the data
+ * of one page. Look every few milliseconds whether it has.
+ */
+#define DMB_IO_TIME		(30 * HZ)
+#define DMB_IO_PAUSE_MS		8
+
+/* Memory that is to go offline waits this long for attempts to end. */
+#define DMB_OFFLINE_TIME	(5 * HZ)
+
+/*
  * Attempts in the order in which they began. Of the attempts that need parts of
  * the same pageblock, the first one is under way, and the others wait for it.
  */
@@ -67,9 +83,9 @@ struct dmb_attempt *dmb_current_attempt(void)
 {
 	struct dmb_attempt *attempt;
 
-	/* Only the task itself removes it. */
+	/* Only the task itself removes it. Writeback may make another attempt. */
 	guard(spinlock)(&dmb_attempts_lock);
-	list_for_each_entry(attempt, &dmb_attempts, node)
+	list_for_each_entry_reverse(attempt, &dmb_attempts, node)
 		if (attempt->task == current)
 			return attempt;
 	return NULL;
@@ -88,19 +104,26 @@ static int dmb_attempt_over(const struct dmb_attempt *attempt)
 	return 0;
 }
 
+/* The first attempt in the list that needs any pageblock of this range */
+static struct dmb_attempt *dmb_first_attempt_in(unsigned long start_pfn,
+						unsigned long end_pfn)
+{
+	unsigned long first = pageblock_start_pfn(start_pfn);
+	unsigned long end = pageblock_align(end_pfn);
+	struct dmb_attempt *attempt;
+
+	lockdep_assert_held(&dmb_attempts_lock);
+	list_for_each_entry(attempt, &dmb_attempts, node)
+		if (pageblock_start_pfn(attempt->start_pfn) < end &&
+		    first < pageblock_align(attempt->end_pfn))
+			return attempt;
+	return NULL;
+}
+
 /* The first attempt in the list that has a pageblock in common with this one */
 static struct dmb_attempt *dmb_first_neighbour(const struct dmb_attempt *attempt)
 {
-	unsigned long first = pageblock_start_pfn(attempt->start_pfn);
-	unsigned long end = pageblock_align(attempt->end_pfn);
-	struct dmb_attempt *other;
-
-	lockdep_assert_held(&dmb_attempts_lock);
-	list_for_each_entry(other, &dmb_attempts, node)
-		if (pageblock_start_pfn(other->start_pfn) < end &&
-		    first < pageblock_align(other->end_pfn))
-			return other;
-	return NULL;
+	return dmb_first_attempt_in(attempt->start_pfn, attempt->end_pfn);
 }
 
 /* Add an attempt to the list, unless it would have to wait but must not. */
@@ -133,6 +156,28 @@ static void dmb_end_attempt(struct dmb_attempt *attempt)
 	scoped_guard(spinlock, &dmb_attempts_lock)
 		list_del(&attempt->node);
 	dmb_wake_attempts();
+}
+
+static bool dmb_nobody_empties(unsigned long start_pfn, unsigned long end_pfn)
+{
+	guard(spinlock)(&dmb_attempts_lock);
+	return !dmb_first_attempt_in(start_pfn, end_pfn);
+}
+
+/**
+ * __dmb_wait_for_attempts - wait until nobody is emptying a part of a range
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ *
+ * This gives up after some seconds, or after a signal.
+ *
+ * Context: Process context, may sleep.
+ */
+void __dmb_wait_for_attempts(unsigned long start_pfn, unsigned long end_pfn)
+{
+	wait_event_interruptible_timeout(dmb_attempts_wait,
+					 dmb_nobody_empties(start_pfn, end_pfn),
+					 DMB_OFFLINE_TIME);
 }
 
 static long dmb_jiffies_left(const struct dmb_attempt *attempt, long most)
@@ -253,7 +298,7 @@ static bool dmb_migrate_for_room(struct list_head *folios, gfp_t gfp)
 	if (list_empty(folios))
 		return false;
 	migrate_pages(folios, alloc_migration_target, NULL, (unsigned long)&mtc,
-		      MIGRATE_SYNC, MR_CONTIG_RANGE, &moved);
+		      MIGRATE_SYNC_LIGHT, MR_CONTIG_RANGE, &moved);
 	return moved;
 }
 
@@ -337,7 +382,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 		if (!dmb_reclaimable(folio))
 			continue;
 		if (folio_is_file_lru(folio))
-			folio_wait_writeback(folio);
+			folio_wait_writeback_killable(folio);
 		if (nr < ARRAY_SIZE(pfns))
 			pfns[nr++] = folio_pfn(folio);
 		list_move(&folio->lru, &reclaimable);
@@ -354,7 +399,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 		attempt->waits = 0;
 	else if (attempt && waited)
 		waited = attempt->waits++ < DMB_MAX_WAITS;
-	return progress || waited;
+	return progress || (attempt && waited);
 }
 
 /**
@@ -546,16 +591,52 @@ static void dmb_find_obstacle(struct dmb_attempt *attempt,
 }
 
 /*
- * Write the folio in the way if a file system holds private data of it. Return
- * true if so. This happens once for each folio, and there may be many files, so
- * it does not count as a round.
+ * Wait if data of the page in the way are being read or written, and return
+ * true if so. Migration does not, as it could not be interrupted. Many pages
+ * may be read and written, so this does not count as a round.
+ */
+static bool dmb_wait_for_io(struct dmb_attempt *attempt,
+			    unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned long pfn;
+	struct folio *folio;
+	bool io;
+
+	if (!attempt || attempt->quick)
+		return false;
+	pfn = dmb_first_busy(start_pfn, end_pfn);
+	if (pfn >= end_pfn)
+		return false;
+	folio = page_folio(pfn_to_page(pfn));
+	if (!folio_try_get(folio))
+		return false;
+	io = folio_test_writeback(folio) ||
+	     (folio_test_locked(folio) && !folio_test_uptodate(folio));
+	folio_put(folio);
+	if (!io)
+		return false;
+
+	if (attempt->io_pfn != pfn) {
+		attempt->io_pfn = pfn;
+		attempt->io_end = jiffies + DMB_IO_TIME;
+	}
+	if (time_after_eq(jiffies, attempt->io_end))
+		return false;
+	dmb_pause(attempt, DMB_IO_PAUSE_MS);
+	return true;
+}
+
+/*
+ * Write the folio in the way if its file system holds private data of it, or
+ * cannot migrate it while it is dirty. Return true if so. This happens once for
+ * each folio, and there may be many files, so it does not count as a round.
  */
 static bool dmb_write_in_the_way(struct dmb_attempt *attempt,
 				 unsigned long start_pfn, unsigned long end_pfn)
 {
 	struct folio *folio;
 	unsigned long pfn;
-	bool private;
+	bool write;
 
 	if (!attempt || !gfp_has_io_fs(current_gfp_context(attempt->gfp)))
 		return false;
@@ -566,15 +647,16 @@ static bool dmb_write_in_the_way(struct dmb_attempt *attempt,
 	if (!folio_try_get(folio))
 		return false;
 	/* Before there was a reference, the page may have left the folio. */
-	private = page_folio(pfn_to_page(pfn)) == folio &&
-		  folio_test_private(folio);
-	if (private) {
+	write = page_folio(pfn_to_page(pfn)) == folio &&
+		(folio_test_private(folio) ||
+		 (folio_is_file_lru(folio) && folio_test_dirty(folio)));
+	if (write) {
 		attempt->written_pfn = pfn + 1;
 		dmb_write_back(folio, DMB_WRITE_BYTES);
 		folio_wait_writeback_killable(folio);
 	}
 	folio_put(folio);
-	return private;
+	return write;
 }
 
 /* Can another round succeed, after a pause, and does the attempt allow one? */
@@ -626,8 +708,9 @@ bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 		attempt->isolated = true;
 	if (dmb_worth_a_round(attempt, start_pfn, end_pfn, migratetype, err,
 			      *round)) {
-		if (*round < DMB_WRITE_ROUND ||
-		    !dmb_write_in_the_way(attempt, start_pfn, end_pfn)) {
+		if (!dmb_wait_for_io(attempt, start_pfn, end_pfn) &&
+		    (*round < DMB_WRITE_ROUND ||
+		     !dmb_write_in_the_way(attempt, start_pfn, end_pfn))) {
 			if (*round)
 				dmb_pause(attempt, 1 << (*round - 1));
 			(*round)++;
@@ -662,6 +745,7 @@ int dmb_take(struct dmb_attempt *attempt)
 	attempt->poisoned = false;
 	attempt->waits = 0;
 	attempt->written_pfn = 0;
+	attempt->io_pfn = DMB_NO_PFN;
 	err = dmb_wait_for_neighbours(attempt);
 	if (err)
 		return err;
@@ -686,6 +770,37 @@ int dmb_take(struct dmb_attempt *attempt)
 	if (err && attempt->poisoned)
 		return -EHWPOISON;
 	return err ? dmb_attempt_over(attempt) ?: err : 0;
+}
+
+/**
+ * dmb_obstacle_end - where to look for another range after a failure
+ * @attempt: what has failed; its @busy_pfn was in the way
+ *
+ * Return: the page frame behind the page that was in the way, or behind the
+ * pageblock if somebody else empties that.
+ */
+unsigned long dmb_obstacle_end(const struct dmb_attempt *attempt)
+{
+	return attempt->isolated ? attempt->busy_pfn + 1 :
+				   pageblock_end_pfn(attempt->busy_pfn);
+}
+
+/**
+ * dmb_give_up - should a search for memory end?
+ * @attempt: the kind of its attempts
+ * @failures: how many of them in a row have failed
+ * @began: when the search began, in jiffies
+ *
+ * Attempts that may wait do so up to a second each. Quick ones take some ms, so
+ * many of them may fail before a range is found whose pages nobody holds.
+ */
+bool dmb_give_up(const struct dmb_attempt *attempt, unsigned int failures,
+		 unsigned long began)
+{
+	if (!attempt->quick)
+		return failures >= DMB_MAX_FAILURES;
+	return failures >= DMB_MAX_QUICK_FAILURES &&
+	       time_after(jiffies, began + DMB_CONTIG_TIME);
 }
 
 /**

@@ -69,6 +69,8 @@ static int dmb_dissolve_pages(struct dmb *dmb, unsigned long nr_pages)
 	int err;
 
 	while (nr_pages) {
+		if (signal_pending(current))
+			return -EINTR;
 		step = min(step, nr_pages);
 		err = dmb_dissolve_end(dmb, step, 0);
 		if (!err) {
@@ -254,13 +256,13 @@ bool dmb_yield(struct zone *zone)
 	/* A task that is emptying a range does not begin with another one. */
 	if (!READ_ONCE(dmb_yielding) || dmb_current_attempt())
 		return false;
-	if (!mutex_trylock(&dmb_change_lock)) {
-		if (!READ_ONCE(busy))
-			return false;
+	if (READ_ONCE(busy)) {
 		/* Another task makes a block yield: share what it gets. */
 		schedule_timeout_uninterruptible(1);
 		return true;
 	}
+	if (!dmb_wait_to_change())
+		return false;
 	WRITE_ONCE(busy, true);
 	/* Free pages may change meanwhile, so a block may come up again. */
 	for (tries = dmb_blocks.nr; tries && !yielded; tries--) {

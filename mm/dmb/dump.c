@@ -18,6 +18,7 @@
 /* Runs after crash_save_vmcoreinfo_init(). */
 static int __init dmb_describe_for_dumps(void)
 {
+	VMCOREINFO_NUMBER(pageblock_order);
 	VMCOREINFO_SYMBOL(dmb_map);
 	VMCOREINFO_OFFSET(dmb_map, first);
 	VMCOREINFO_OFFSET(dmb_map, nr);

@@ -72,6 +72,7 @@ void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
 			   struct dmb_pool *pool);
 int dmb_begin_change(void);
 void dmb_end_change(void);
+bool dmb_wait_to_change(void);
 unsigned int dmb_new_range(void);
 struct dmb *dmb_new_block(struct zone *zone);
 void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn,
@@ -178,6 +179,8 @@ enum dmb_obstacle {
  * @drained: all per-cpu lists were drained for it
  * @poisoned: the page frame that was in the way is broken
  * @written_pfn: file data below this page frame have been written
+ * @io_pfn: the page frame whose data were being read or written last time
+ * @io_end: do not wait for that any more when jiffies has this value
  * @task: the task that makes the attempt
  * @node: in the list of attempts that are under way
  */
@@ -195,6 +198,8 @@ struct dmb_attempt {
 	unsigned int waits;
 	bool poisoned;
 	unsigned long written_pfn;
+	unsigned long io_pfn;
+	unsigned long io_end;
 	struct task_struct *task;
 	struct list_head node;
 };
@@ -208,12 +213,12 @@ static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 	return (gfp & ~__GFP_RECLAIM) | __GFP_NOWARN;
 }
 
-/* A search ends after so many failures in a row if its attempts may wait. */
-#define DMB_MAX_FAILURES	4
+/* For so many milliseconds a quick claim moves pages, or its search reads them. */
+#define DMB_QUICK_MS		10
 
-/* The same for quick attempts */
-#define DMB_MAX_QUICK_FAILURES	16
-
+unsigned long dmb_obstacle_end(const struct dmb_attempt *attempt);
+bool dmb_give_up(const struct dmb_attempt *attempt, unsigned int failures,
+		 unsigned long began);
 int dmb_take(struct dmb_attempt *attempt);
 void dmb_free_range(unsigned long start_pfn, unsigned long end_pfn);
 struct dmb_attempt *dmb_current_attempt(void);

@@ -11,7 +11,7 @@
 #define pr_fmt(fmt) "dmb: " fmt
 
 #include <linux/cpu.h>
-#include <linux/dmb.h>
+#include <linux/dmb_claim.h>
 #include <linux/export.h>
 #include <linux/gfp.h>
 #include <linux/jiffies.h>
@@ -31,11 +31,17 @@
 #define DMB_MAKE_PAUSES		50
 #define DMB_MAKE_PAUSE_MS	20
 
+/* Wait this long for others who make or dissolve blocks before a block yields. */
+#define DMB_YIELD_WAIT		(10 * HZ)
+
 /* In pages: few enough not to keep the page allocator busy for seconds */
 #define DMB_MAKE_AT_ONCE	max(PHYS_PFN(SZ_1G), pageblock_nr_pages)
 
 /* Log at most this many of the ranges that cannot be a block. */
 #define DMB_MAKE_NAMED		8
+
+/* The task that makes or dissolves blocks, or NULL */
+static struct task_struct *dmb_changer;
 
 /* Blocks without pages, for dmb_new_block() to use again */
 static struct dmb *dmb_spares;
@@ -216,12 +222,11 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 					 GFP_KERNEL | __GFP_RETRY_MAYFAIL |
 					 __GFP_NOWARN);
 		if (err != -EBUSY || end_pfn - start_pfn > pageblock_nr_pages ||
-		    !making->pauses || fatal_signal_pending(current))
-			return fatal_signal_pending(current) && err ?
-			       -EINTR : err;
+		    !making->pauses || signal_pending(current))
+			return signal_pending(current) && err ? -EINTR : err;
 		/* A page may be in use for a moment, or in an LRU batch. */
 		making->pauses--;
-		schedule_timeout_killable(msecs_to_jiffies(DMB_MAKE_PAUSE_MS));
+		schedule_timeout_interruptible(msecs_to_jiffies(DMB_MAKE_PAUSE_MS));
 		lru_add_drain_all();
 	}
 }
@@ -241,6 +246,10 @@ static int dmb_take_zone(struct dmb_making *making, unsigned long start_pfn,
 	int err = 0, last;
 
 	while (next.end_pfn < end_pfn && !next.why && !err) {
+		if (signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
 		nr = min3(nr, end_pfn - next.end_pfn, DMB_MAKE_AT_ONCE);
 		next.start_pfn = next.end_pfn;
 		err = dmb_empty_pageblocks(making, next.start_pfn,
@@ -346,13 +355,15 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
  * nobody else makes or dissolves blocks, and zones and zonelists do not change.
  *
  * Context: Process context, may sleep.
- * Return: 0, or -EINTR after a fatal signal.
+ * Return: 0, or -EINTR after a signal.
  */
 int dmb_begin_change(void)
 {
 	get_online_mems();
-	if (!mutex_lock_killable(&dmb_change_lock))
+	if (!mutex_lock_interruptible(&dmb_change_lock)) {
+		WRITE_ONCE(dmb_changer, current);
 		return 0;
+	}
 	put_online_mems();
 	return -EINTR;
 }
@@ -360,8 +371,32 @@ int dmb_begin_change(void)
 /* Drop the locks of dmb_begin_change(). */
 void dmb_end_change(void)
 {
+	WRITE_ONCE(dmb_changer, NULL);
 	mutex_unlock(&dmb_change_lock);
 	put_online_mems();
+}
+
+/**
+ * dmb_wait_to_change - dmb_begin_change() for a task that may hold any locks
+ *
+ * This does not take the memory hotplug lock. Somebody who makes or dissolves
+ * blocks is waited for, but may wait for a lock that the caller holds. So this
+ * gives up after some seconds.
+ *
+ * Context: Direct reclaim.
+ * Return: true if the caller has dmb_change_lock.
+ */
+bool dmb_wait_to_change(void)
+{
+	unsigned long end = jiffies + DMB_YIELD_WAIT;
+
+	while (!mutex_trylock(&dmb_change_lock)) {
+		if (READ_ONCE(dmb_changer) == current ||
+		    time_after(jiffies, end) || fatal_signal_pending(current))
+			return false;
+		schedule_timeout_uninterruptible(1);
+	}
+	return true;
 }
 
 /*
@@ -373,7 +408,7 @@ static int dmb_get_ready(void)
 	int err;
 
 	guard(cpus_read_lock)();
-	if (mutex_lock_killable(&dmb_change_lock))
+	if (mutex_lock_interruptible(&dmb_change_lock))
 		return -EINTR;
 	err = dmb_setup_map();
 	mutex_unlock(&dmb_change_lock);
@@ -653,7 +688,7 @@ static struct dmb_making *dmb_begin_making(bool exact)
  * Context: Process context, may sleep and do I/O.
  * Return: 0; -EINVAL if the range is invalid; -EBUSY if none of it can be in a
  * block or, with @exact, not all of it; -ENOSPC if there would be too many
- * blocks; -ENOMEM; -EINTR after a fatal signal. After an error, there is no new
+ * blocks; -ENOMEM; -EINTR after a signal. After an error, there is no new
  * block. The kernel log says more.
  */
 int dmb_make(u64 base, u64 size, bool exact)

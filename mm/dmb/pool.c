@@ -502,6 +502,11 @@ static void dmb_use_map(struct dmb_pool **pools)
 	unsigned int i;
 
 	BUILD_BUG_ON(DMB_ROWS * (DMB_ROW_LEN + 1) > DMB_TURN_SLOTS);
+	/* Blocks need no zone of their own. */
+	BUILD_BUG_ON(MAX_NR_ZONES != 2 + IS_ENABLED(CONFIG_ZONE_DMA) +
+				     IS_ENABLED(CONFIG_ZONE_DMA32) +
+				     IS_ENABLED(CONFIG_HIGHMEM) +
+				     IS_ENABLED(CONFIG_ZONE_DEVICE));
 	for (i = 1; i <= DMB_SEQUENCES; i++)
 		dmb_set_sequence(&dmb_sequences[i], i);
 	dmb_map_pools = pools - dmb_map_first;
@@ -777,6 +782,18 @@ unsigned long dmb_node_free_pages(pg_data_t *pgdat)
 
 	for (i = 0; i < MAX_NR_ZONES; i++)
 		pages += zone_free_dmb_pages(&pgdat->node_zones[i]);
+	return pages;
+}
+
+/* Free designated pages that are not in highmem, of all nodes */
+unsigned long dmb_free_low_pages(void)
+{
+	unsigned long pages = 0;
+	struct zone *zone;
+
+	for_each_populated_zone(zone)
+		if (!is_highmem(zone))
+			pages += zone_free_dmb_pages(zone);
 	return pages;
 }
 

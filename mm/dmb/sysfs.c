@@ -4,7 +4,8 @@
  * Documentation/ABI/testing/sysfs-kernel-mm-dmb describes the files.
  */
 
-#include <linux/dmb.h>
+#include <linux/device.h>
+#include <linux/dmb_claim.h>
 #include <linux/init.h>
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
@@ -115,9 +116,25 @@ static ssize_t spread_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute spread_attr = __ATTR_RW(spread);
 
+/*
+ * Make or dissolve blocks like a writer of a file of memory hotplug: without
+ * this lock, dmb_begin_change() could wait for the end of such a write, and no
+ * signal would end that.
+ */
+static ssize_t change_store(int (*change)(const char *buf), const char *buf,
+			    size_t count)
+{
+	int err = lock_device_hotplug_sysfs();
+
+	if (err)
+		return err;
+	err = change(buf);
+	unlock_device_hotplug();
+	return err ?: count;
+}
+
 /* "size" or "size@base", optionally followed by " exact" */
-static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
-			 const char *buf, size_t count)
+static int change_add(const char *buf)
 {
 	size_t len = strcspn(buf, "\n ");
 	const char *why;
@@ -130,19 +147,24 @@ static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
 	if (!memchr(buf, '@', len)) {
 		if (dmb_parse_bytes(buf, len, &size))
 			return -EINVAL;
-		return dmb_make_anywhere(size, exact) ?: count;
+		return dmb_make_anywhere(size, exact);
 	}
 	why = dmb_parse_block(buf, len, &base, &size);
 	if (why)
 		return -EINVAL;
-	return dmb_make(base, size, exact) ?: count;
+	return dmb_make(base, size, exact);
+}
+
+static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
+			 const char *buf, size_t count)
+{
+	return change_store(change_add, buf, count);
 }
 
 static struct kobj_attribute add_attr = __ATTR_WO(add);
 
 /* "name" of a block, or "name size" to remove so much from its end */
-static ssize_t remove_store(struct kobject *kobj, struct kobj_attribute *attr,
-			    const char *buf, size_t count)
+static int change_remove(const char *buf)
 {
 	size_t len = strcspn(buf, "\n "), size_len;
 	char name[DMB_NAME_LEN];
@@ -162,8 +184,13 @@ static ssize_t remove_store(struct kobject *kobj, struct kobj_attribute *attr,
 	}
 	if (!sysfs_streq(buf, ""))
 		return -EINVAL;
-	err = dmb_dissolve(name, size);
-	return err ?: count;
+	return dmb_dissolve(name, size);
+}
+
+static ssize_t remove_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
+{
+	return change_store(change_remove, buf, count);
 }
 
 static struct kobj_attribute remove_attr = __ATTR_WO(remove);

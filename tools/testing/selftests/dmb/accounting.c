@@ -458,6 +458,7 @@ TEST_F(accounting, addresses_are_for_root)
 TEST_F(accounting, dumps_have_blocks)
 {
 	static const char * const lines[] = {
+		"\nNUMBER(pageblock_order)=",
 		"\nSYMBOL(dmb_map)=",
 		"\nOFFSET(dmb_map.pool)=",
 		"\nOFFSET(pglist_data.dmb)=",

@@ -181,7 +181,7 @@ TEST_F(choice, pages_in_use_are_left_out)
 				   load_area_free() * 3 / 4));
 	nr = self->tenants.size / page;
 	for (i = 0; i < 8; i++)
-		ASSERT_TRUE(claims_hold_page(self->tenants.memory +
+		ASSERT_TRUE(load_hold_page(self->tenants.memory +
 					     nr / 8 * i * page,
 					     pipes[i]));
 	then = dmb_frames(self->tenants.memory, self->tenants.size);
@@ -200,6 +200,51 @@ TEST_F(choice, pages_in_use_are_left_out)
 	}
 	free(then);
 	free(now);
+	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
+}
+
+/* One user can keep many pages in use. A claim goes on until it finds others. */
+TEST_F(choice, many_pages_in_use_are_left_out)
+{
+	size_t page = sysconf(_SC_PAGESIZE), pageblock = dmb_pageblock_size();
+	uint64_t base = self->blocks[0].base, *frames;
+	bool held[64] = { };
+	int pipes[64][2];
+	size_t i, at, nr = 0, last = 0;
+
+	ASSERT_LE(64 * pageblock, self->blocks[0].size);
+	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
+				   load_area_free() + 64 * MB));
+	frames = dmb_frames(self->tenants.memory, self->tenants.size);
+	for (i = 0; i < self->tenants.size / page; i++) {
+		if (!claims_frame_within(frames[i], base, 64 * pageblock))
+			continue;
+		at = (frames[i] * page - base) / pageblock;
+		if (held[at])
+			continue;
+		held[at] = load_hold_page(self->tenants.memory + i * page,
+					  pipes[at]);
+		last = at > last ? at : last;
+		nr += held[at];
+	}
+	TH_LOG("%zu pageblocks have a page in use", nr);
+	ASSERT_LT(32, nr);
+	/* Of all pageblocks, one is left: the last that would be tried. */
+	close(pipes[last][0]);
+	close(pipes[last][1]);
+	held[last] = false;
+	for (i = 0; i < 64; i++)
+		if (i != last && !held[i])
+			EXPECT_EQ(0, dmb_claim(base + i * pageblock, pageblock));
+	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", pageblock, base,
+			   base + 64 * pageblock));
+	for (i = 0; i < 64; i++) {
+		if (!held[i])
+			continue;
+		close(pipes[i][0]);
+		close(pipes[i][1]);
+	}
+	free(frames);
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 

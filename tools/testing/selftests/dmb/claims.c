@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "claims.h"
@@ -29,16 +28,6 @@ bool claims_frame_within(uint64_t frame, uint64_t base, uint64_t size)
 	uint64_t page = sysconf(_SC_PAGESIZE);
 
 	return frame >= base / page && frame < (base + size) / page;
-}
-
-bool claims_hold_page(void *page, int pipes[2])
-{
-	struct iovec vec = {
-		.iov_base = page, .iov_len = sysconf(_SC_PAGESIZE)
-	};
-
-	return !pipe(pipes) &&
-	       vmsplice(pipes[1], &vec, 1, 0) == (ssize_t)vec.iov_len;
 }
 
 pid_t claims_let_go_later(const int pipes[2])

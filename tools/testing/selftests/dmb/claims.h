@@ -37,9 +37,7 @@ bool claims_frame_within(uint64_t frame, uint64_t base, uint64_t size);
 /* Load the driver; with @nofs it enters no file system. Return 0 or -errno. */
 int claims_load_driver(uint64_t base, uint64_t size, bool nofs);
 
-/* Let a pipe hold a reference to a page until it is read, or closed. */
-bool claims_hold_page(void *page, int pipes[2]);
-/* Start a process that reads it in 0.2 s, and return its pid. */
+/* Start a process that reads from a pipe in 0.2 s, and return its pid. */
 pid_t claims_let_go_later(const int pipes[2]);
 
 /* Processes and files whose pages are in the way of claims */

@@ -130,7 +130,7 @@ TEST_F(area, short_references_are_waited_for)
 			break;
 	ASSERT_LT(i, nr);
 	free(frames);
-	ASSERT_TRUE(claims_hold_page(self->tenants.memory + i * page, pipes));
+	ASSERT_TRUE(load_hold_page(self->tenants.memory + i * page, pipes));
 
 	/* All of the area, so that there is no other range to try */
 	snprintf(pages, sizeof(pages), "%llu",

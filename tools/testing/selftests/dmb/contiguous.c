@@ -23,6 +23,7 @@
 #include "../kselftest_harness.h"
 #include "claims.h"
 #include "load.h"
+#include "silent.h"
 
 #define OBSTACLES	DEBUGFS_DMB "/obstacles"
 
@@ -647,7 +648,7 @@ TEST_F(range, short_references_are_waited_for)
 	ASSERT_TRUE(load_frame_in_area(frame[0]));
 	base = frame[0] * page / PAGEBLOCK * PAGEBLOCK;
 
-	ASSERT_TRUE(claims_hold_page(memory, pipes));
+	ASSERT_TRUE(load_hold_page(memory, pipes));
 
 	/* The page cannot move while the pipe holds it. */
 	held = dmb_read_value(OBSTACLES, "anon_held");
@@ -663,6 +664,77 @@ TEST_F(range, short_references_are_waited_for)
 	close(pipes[1]);
 	free(frame);
 	munmap(memory, 16 * page);
+}
+
+/* Wait so many seconds for a process to end. */
+static bool ends_within(pid_t pid, int seconds)
+{
+	int tries;
+
+	for (tries = 0; tries < seconds * 10; tries++, usleep(100000))
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return true;
+	return false;
+}
+
+/* Any user can keep pages locked like this. SIGKILL ends the claim. */
+TEST_F(range, reads_that_get_no_answer_are_waited_for)
+{
+	uint64_t base = self->block.base, size = self->block.size;
+	struct silent_file file;
+	pid_t claimer;
+
+	if (!silent_start(&file))
+		SKIP(return, "needs FUSE_FS");
+	claimer = fork();
+	if (!claimer)
+		_exit(!!dmb_claim(base, size));
+	EXPECT_FALSE(ends_within(claimer, 3));
+	kill(claimer, SIGKILL);
+	EXPECT_TRUE(ends_within(claimer, 10));
+	silent_stop(&file);
+	waitpid(claimer, NULL, 0);
+	dmb_release(base, size);
+	EXPECT_EQ(0, dmb_claim(base, size));
+	EXPECT_EQ(0, dmb_release(base, size));
+}
+
+/* Memory that is to go offline waits for a claim of a part of it. */
+TEST_F(range, offlining_waits_for_claims)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE), *frame, base;
+	char *memory = dmb_touch(16 * page, false);
+	pid_t claimer, reader;
+	int pipes[2], err;
+
+	ASSERT_NE(NULL, memory);
+	frame = dmb_frames(memory, page);
+	ASSERT_TRUE(load_frame_in_area(frame[0]));
+	base = frame[0] * page / PAGEBLOCK * PAGEBLOCK;
+	ASSERT_TRUE(load_hold_page(memory, pipes));
+
+	/* The claim fails after a second, and later the page can move. */
+	claimer = fork();
+	if (!claimer)
+		_exit(!!dmb_claim(base, PAGEBLOCK));
+	usleep(300000);
+	reader = fork();
+	if (!reader) {
+		sleep(2);
+		_exit(read(pipes[0], memory + page, page) != (ssize_t)page);
+	}
+	err = dmb_set_memory_state(base, "offline");
+	waitpid(claimer, NULL, 0);
+	waitpid(reader, NULL, 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	dmb_set_memory_state(base, "online");
+	dmb_release(base, PAGEBLOCK);
+	free(frame);
+	munmap(memory, 16 * page);
+	if (err == -EPERM || err == -ENOENT)
+		SKIP(return, "this memory does not go offline");
+	EXPECT_EQ(0, err);
 }
 
 /* Is there a line in /proc/iomem for this range and name? */

@@ -49,12 +49,13 @@ FIXTURE(heap)
 {
 	struct dmb_state before;
 	struct tenants tenants;
+	uint64_t base;
 	size_t size;
 	int fd;
 };
 
-/* Open the first heap in blocks, and set *@size to its size, or to 0. */
-static int open_heap(size_t *size)
+/* Open the first heap in blocks, and set *@base and *@size of its memory. */
+static int open_heap(uint64_t *base, size_t *size)
 {
 	DIR *dir = opendir(HEAPS);
 	unsigned long before = dmb_claimed();
@@ -81,6 +82,9 @@ static int open_heap(size_t *size)
 			snprintf(path, sizeof(path), CMA "/%s/count",
 				 entry->d_name);
 			*size = dmb_read_number(path) * sysconf(_SC_PAGESIZE);
+			snprintf(path, sizeof(path), CMA "/%s/base_pfn",
+				 entry->d_name);
+			*base = dmb_read_number(path) * sysconf(_SC_PAGESIZE);
 			if (found)
 				break;
 		}
@@ -96,7 +100,7 @@ FIXTURE_SETUP(heap)
 {
 	load_begin();
 	self->before = dmb_note_state(true);
-	self->fd = open_heap(&self->size);
+	self->fd = open_heap(&self->base, &self->size);
 	if (self->fd < 0)
 		SKIP(return, "no DMA-BUF heap has memory in blocks");
 	/* The heap's memory has to be in use when buffers are allocated. */
@@ -155,6 +159,17 @@ static size_t other_bytes(const struct buffer *buffer, unsigned char value)
 	for (i = 0; i < buffer->size; i++)
 		nr += buffer->memory[i] != value;
 	return nr;
+}
+
+/* Small buffers are as close together as possible, but pass by claims. */
+TEST_F(heap, small_buffers_pass_by_claims)
+{
+	struct buffer buffer;
+
+	ASSERT_EQ(0, dmb_claim(self->base, 4 * MB));
+	EXPECT_EQ(0, get_buffer(self->fd, sysconf(_SC_PAGESIZE), &buffer));
+	put_buffer(&buffer);
+	EXPECT_EQ(0, dmb_release(self->base, 4 * MB));
 }
 
 TEST_F(heap, buffers_are_zeroed_and_given_back)

@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -865,4 +866,14 @@ int load_stop_verifying(const pid_t *pids, int nr)
 		waitpid(pids[i], NULL, 0);
 	}
 	return ended;
+}
+
+bool load_hold_page(void *page, int pipes[2])
+{
+	struct iovec vec = {
+		.iov_base = page, .iov_len = sysconf(_SC_PAGESIZE)
+	};
+
+	return !pipe(pipes) &&
+	       vmsplice(pipes[1], &vec, 1, 0) == (ssize_t)vec.iov_len;
 }

@@ -183,4 +183,7 @@ struct load_oom {
 
 struct load_oom load_until_oom(int order);
 
+/* Let a pipe hold a reference to a page until it is read, or closed. */
+bool load_hold_page(void *page, int pipes[2]);
+
 #endif /* _SELFTESTS_DMB_LOAD_H */

@@ -6,7 +6,6 @@
  * shorter tests run.
  */
 
-#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -377,7 +376,52 @@ TEST_F_TIMEOUT(runtime, yield, 300)
 	EXPECT_NO_VIOLATION();
 }
 
-/* A task that is killed leaves the blocks as they were, or has made one. */
+/* The same while somebody else tries to dissolve another block. */
+TEST_F_TIMEOUT(runtime, yield_beside_changes, 300)
+{
+	unsigned long yielded = dmb_read_number(SYSFS_DMB "/yielded");
+	size_t size = 64 * MB;
+	struct ram other = part(6, 1);
+	struct load_oom with;
+	int pipes[2];
+	void *memory;
+	pid_t pid;
+
+	if (nr_boot_blocks)
+		SKIP(return, "blocks of the command line would yield, too");
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	ASSERT_EQ(0, make_block(other, ""));
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+	ASSERT_TRUE(load_hold_page(memory, pipes));
+	ASSERT_EQ(0, make_block(self->range, ""));
+	/* Each try waits for the page for a second. */
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;; usleep(50000))
+			dissolve_all(other);
+	}
+	sleep(1);
+	ASSERT_EQ(0, dmb_write(SYSFS_DMB "/yield", "1"));
+	with = load_until_oom(0);
+	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/yield", "0"));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	yielded = dmb_read_number(SYSFS_DMB "/yielded") - yielded;
+	TH_LOG("the kernel got %zu MiB, with %lu MiB of blocks", with.got / MB,
+	       yielded / MB);
+	EXPECT_GT(yielded, self->range.size / 2);
+	close(pipes[0]);
+	close(pipes[1]);
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+	EXPECT_EQ(0, dissolve_all(other));
+	EXPECT_NO_VIOLATION();
+}
+
+/* A task that a signal ends leaves the blocks as they were, or has made one. */
 TEST_F(runtime, killed)
 {
 	size_t size = (self->total - self->designated) / 3;
@@ -395,13 +439,71 @@ TEST_F(runtime, killed)
 			_exit(0);
 		}
 		usleep(2000 << i % 6);
-		kill(pid, SIGKILL);
+		kill(pid, i % 2 ? SIGINT : SIGKILL);
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		EXPECT_NO_VIOLATION();
 		EXPECT_EQ(0, dissolve_all(self->range));
 		EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
 	}
 	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+}
+
+/* Have memory go offline that somebody holds a page of. Return 0 if it fails. */
+static pid_t offline_for_ever(void *memory, uint64_t base, int pipes[2])
+{
+	pid_t pid;
+
+	if (!load_hold_page(memory, pipes))
+		return 0;
+	pid = fork();
+	if (!pid) {
+		close(pipes[0]);
+		close(pipes[1]);
+		_exit(dmb_set_memory_state(base, "offline"));
+	}
+	usleep(500000);
+	if (!waitpid(pid, NULL, WNOHANG))
+		return pid;
+	close(pipes[0]);
+	close(pipes[1]);
+	return 0;
+}
+
+/* A writer that waits for memory hotplug can be killed. */
+TEST_F(runtime, killed_beside_offlining)
+{
+	size_t page = sysconf(_SC_PAGESIZE), size = 512 * MB, at;
+	char *memory = load_write_pattern(size);
+	pid_t offlining = 0, maker;
+	uint64_t *frames, base = 0;
+	int pipes[2], tries;
+
+	ASSERT_NE(NULL, memory);
+	frames = dmb_frames(memory, size);
+	for (at = 0; at < size && !offlining; at += 64 * MB) {
+		base = frames[at / page] * page;
+		offlining = offline_for_ever(memory + at, base, pipes);
+	}
+	if (!offlining)
+		SKIP(return, "this memory does not go offline");
+
+	maker = fork();
+	if (!maker)
+		_exit(!!make_block(self->range, ""));
+	usleep(500000);
+	kill(maker, SIGKILL);
+	for (tries = 0; tries < 50 && !waitpid(maker, NULL, WNOHANG); tries++)
+		usleep(100000);
+	EXPECT_LT(tries, 50);
+	close(pipes[0]);
+	close(pipes[1]);
+	waitpid(offlining, NULL, 0);
+	if (tries == 50)
+		waitpid(maker, NULL, 0);
+	dmb_set_memory_state(base, "online");
+	EXPECT_EQ(0, dissolve_all(self->range));
+	free(frames);
 	munmap(memory, size);
 }
 
@@ -467,7 +569,7 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 	EXPECT_EQ(0, dmb_set_memory_state(range.base, "online"));
 }
 
-TEST_F_TIMEOUT(runtime, random_under_load, 3600)
+TEST_F_TIMEOUT(runtime, random_under_load, 10800)
 {
 	pid_t pid[NR_LOADS], churn;
 	int i, nr, round, made = 0, dissolved = 0;
