@@ -177,6 +177,7 @@ void __dmb_drain_range(struct zone *zone);
 unsigned long __dmb_contig_first(unsigned long pfn);
 bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp);
 unsigned long dmb_claim_overlaps(unsigned long start_pfn, unsigned long end_pfn);
+struct dmb_attempt *dmb_current_attempt(void);
 bool __dmb_contig_stop(void);
 bool __dmb_contig_retry(unsigned long start_pfn, unsigned long end_pfn,
 			unsigned int migratetype, int err, unsigned int *round);
@@ -212,16 +213,15 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 }
 
 /*
- * How alloc_contig_range() moves pages. For a range in a block it waits neither
- * for I/O, which dmb_contig_retry() can be interrupted in, nor for locks if it
- * must not.
+ * How alloc_contig_range() migrates pages. An attempt to empty a range in a
+ * block does not wait for locks and for I/O while it migrates, as nothing would
+ * end that. dmb_contig_retry() waits instead.
  */
-static inline enum migrate_mode dmb_contig_mode(unsigned long pfn, gfp_t gfp)
+static inline enum migrate_mode dmb_contig_mode(unsigned long pfn,
+						enum migrate_mode mode)
 {
-	if (!dmb_contains_pfn(pfn))
-		return MIGRATE_SYNC;
-	return gfpflags_allow_blocking(gfp) ? MIGRATE_SYNC_LIGHT :
-					      MIGRATE_ASYNC;
+	return dmb_contains_pfn(pfn) && dmb_current_attempt() ? MIGRATE_ASYNC :
+								mode;
 }
 
 /*

@@ -23,8 +23,6 @@
 
 #define DMB_OWNER_LEN	32
 
-/* The time limit of DMB_CLAIM_QUICK for a request that has no @timeout_ms */
-
 /**
  * struct dmb_claim - a range that an owner has claimed, or is claiming
  * @pfns: the page frames, as a node of dmb_claims
@@ -392,12 +390,12 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 	const unsigned long began = jiffies;
 	unsigned int got = 0, failures = 0;
 
-	while (got < nr && !dmb_give_up(attempt, failures, began)) {
+	while (got < nr && !dmb_give_up(attempt, failures, *err, began)) {
 		unsigned long before = jiffies, end_pfn;
 		unsigned long pfn = dmb_search_next(search);
 
-		/* The time of a quick claim is for moving pages. */
-		if (request->flags & DMB_CLAIM_QUICK)
+		/* The 10 ms of a quick claim are for moving pages. */
+		if (request->flags & DMB_CLAIM_QUICK && !request->timeout_ms)
 			attempt->deadline = (attempt->deadline + jiffies -
 					     before) ?: 1;
 		if (pfn == DMB_NO_PFN) {
@@ -535,8 +533,8 @@ static bool dmb_request_exact(const struct dmb_request *request)
  * the server of a file system, is reading or writing, and without limit for
  * claims of other pages in the same pageblocks, which are served in their
  * order. A fatal signal, the deadline of @request and dmb_cancel() end all
- * these waits. %DMB_CLAIM_QUICK waits for none of these, and gives up after
- * 10 ms if it has no other deadline. Data that a file system holds, for example
+ * these waits. %DMB_CLAIM_QUICK waits for none of these, and moves pages for
+ * 10 ms at most if it has no other deadline. Data that a file system holds, for example
  * in a transaction of its journal, are written first, which may wait for the
  * file system without limit.
  *

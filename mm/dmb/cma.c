@@ -295,7 +295,7 @@ static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int ord
 	unsigned int failures = 0;
 	int err = -ENOSPC;
 
-	while (!dmb_give_up(attempt, failures, began)) {
+	while (!dmb_give_up(attempt, failures, err, began)) {
 		pfn = search ? dmb_search_next(search) :
 			       dmb_next_in_area(cma, pfn, count, order);
 		if (pfn == DMB_NO_PFN)
@@ -307,8 +307,9 @@ static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int ord
 			break;
 		failures += err != -EAGAIN;
 		/* Other places that include the same page would fail, too. */
-		pfn = err == -EAGAIN ? attempt->busy_pfn + bit_pages :
-				       ALIGN(dmb_obstacle_end(attempt), bit_pages);
+		pfn = search && err != -EAGAIN ?
+		      ALIGN(dmb_obstacle_end(attempt), bit_pages) :
+		      attempt->busy_pfn + bit_pages;
 		if (search)
 			dmb_search_exclude(search, attempt->busy_pfn, pfn);
 	}

@@ -78,17 +78,24 @@ static LIST_HEAD(dmb_attempts);
 static DEFINE_SPINLOCK(dmb_attempts_lock);
 static DECLARE_WAIT_QUEUE_HEAD(dmb_attempts_wait);
 
-/* The attempt that this task makes, NULL if there is none */
-struct dmb_attempt *dmb_current_attempt(void)
+static struct dmb_attempt *dmb_attempt_of_task(void)
 {
 	struct dmb_attempt *attempt;
 
-	/* Only the task itself removes it. Writeback may make another attempt. */
-	guard(spinlock)(&dmb_attempts_lock);
+	lockdep_assert_held(&dmb_attempts_lock);
+	/* Writeback in an attempt may make another one, which counts. */
 	list_for_each_entry_reverse(attempt, &dmb_attempts, node)
 		if (attempt->task == current)
 			return attempt;
 	return NULL;
+}
+
+/* The attempt that this task makes, NULL if there is none */
+struct dmb_attempt *dmb_current_attempt(void)
+{
+	/* Only the task itself removes it. */
+	guard(spinlock)(&dmb_attempts_lock);
+	return dmb_attempt_of_task();
 }
 
 /* Return an error if the attempt has to end, whatever is in the way. */
@@ -133,7 +140,8 @@ static int dmb_queue_attempt(struct dmb_attempt *attempt)
 
 	guard(spinlock)(&dmb_attempts_lock);
 	other = dmb_first_neighbour(attempt);
-	if (other && (attempt->quick || other->task == current))
+	/* Whoever waits within an attempt may be waited for. */
+	if (other && (attempt->quick || dmb_attempt_of_task()))
 		return -EBUSY;
 	list_add_tail(&attempt->node, &dmb_attempts);
 	return 0;
@@ -250,6 +258,19 @@ static bool dmb_keep_mounted(struct super_block *sb)
 	return false;
 }
 
+/* Wait for writeback until the attempt is over, but not for too long. */
+static void dmb_wait_writeback(const struct dmb_attempt *attempt,
+			       struct folio *folio)
+{
+	unsigned long end = jiffies + DMB_IO_TIME;
+
+	if (!attempt)
+		folio_wait_writeback_killable(folio);
+	while (attempt && folio_test_writeback(folio) &&
+	       !dmb_attempt_over(attempt) && time_before(jiffies, end))
+		dmb_pause(attempt, DMB_IO_PAUSE_MS);
+}
+
 /*
  * Start writeback of a folio of page cache and of the data around it in the
  * file: @bytes in all, a power of two. If a transaction of the journal has
@@ -262,7 +283,8 @@ static void dmb_write_back(struct folio *folio, size_t bytes)
 	struct inode *inode = NULL;
 	loff_t first;
 
-	folio_lock(folio);
+	if (!folio_trylock(folio))
+		return;
 	mapping = folio_mapping(folio);
 	if (mapping && !folio_test_swapbacked(folio) &&
 	    dmb_keep_mounted(mapping->host->i_sb)) {
@@ -298,7 +320,8 @@ static bool dmb_migrate_for_room(struct list_head *folios, gfp_t gfp)
 	if (list_empty(folios))
 		return false;
 	migrate_pages(folios, alloc_migration_target, NULL, (unsigned long)&mtc,
-		      MIGRATE_SYNC_LIGHT, MR_CONTIG_RANGE, &moved);
+		      dmb_current_attempt() ? MIGRATE_ASYNC : MIGRATE_SYNC,
+		      MR_CONTIG_RANGE, &moved);
 	return moved;
 }
 
@@ -322,7 +345,8 @@ static bool dmb_reclaimable(struct folio *folio)
  * from writing the folios, so some may be freed by now. Return true if any was
  * under writeback.
  */
-static bool dmb_wait_for_writeback(const unsigned long *pfns, unsigned int nr)
+static bool dmb_wait_for_writeback(const struct dmb_attempt *attempt,
+				   const unsigned long *pfns, unsigned int nr)
 {
 	bool waited = false;
 
@@ -332,7 +356,7 @@ static bool dmb_wait_for_writeback(const unsigned long *pfns, unsigned int nr)
 		if (!folio_test_writeback(folio) || !folio_try_get(folio))
 			continue;
 		if (folio_test_writeback(folio)) {
-			folio_wait_writeback_killable(folio);
+			dmb_wait_writeback(attempt, folio);
 			waited = true;
 		}
 		folio_put(folio);
@@ -382,7 +406,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 		if (!dmb_reclaimable(folio))
 			continue;
 		if (folio_is_file_lru(folio))
-			folio_wait_writeback_killable(folio);
+			dmb_wait_writeback(attempt, folio);
 		if (nr < ARRAY_SIZE(pfns))
 			pfns[nr++] = folio_pfn(folio);
 		list_move(&folio->lru, &reclaimable);
@@ -392,7 +416,7 @@ bool __dmb_reclaim_isolated(struct list_head *folios, gfp_t gfp)
 				    -folio_nr_pages(folio));
 	}
 	progress = reclaim_pages(&reclaimable);
-	waited = dmb_wait_for_writeback(pfns, nr);
+	waited = dmb_wait_for_writeback(attempt, pfns, nr);
 	progress |= dmb_migrate_for_room(folios, gfp);
 	/* A folio may be dirty again, or writing it may have failed. */
 	if (attempt && progress)
@@ -591,9 +615,10 @@ static void dmb_find_obstacle(struct dmb_attempt *attempt,
 }
 
 /*
- * Wait if data of the page in the way are being read or written, and return
- * true if so. Migration does not, as it could not be interrupted. Many pages
- * may be read and written, so this does not count as a round.
+ * Wait if the page in the way is under writeback, or locked, which it is while
+ * its data are read. Return true if so. Many pages may be read and written, so
+ * this does not count as a round. A task that must not do I/O, or enter file
+ * systems, may hold what this waits for.
  */
 static bool dmb_wait_for_io(struct dmb_attempt *attempt,
 			    unsigned long start_pfn, unsigned long end_pfn)
@@ -602,7 +627,7 @@ static bool dmb_wait_for_io(struct dmb_attempt *attempt,
 	struct folio *folio;
 	bool io;
 
-	if (!attempt || attempt->quick)
+	if (!attempt || !gfp_has_io_fs(current_gfp_context(attempt->gfp)))
 		return false;
 	pfn = dmb_first_busy(start_pfn, end_pfn);
 	if (pfn >= end_pfn)
@@ -610,8 +635,7 @@ static bool dmb_wait_for_io(struct dmb_attempt *attempt,
 	folio = page_folio(pfn_to_page(pfn));
 	if (!folio_try_get(folio))
 		return false;
-	io = folio_test_writeback(folio) ||
-	     (folio_test_locked(folio) && !folio_test_uptodate(folio));
+	io = folio_test_writeback(folio) || folio_test_locked(folio);
 	folio_put(folio);
 	if (!io)
 		return false;
@@ -648,12 +672,12 @@ static bool dmb_write_in_the_way(struct dmb_attempt *attempt,
 		return false;
 	/* Before there was a reference, the page may have left the folio. */
 	write = page_folio(pfn_to_page(pfn)) == folio &&
+		!folio_test_writeback(folio) && !folio_test_locked(folio) &&
 		(folio_test_private(folio) ||
 		 (folio_is_file_lru(folio) && folio_test_dirty(folio)));
 	if (write) {
 		attempt->written_pfn = pfn + 1;
 		dmb_write_back(folio, DMB_WRITE_BYTES);
-		folio_wait_writeback_killable(folio);
 	}
 	folio_put(folio);
 	return write;
@@ -789,18 +813,20 @@ unsigned long dmb_obstacle_end(const struct dmb_attempt *attempt)
  * dmb_give_up - should a search for memory end?
  * @attempt: the kind of its attempts
  * @failures: how many of them in a row have failed
+ * @err: the last error
  * @began: when the search began, in jiffies
  *
  * Attempts that may wait do so up to a second each. Quick ones take some ms, so
- * many of them may fail before a range is found whose pages nobody holds.
+ * many of them may fail before a range is found whose pages nobody holds. But
+ * if there is no room elsewhere, more of them do not help.
  */
 bool dmb_give_up(const struct dmb_attempt *attempt, unsigned int failures,
-		 unsigned long began)
+		 int err, unsigned long began)
 {
 	if (!attempt->quick)
 		return failures >= DMB_MAX_FAILURES;
 	return failures >= DMB_MAX_QUICK_FAILURES &&
-	       time_after(jiffies, began + DMB_CONTIG_TIME);
+	       (err == -ENOMEM || time_after(jiffies, began + DMB_CONTIG_TIME));
 }
 
 /**

@@ -110,7 +110,8 @@ static int dmb_keep_block(const struct dmb *dmb, unsigned long start_pfn)
 	return -EOPNOTSUPP;
 }
 
-static int dmb_dissolve_locked(const char *name, u64 size)
+/* dmb_dissolve() between dmb_begin_change() and dmb_end_change() */
+int dmb_dissolve_locked(const char *name, u64 size)
 {
 	struct dmb *dmb = dmb_named(name);
 	unsigned long start_pfn, end_pfn;
@@ -158,7 +159,8 @@ static int dmb_dissolve_locked(const char *name, u64 size)
  * Context: Process context, may sleep and do I/O.
  * Return: 0; -ENOENT if there is no such block; -EINVAL if it is smaller, or if
  * @size is not a multiple of DMB_MIN_ALIGNMENT_BYTES; -EOPNOTSUPP if a CMA area
- * is in it or its node has no ordinary memory; else an error of dmb_claim().
+ * is in it or its node has no ordinary memory; -EINTR after any signal; else an
+ * error of dmb_claim().
  */
 int dmb_dissolve(const char *name, u64 size)
 {
@@ -238,6 +240,7 @@ static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
 /**
  * dmb_yield - give the kernel pages of a block before the OOM killer runs
  * @zone: a zone that the request may use
+ * @end: do not wait for others who change blocks after this, in jiffies
  *
  * This does nothing unless the administrator has enabled it. It takes pages
  * that are free, or that move to free pages without waiting.
@@ -245,10 +248,10 @@ static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
  * Context: Direct reclaim. The zone has ordinary memory.
  * Return: true if there may be more ordinary memory now.
  */
-bool dmb_yield(struct zone *zone)
+bool dmb_yield(struct zone *zone, unsigned long end)
 {
 	static bool busy;
-	unsigned long free = ULONG_MAX;
+	unsigned long free = ULONG_MAX, before;
 	struct dmb *dmb = NULL;
 	bool yielded = false;
 	unsigned int tries;
@@ -261,8 +264,13 @@ bool dmb_yield(struct zone *zone)
 		schedule_timeout_uninterruptible(1);
 		return true;
 	}
-	if (!dmb_wait_to_change())
+	before = dmb_yielded_pages();
+	if (!dmb_wait_to_change(end))
 		return false;
+	if (dmb_yielded_pages() != before) {
+		mutex_unlock(&dmb_change_lock);
+		return true;
+	}
 	WRITE_ONCE(busy, true);
 	/* Free pages may change meanwhile, so a block may come up again. */
 	for (tries = dmb_blocks.nr; tries && !yielded; tries--) {

@@ -70,9 +70,13 @@ struct dmb *dmb_block_holding(unsigned long start_pfn, unsigned long end_pfn);
 /* make.c, dissolve.c: after boot */
 void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
 			   struct dmb_pool *pool);
+int dmb_get_ready(void);
 int dmb_begin_change(void);
+int dmb_begin_write(void);
 void dmb_end_change(void);
-bool dmb_wait_to_change(void);
+int dmb_make_range(u64 base, u64 size, bool exact);
+int dmb_dissolve_locked(const char *name, u64 size);
+bool dmb_wait_to_change(unsigned long end);
 unsigned int dmb_new_range(void);
 struct dmb *dmb_new_block(struct zone *zone);
 void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn,
@@ -80,7 +84,7 @@ void dmb_begin_block(struct dmb *dmb, unsigned long start_pfn,
 void dmb_end_block(struct dmb *dmb);
 void dmb_update_zones(void);
 int dmb_make_anywhere(u64 size, bool exact);
-bool dmb_yield(struct zone *zone);
+bool dmb_yield(struct zone *zone, unsigned long end);
 bool dmb_yield_enabled(void);
 void dmb_set_yield(bool yield);
 unsigned long dmb_yielded_pages(void);
@@ -218,10 +222,9 @@ static inline gfp_t dmb_quick_gfp(gfp_t gfp)
 
 unsigned long dmb_obstacle_end(const struct dmb_attempt *attempt);
 bool dmb_give_up(const struct dmb_attempt *attempt, unsigned int failures,
-		 unsigned long began);
+		 int err, unsigned long began);
 int dmb_take(struct dmb_attempt *attempt);
 void dmb_free_range(unsigned long start_pfn, unsigned long end_pfn);
-struct dmb_attempt *dmb_current_attempt(void);
 void dmb_wake_attempts(void);
 void dmb_show_obstacles(struct seq_file *seq);
 

@@ -11,6 +11,7 @@
 #define pr_fmt(fmt) "dmb: " fmt
 
 #include <linux/cpu.h>
+#include <linux/device.h>
 #include <linux/dmb_claim.h>
 #include <linux/export.h>
 #include <linux/gfp.h>
@@ -30,9 +31,6 @@
 /* All in all, wait this many times for pages that are in use for a moment. */
 #define DMB_MAKE_PAUSES		50
 #define DMB_MAKE_PAUSE_MS	20
-
-/* Wait this long for others who make or dissolve blocks before a block yields. */
-#define DMB_YIELD_WAIT		(10 * HZ)
 
 /* In pages: few enough not to keep the page allocator busy for seconds */
 #define DMB_MAKE_AT_ONCE	max(PHYS_PFN(SZ_1G), pageblock_nr_pages)
@@ -348,6 +346,16 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 	return making->nr ? 0 : -EBUSY;
 }
 
+static int dmb_lock_change(void)
+{
+	if (!mutex_lock_interruptible(&dmb_change_lock)) {
+		WRITE_ONCE(dmb_changer, current);
+		return 0;
+	}
+	put_online_mems();
+	return -EINTR;
+}
+
 /**
  * dmb_begin_change - begin to make or dissolve blocks
  *
@@ -360,12 +368,28 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 int dmb_begin_change(void)
 {
 	get_online_mems();
-	if (!mutex_lock_interruptible(&dmb_change_lock)) {
-		WRITE_ONCE(dmb_changer, current);
-		return 0;
-	}
-	put_online_mems();
-	return -EINTR;
+	return dmb_lock_change();
+}
+
+/**
+ * dmb_begin_write - dmb_begin_change() for a write to a file of sysfs
+ *
+ * Somebody may take memory offline, and keep the memory hotplug lock until a
+ * signal ends that. Like the files of memory hotplug, begin the system call
+ * again and again then, so that a signal ends it, too.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or an error to return to user space.
+ */
+int dmb_begin_write(void)
+{
+	int err = lock_device_hotplug_sysfs();
+
+	if (err)
+		return err;
+	get_online_mems();
+	unlock_device_hotplug();
+	return dmb_lock_change();
 }
 
 /* Drop the locks of dmb_begin_change(). */
@@ -377,21 +401,24 @@ void dmb_end_change(void)
 }
 
 /**
- * dmb_wait_to_change - dmb_begin_change() for a task that may hold any locks
+ * dmb_wait_to_change - take dmb_change_lock in a task that may hold any locks
+ * @end: when to give up, in jiffies
  *
- * This does not take the memory hotplug lock. Somebody who makes or dissolves
- * blocks is waited for, but may wait for a lock that the caller holds. So this
- * gives up after some seconds.
+ * This waits for a task that makes or dissolves blocks, but that may wait for a
+ * lock of the caller. It does not wait for memory hotplug.
  *
  * Context: Direct reclaim.
- * Return: true if the caller has dmb_change_lock.
+ * Return: true if the caller has the lock.
  */
-bool dmb_wait_to_change(void)
+bool dmb_wait_to_change(unsigned long end)
 {
-	unsigned long end = jiffies + DMB_YIELD_WAIT;
+	unsigned int tries;
 
-	while (!mutex_trylock(&dmb_change_lock)) {
-		if (READ_ONCE(dmb_changer) == current ||
+	for (tries = 0; !mutex_trylock(&dmb_change_lock); tries++) {
+		struct task_struct *changer = READ_ONCE(dmb_changer);
+
+		/* The first time, it may be about to set dmb_changer. */
+		if (changer == current || (!changer && tries) ||
 		    time_after(jiffies, end) || fatal_signal_pending(current))
 			return false;
 		schedule_timeout_uninterruptible(1);
@@ -403,7 +430,7 @@ bool dmb_wait_to_change(void)
  * Get ready for the first block. That enables a static key, so cpus_read_lock()
  * comes before the other locks.
  */
-static int dmb_get_ready(void)
+int dmb_get_ready(void)
 {
 	int err;
 
@@ -675,6 +702,25 @@ static struct dmb_making *dmb_begin_making(bool exact)
 	return making;
 }
 
+/* dmb_make() between dmb_begin_change() and dmb_end_change() */
+int dmb_make_range(u64 base, u64 size, bool exact)
+{
+	struct dmb_making *making;
+	const char *why;
+	int err;
+
+	why = dmb_check_request(&dmb_blocks, base, size);
+	if (why) {
+		pr_warn("%llu@%#llx refused: %s\n", size, base, why);
+		return dmb_blocks.nr == DMB_MAX_BLOCKS ? -ENOSPC : -EINVAL;
+	}
+	making = dmb_begin_making(exact);
+	err = making ? dmb_make_locked(making, PHYS_PFN(base),
+				       PHYS_PFN(base + size)) : -ENOMEM;
+	kvfree(making);
+	return err;
+}
+
 /**
  * dmb_make - designate ordinary memory
  * @base: physical address of the first byte of the range
@@ -693,23 +739,11 @@ static struct dmb_making *dmb_begin_making(bool exact)
  */
 int dmb_make(u64 base, u64 size, bool exact)
 {
-	struct dmb_making *making;
-	const char *why;
 	int err = dmb_get_ready() ?: dmb_begin_change();
 
 	if (err)
 		return err;
-	why = dmb_check_request(&dmb_blocks, base, size);
-	if (why) {
-		pr_warn("%llu@%#llx refused: %s\n", size, base, why);
-		err = dmb_blocks.nr == DMB_MAX_BLOCKS ? -ENOSPC : -EINVAL;
-		goto unlock;
-	}
-	making = dmb_begin_making(exact);
-	err = making ? dmb_make_locked(making, PHYS_PFN(base),
-				       PHYS_PFN(base + size)) : -ENOMEM;
-	kvfree(making);
-unlock:
+	err = dmb_make_range(base, size, exact);
 	dmb_end_change();
 	return err;
 }
@@ -720,7 +754,7 @@ EXPORT_SYMBOL_GPL(dmb_make);
  * @size: its size in bytes
  * @exact: make all of it a block, or nothing
  *
- * Context: As for dmb_make().
+ * Context: Between dmb_begin_change() and dmb_end_change().
  * Return: As for dmb_make(). -EBUSY if no zone can spare a range of that size.
  */
 int dmb_make_anywhere(u64 size, bool exact)
@@ -734,9 +768,6 @@ int dmb_make_anywhere(u64 size, bool exact)
 	if (!size || !IS_ALIGNED(size, DMB_MIN_ALIGNMENT_BYTES) ||
 	    size > PFN_PHYS(ULONG_MAX))
 		return -EINVAL;
-	err = dmb_get_ready() ?: dmb_begin_change();
-	if (err)
-		return err;
 	making = dmb_begin_making(exact);
 	err = -ENOMEM;
 	if (making) {
@@ -756,6 +787,5 @@ int dmb_make_anywhere(u64 size, bool exact)
 				size / SZ_1M);
 	}
 	kvfree(making);
-	dmb_end_change();
 	return err;
 }

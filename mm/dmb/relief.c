@@ -52,6 +52,9 @@
 /* Unless urgent, give up after so many pieces in a row with nothing to move. */
 #define RELIEF_USELESS	64
 
+/* Before a process is killed, wait this long for who makes or dissolves blocks. */
+#define RELIEF_YIELD_TIME	(10 * HZ)
+
 /* Does a node have blocks at the moment? */
 static bool dmb_node_used(pg_data_t *pgdat)
 {
@@ -439,8 +442,8 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 		.urgent = last_resort,
 		.may_defer = gfp_mask & __GFP_FS,
 	};
+	unsigned long end, pflags;
 	unsigned int noreclaim_flag;
-	unsigned long pflags;
 	struct zoneref *z;
 	struct zone *zone;
 	bool done = false;
@@ -485,12 +488,13 @@ bool __dmb_relieve(gfp_t gfp_mask, unsigned int order,
 	}
 
 	/* If that failed, shrink a block, provided that "yield" is enabled. */
+	end = jiffies + RELIEF_YIELD_TIME;
 	if (!done && last_resort && relief_may_kill(&relief))
 		for_each_zone_zonelist_nodemask(zone, z, ac->zonelist,
 						ac->highest_zoneidx,
 						ac->nodemask)
 			if (cpuset_zone_allowed(zone, gfp_mask) &&
-			    dmb_yield(zone)) {
+			    dmb_yield(zone, end)) {
 				done = true;
 				break;
 			}

@@ -4,8 +4,7 @@
  * Documentation/ABI/testing/sysfs-kernel-mm-dmb describes the files.
  */
 
-#include <linux/device.h>
-#include <linux/dmb_claim.h>
+#include <linux/dmb.h>
 #include <linux/init.h>
 #include <linux/kobject.h>
 #include <linux/kstrtox.h>
@@ -116,55 +115,36 @@ static ssize_t spread_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute spread_attr = __ATTR_RW(spread);
 
-/*
- * Make or dissolve blocks like a writer of a file of memory hotplug: without
- * this lock, dmb_begin_change() could wait for the end of such a write, and no
- * signal would end that.
- */
-static ssize_t change_store(int (*change)(const char *buf), const char *buf,
-			    size_t count)
-{
-	int err = lock_device_hotplug_sysfs();
-
-	if (err)
-		return err;
-	err = change(buf);
-	unlock_device_hotplug();
-	return err ?: count;
-}
-
 /* "size" or "size@base", optionally followed by " exact" */
-static int change_add(const char *buf)
+static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
+			 const char *buf, size_t count)
 {
 	size_t len = strcspn(buf, "\n ");
-	const char *why;
+	bool exact, anywhere;
 	u64 base, size;
-	bool exact;
+	int err;
 
 	exact = sysfs_streq(buf + len, " exact");
 	if (!exact && !sysfs_streq(buf + len, ""))
 		return -EINVAL;
-	if (!memchr(buf, '@', len)) {
-		if (dmb_parse_bytes(buf, len, &size))
-			return -EINVAL;
-		return dmb_make_anywhere(size, exact);
-	}
-	why = dmb_parse_block(buf, len, &base, &size);
-	if (why)
+	anywhere = !memchr(buf, '@', len);
+	if (anywhere ? dmb_parse_bytes(buf, len, &size) :
+		       !!dmb_parse_block(buf, len, &base, &size))
 		return -EINVAL;
-	return dmb_make(base, size, exact);
-}
-
-static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
-			 const char *buf, size_t count)
-{
-	return change_store(change_add, buf, count);
+	err = dmb_get_ready() ?: dmb_begin_write();
+	if (err)
+		return err;
+	err = anywhere ? dmb_make_anywhere(size, exact) :
+			 dmb_make_range(base, size, exact);
+	dmb_end_change();
+	return err ?: count;
 }
 
 static struct kobj_attribute add_attr = __ATTR_WO(add);
 
 /* "name" of a block, or "name size" to remove so much from its end */
-static int change_remove(const char *buf)
+static ssize_t remove_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
 {
 	size_t len = strcspn(buf, "\n "), size_len;
 	char name[DMB_NAME_LEN];
@@ -184,13 +164,12 @@ static int change_remove(const char *buf)
 	}
 	if (!sysfs_streq(buf, ""))
 		return -EINVAL;
-	return dmb_dissolve(name, size);
-}
-
-static ssize_t remove_store(struct kobject *kobj, struct kobj_attribute *attr,
-			    const char *buf, size_t count)
-{
-	return change_store(change_remove, buf, count);
+	err = dmb_begin_write();
+	if (err)
+		return err;
+	err = dmb_dissolve_locked(name, size);
+	dmb_end_change();
+	return err ?: count;
 }
 
 static struct kobj_attribute remove_attr = __ATTR_WO(remove);

@@ -203,21 +203,25 @@ TEST_F(choice, pages_in_use_are_left_out)
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
+/* More than a claim tries by number */
+#define HELD	48
+
 /* One user can keep many pages in use. A claim goes on until it finds others. */
 TEST_F(choice, many_pages_in_use_are_left_out)
 {
 	size_t page = sysconf(_SC_PAGESIZE), pageblock = dmb_pageblock_size();
 	uint64_t base = self->blocks[0].base, *frames;
-	bool held[64] = { };
-	int pipes[64][2];
+	bool held[HELD] = { };
+	int pipes[HELD][2];
 	size_t i, at, nr = 0, last = 0;
 
-	ASSERT_LE(64 * pageblock, self->blocks[0].size);
+	if (self->blocks[0].size < HELD * pageblock)
+		SKIP(return, "needs a larger block");
 	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
 				   load_area_free() + 64 * MB));
 	frames = dmb_frames(self->tenants.memory, self->tenants.size);
 	for (i = 0; i < self->tenants.size / page; i++) {
-		if (!claims_frame_within(frames[i], base, 64 * pageblock))
+		if (!claims_frame_within(frames[i], base, HELD * pageblock))
 			continue;
 		at = (frames[i] * page - base) / pageblock;
 		if (held[at])
@@ -228,17 +232,17 @@ TEST_F(choice, many_pages_in_use_are_left_out)
 		nr += held[at];
 	}
 	TH_LOG("%zu pageblocks have a page in use", nr);
-	ASSERT_LT(32, nr);
-	/* Of all pageblocks, one is left: the last that would be tried. */
+	ASSERT_LT(21, nr);
+	/* Of all pageblocks, one is left. It is tried last if all cost the same. */
 	close(pipes[last][0]);
 	close(pipes[last][1]);
 	held[last] = false;
-	for (i = 0; i < 64; i++)
+	for (i = 0; i < HELD; i++)
 		if (i != last && !held[i])
 			EXPECT_EQ(0, dmb_claim(base + i * pageblock, pageblock));
 	EXPECT_EQ(0, claim("%zu@%#llx-%#llx", pageblock, base,
-			   base + 64 * pageblock));
-	for (i = 0; i < 64; i++) {
+			   base + HELD * pageblock));
+	for (i = 0; i < HELD; i++) {
 		if (!held[i])
 			continue;
 		close(pipes[i][0]);

@@ -677,10 +677,19 @@ static bool ends_within(pid_t pid, int seconds)
 	return false;
 }
 
+static int claim_or_release_all(int (*what)(uint64_t base, uint64_t size))
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks), i, err = 0;
+
+	for (i = 0; i < nr; i++)
+		err = what(blocks[i].base, blocks[i].size) ?: err;
+	return err;
+}
+
 /* Any user can keep pages locked like this. SIGKILL ends the claim. */
 TEST_F(range, reads_that_get_no_answer_are_waited_for)
 {
-	uint64_t base = self->block.base, size = self->block.size;
 	struct silent_file file;
 	pid_t claimer;
 
@@ -688,50 +697,62 @@ TEST_F(range, reads_that_get_no_answer_are_waited_for)
 		SKIP(return, "needs FUSE_FS");
 	claimer = fork();
 	if (!claimer)
-		_exit(!!dmb_claim(base, size));
+		_exit(!!claim_or_release_all(dmb_claim));
 	EXPECT_FALSE(ends_within(claimer, 3));
 	kill(claimer, SIGKILL);
 	EXPECT_TRUE(ends_within(claimer, 10));
 	silent_stop(&file);
 	waitpid(claimer, NULL, 0);
-	dmb_release(base, size);
-	EXPECT_EQ(0, dmb_claim(base, size));
-	EXPECT_EQ(0, dmb_release(base, size));
+	claim_or_release_all(dmb_release);
+	EXPECT_EQ(0, claim_or_release_all(dmb_claim));
+	EXPECT_EQ(0, claim_or_release_all(dmb_release));
 }
 
 /* Memory that is to go offline waits for a claim of a part of it. */
 TEST_F(range, offlining_waits_for_claims)
 {
-	uint64_t page = sysconf(_SC_PAGESIZE), *frame, base;
-	char *memory = dmb_touch(16 * page, false);
+	uint64_t page = sysconf(_SC_PAGESIZE), unit = dmb_memory_block_size();
+	uint64_t end = self->block.base + self->block.size, base, *frames;
+	size_t size = load_area_free() * 3 / 4 / page * page, at;
+	char *memory;
 	pid_t claimer, reader;
-	int pipes[2], err;
+	int pipes[2], status, err;
 
+	/* A page in a memory block that is designated as a whole */
+	memory = dmb_touch(size, false);
 	ASSERT_NE(NULL, memory);
-	frame = dmb_frames(memory, page);
-	ASSERT_TRUE(load_frame_in_area(frame[0]));
-	base = frame[0] * page / PAGEBLOCK * PAGEBLOCK;
-	ASSERT_TRUE(load_hold_page(memory, pipes));
+	frames = dmb_frames(memory, size);
+	for (at = 0; at < size; at += page) {
+		base = frames[at / page] * page / unit * unit;
+		if (base >= self->block.base && base + unit <= end)
+			break;
+	}
+	if (at == size)
+		SKIP(return, "no memory block is all in the block");
+	ASSERT_TRUE(load_hold_page(memory + at, pipes));
 
 	/* The claim fails after a second, and later the page can move. */
 	claimer = fork();
-	if (!claimer)
-		_exit(!!dmb_claim(base, PAGEBLOCK));
+	if (!claimer) {
+		uint64_t range = frames[at / page] * page / PAGEBLOCK * PAGEBLOCK;
+
+		_exit(dmb_claim(range, PAGEBLOCK) != -EBUSY);
+	}
 	usleep(300000);
 	reader = fork();
 	if (!reader) {
 		sleep(2);
-		_exit(read(pipes[0], memory + page, page) != (ssize_t)page);
+		_exit(read(pipes[0], memory, page) != (ssize_t)page);
 	}
 	err = dmb_set_memory_state(base, "offline");
-	waitpid(claimer, NULL, 0);
+	waitpid(claimer, &status, 0);
+	EXPECT_EQ(0, status);
 	waitpid(reader, NULL, 0);
 	close(pipes[0]);
 	close(pipes[1]);
 	dmb_set_memory_state(base, "online");
-	dmb_release(base, PAGEBLOCK);
-	free(frame);
-	munmap(memory, 16 * page);
+	free(frames);
+	munmap(memory, size);
 	if (err == -EPERM || err == -ENOENT)
 		SKIP(return, "this memory does not go offline");
 	EXPECT_EQ(0, err);

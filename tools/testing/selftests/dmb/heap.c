@@ -167,7 +167,7 @@ TEST_F(heap, small_buffers_pass_by_claims)
 	struct buffer buffer;
 
 	ASSERT_EQ(0, dmb_claim(self->base, 4 * MB));
-	EXPECT_EQ(0, get_buffer(self->fd, sysconf(_SC_PAGESIZE), &buffer));
+	ASSERT_EQ(0, get_buffer(self->fd, sysconf(_SC_PAGESIZE), &buffer));
 	put_buffer(&buffer);
 	EXPECT_EQ(0, dmb_release(self->base, 4 * MB));
 }

@@ -71,7 +71,7 @@ static void serve(int fd)
 		case FUSE_INTERRUPT:
 			break;
 		default:
-			answer(fd, in, -ENOSYS, NULL, 0);
+			answer(fd, in, -EOPNOTSUPP, NULL, 0);
 		}
 	}
 }
