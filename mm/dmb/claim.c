@@ -355,7 +355,8 @@ static int dmb_claim_at(const struct dmb_request *request,
 	attempt->start_pfn = start_pfn;
 	attempt->end_pfn = start_pfn + PHYS_PFN(request->size);
 	attempt->busy_pfn = start_pfn;
-	attempt->isolated = false;
+	/* If another claim has a part of the range, leave out only that. */
+	attempt->isolated = true;
 	claim = dmb_alloc_claim(request, start_pfn);
 	if (IS_ERR(claim))
 		return PTR_ERR(claim);

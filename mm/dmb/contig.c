@@ -266,8 +266,9 @@ static void dmb_wait_writeback(const struct dmb_attempt *attempt,
 
 	if (!attempt)
 		folio_wait_writeback_killable(folio);
-	while (attempt && folio_test_writeback(folio) &&
-	       !dmb_attempt_over(attempt) && time_before(jiffies, end))
+	while (attempt && attempt->waits < DMB_MAX_WAITS &&
+	       folio_test_writeback(folio) && !dmb_attempt_over(attempt) &&
+	       time_before(jiffies, end))
 		dmb_pause(attempt, DMB_IO_PAUSE_MS);
 }
 
@@ -627,7 +628,8 @@ static bool dmb_wait_for_io(struct dmb_attempt *attempt,
 	struct folio *folio;
 	bool io;
 
-	if (!attempt || !gfp_has_io_fs(current_gfp_context(attempt->gfp)))
+	if (!attempt || attempt->quick ||
+	    !gfp_has_io_fs(current_gfp_context(attempt->gfp)))
 		return false;
 	pfn = dmb_first_busy(start_pfn, end_pfn);
 	if (pfn >= end_pfn)
@@ -635,7 +637,9 @@ static bool dmb_wait_for_io(struct dmb_attempt *attempt,
 	folio = page_folio(pfn_to_page(pfn));
 	if (!folio_try_get(folio))
 		return false;
-	io = folio_test_writeback(folio) || folio_test_locked(folio);
+	/* NFS migrates no folio with PG_private_2 in mode MIGRATE_ASYNC. */
+	io = folio_test_writeback(folio) || folio_test_locked(folio) ||
+	     folio_test_private_2(folio);
 	folio_put(folio);
 	if (!io)
 		return false;
@@ -648,6 +652,15 @@ static bool dmb_wait_for_io(struct dmb_attempt *attempt,
 		return false;
 	dmb_pause(attempt, DMB_IO_PAUSE_MS);
 	return true;
+}
+
+/* Does a file system have to write this locked folio before it can migrate? */
+static bool dmb_stays_dirty(struct folio *folio)
+{
+	struct address_space *mapping = folio_mapping(folio);
+
+	return mapping && !folio_test_swapbacked(folio) &&
+	       folio_test_dirty(folio) && !mapping->a_ops->migrate_folio;
 }
 
 /*
@@ -672,9 +685,11 @@ static bool dmb_write_in_the_way(struct dmb_attempt *attempt,
 		return false;
 	/* Before there was a reference, the page may have left the folio. */
 	write = page_folio(pfn_to_page(pfn)) == folio &&
-		!folio_test_writeback(folio) && !folio_test_locked(folio) &&
-		(folio_test_private(folio) ||
-		 (folio_is_file_lru(folio) && folio_test_dirty(folio)));
+		!folio_test_writeback(folio) && folio_trylock(folio);
+	if (write) {
+		write = folio_test_private(folio) || dmb_stays_dirty(folio);
+		folio_unlock(folio);
+	}
 	if (write) {
 		attempt->written_pfn = pfn + 1;
 		dmb_write_back(folio, DMB_WRITE_BYTES);

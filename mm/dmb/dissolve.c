@@ -266,7 +266,7 @@ bool dmb_yield(struct zone *zone, unsigned long end)
 	}
 	before = dmb_yielded_pages();
 	if (!dmb_wait_to_change(end))
-		return false;
+		return READ_ONCE(busy) || dmb_yielded_pages() != before;
 	if (dmb_yielded_pages() != before) {
 		mutex_unlock(&dmb_change_lock);
 		return true;

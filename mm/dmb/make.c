@@ -412,13 +412,14 @@ void dmb_end_change(void)
  */
 bool dmb_wait_to_change(unsigned long end)
 {
-	unsigned int tries;
+	unsigned int others = 0;
 
-	for (tries = 0; !mutex_trylock(&dmb_change_lock); tries++) {
+	while (!mutex_trylock(&dmb_change_lock)) {
 		struct task_struct *changer = READ_ONCE(dmb_changer);
 
 		/* The first time, it may be about to set dmb_changer. */
-		if (changer == current || (!changer && tries) ||
+		others = changer ? 0 : others + 1;
+		if (changer == current || others > 1 ||
 		    time_after(jiffies, end) || fatal_signal_pending(current))
 			return false;
 		schedule_timeout_uninterruptible(1);
