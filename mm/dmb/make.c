@@ -38,6 +38,9 @@
 /* Log at most this many of the ranges that cannot be a block. */
 #define DMB_MAKE_NAMED		8
 
+/* Must zones be adapted to a change of their ordinary memory? */
+static bool dmb_zones_changed;
+
 /* The task that makes or dissolves blocks, or NULL */
 static struct task_struct *dmb_changer;
 
@@ -392,11 +395,29 @@ int dmb_begin_write(void)
 	return dmb_lock_change();
 }
 
+/* Have dmb_end_change() adapt zones to a change of their ordinary memory. */
+void dmb_update_zones(void)
+{
+	lockdep_assert_held(&dmb_change_lock);
+	dmb_zones_changed = true;
+}
+
 /* Drop the locks of dmb_begin_change(). */
 void dmb_end_change(void)
 {
+	static DEFINE_MUTEX(update_lock);
+	bool update = dmb_zones_changed;
+
+	dmb_zones_changed = false;
 	WRITE_ONCE(dmb_changer, NULL);
 	mutex_unlock(&dmb_change_lock);
+	if (update) {
+		/* This takes locks inside which hotplug takes dmb_change_lock. */
+		guard(mutex)(&update_lock);
+		setup_per_zone_wmarks();
+		refresh_zone_stat_thresholds();
+		setup_per_zone_lowmem_reserve();
+	}
 	put_online_mems();
 }
 
@@ -588,18 +609,6 @@ static const char *dmb_explain(int err, bool exact)
 		return "it would be too many blocks";
 	}
 	return exact ? "not all of it can be one" : "none of it can be one";
-}
-
-/**
- * dmb_update_zones - adapt zones to a change of their ordinary memory
- *
- * Context: Process context, may sleep.
- */
-void dmb_update_zones(void)
-{
-	setup_per_zone_wmarks();
-	refresh_zone_stat_thresholds();
-	setup_per_zone_lowmem_reserve();
 }
 
 static int dmb_make_locked(struct dmb_making *making, unsigned long start_pfn,
