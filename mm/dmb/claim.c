@@ -535,9 +535,9 @@ static bool dmb_request_exact(const struct dmb_request *request)
  * claims of other pages in the same pageblocks, which are served in their
  * order. A fatal signal, the deadline of @request and dmb_cancel() end all
  * these waits. %DMB_CLAIM_QUICK waits for none of these, and moves pages for
- * 10 ms at most if it has no other deadline. Data that a file system holds, for example
- * in a transaction of its journal, are written first, which may wait for the
- * file system without limit.
+ * 10 ms at most if it has no other deadline. Data that a file system holds, for
+ * example in a transaction of its journal, are written first, which may wait
+ * for the file system without limit.
  *
  * On success, all pages of the range belong to the caller, each with one
  * reference. They are zeroed, except with %DMB_CLAIM_UNZEROED, and their

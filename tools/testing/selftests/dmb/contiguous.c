@@ -666,17 +666,6 @@ TEST_F(range, short_references_are_waited_for)
 	munmap(memory, 16 * page);
 }
 
-/* Wait so many seconds for a process to end. */
-static bool ends_within(pid_t pid, int seconds)
-{
-	int tries;
-
-	for (tries = 0; tries < seconds * 10; tries++, usleep(100000))
-		if (waitpid(pid, NULL, WNOHANG) == pid)
-			return true;
-	return false;
-}
-
 static int claim_or_release_all(int (*what)(uint64_t base, uint64_t size))
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
@@ -698,9 +687,9 @@ TEST_F(range, reads_that_get_no_answer_are_waited_for)
 	claimer = fork();
 	if (!claimer)
 		_exit(!!claim_or_release_all(dmb_claim));
-	EXPECT_FALSE(ends_within(claimer, 3));
+	EXPECT_FALSE(load_ends_within(claimer, 3));
 	kill(claimer, SIGKILL);
-	EXPECT_TRUE(ends_within(claimer, 10));
+	EXPECT_TRUE(load_ends_within(claimer, 10));
 	silent_stop(&file);
 	waitpid(claimer, NULL, 0);
 	claim_or_release_all(dmb_release);

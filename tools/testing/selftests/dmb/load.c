@@ -877,3 +877,13 @@ bool load_hold_page(void *page, int pipes[2])
 	return !pipe(pipes) &&
 	       vmsplice(pipes[1], &vec, 1, 0) == (ssize_t)vec.iov_len;
 }
+
+bool load_ends_within(pid_t pid, int seconds)
+{
+	int tries;
+
+	for (tries = 0; tries < seconds * 10; tries++, usleep(100000))
+		if (waitpid(pid, NULL, WNOHANG) == pid)
+			return true;
+	return false;
+}

@@ -186,4 +186,7 @@ struct load_oom load_until_oom(int order);
 /* Let a pipe hold a reference to a page until it is read, or closed. */
 bool load_hold_page(void *page, int pipes[2]);
 
+/* Wait so many seconds for a process to end, and return whether it has. */
+bool load_ends_within(pid_t pid, int seconds);
+
 #endif /* _SELFTESTS_DMB_LOAD_H */
