@@ -23,7 +23,21 @@ size_t __init dmb_pools_size(unsigned int nr, unsigned long start_pfn,
 	return 0;
 }
 
-int dmb_make(u64 base, u64 size, bool exact)
+int dmb_get_ready(void)
+{
+	return -EOPNOTSUPP;
+}
+
+int dmb_begin_write(void)
+{
+	return -EOPNOTSUPP;
+}
+
+void dmb_end_change(void)
+{
+}
+
+int dmb_make_range(u64 base, u64 size, bool exact)
 {
 	return -EOPNOTSUPP;
 }
@@ -33,7 +47,7 @@ int dmb_make_anywhere(u64 size, bool exact)
 	return -EOPNOTSUPP;
 }
 
-int dmb_dissolve(const char *name, u64 size)
+int dmb_dissolve_locked(const char *name, u64 size)
 {
 	return -EOPNOTSUPP;
 }
