@@ -21,6 +21,7 @@ struct alloc_context;
 struct cma;
 struct compact_control;
 struct folio;
+struct memory_group;
 struct memory_notify;
 
 /* All callers: requests, pages and zones */
@@ -213,15 +214,13 @@ static inline gfp_t dmb_contig_gfp(unsigned long pfn, gfp_t gfp)
 }
 
 /*
- * How alloc_contig_range() migrates pages. An attempt to empty a range in a
- * block does not wait for locks and for I/O while it migrates, as nothing would
- * end that. dmb_contig_retry() waits instead.
+ * How alloc_contig_range() migrates pages. An attempt to empty a range does not
+ * wait for locks and for I/O while it migrates, as nothing would end that. It
+ * waits between its rounds instead.
  */
-static inline enum migrate_mode dmb_contig_mode(unsigned long pfn,
-						enum migrate_mode mode)
+static inline enum migrate_mode dmb_contig_mode(enum migrate_mode mode)
 {
-	return dmb_contains_pfn(pfn) && dmb_current_attempt() ? MIGRATE_ASYNC :
-								mode;
+	return dmb_enabled() && dmb_current_attempt() ? MIGRATE_ASYNC : mode;
 }
 
 /*
@@ -456,6 +455,7 @@ static inline unsigned long dmb_dirtyable(unsigned long nr_pages)
 
 void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages);
 unsigned long __dmb_early_pages(struct zone *zone);
+unsigned long __dmb_group_pages(const struct memory_group *group);
 void __dmb_node_states_online(struct zone *zone, struct memory_notify *arg);
 void __dmb_node_states_offline(struct zone *zone, struct memory_notify *arg);
 void __dmb_wait_for_attempts(unsigned long start_pfn, unsigned long end_pfn);
@@ -486,6 +486,12 @@ static inline void dmb_node_states_offline(struct zone *zone,
 static inline unsigned long dmb_early_pages(struct zone *zone)
 {
 	return dmb_enabled() ? __dmb_early_pages(zone) : 0;
+}
+
+/* The designated pages of a device, which are in a zone of the kernel's */
+static inline unsigned long dmb_group_pages(const struct memory_group *group)
+{
+	return dmb_enabled() ? __dmb_group_pages(group) : 0;
 }
 
 /* Follow memory that comes online, or goes offline if @nr_pages is negative. */

@@ -170,7 +170,8 @@ static int dmb_begin_claim(struct dmb_claim *claim)
 	return 0;
 }
 
-static void dmb_end_claim(struct dmb_claim *claim)
+/* Remove a claim whose pages its owner does not have, or not any more. */
+void dmb_end_claim(struct dmb_claim *claim)
 {
 	scoped_guard(spinlock_irqsave, &dmb_claims_lock)
 		interval_tree_remove(&claim->pfns, &dmb_claims);
@@ -220,8 +221,8 @@ static gfp_t dmb_claim_gfp(const struct dmb_request *request)
 }
 
 /* Allocate a claim of a range in a block and insert it, or return ERR_PTR(). */
-static struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
-					 unsigned long start_pfn)
+struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
+				  unsigned long start_pfn)
 {
 	unsigned long end_pfn = start_pfn + PHYS_PFN(request->size);
 	struct dmb *dmb = dmb_block_holding(start_pfn, end_pfn);

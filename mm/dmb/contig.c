@@ -812,6 +812,48 @@ int dmb_take(struct dmb_attempt *attempt)
 }
 
 /**
+ * dmb_take_ordinary - allocate a range of ordinary memory, to become a block
+ * @attempt: the range, and the flags
+ *
+ * This tries once. It does not wait for pages whose data are read or written.
+ *
+ * Context: Process context, may sleep.
+ * Return: 0, or an error of alloc_contig_range().
+ */
+int dmb_take_ordinary(struct dmb_attempt *attempt)
+{
+	int err;
+
+	attempt->task = current;
+	scoped_guard(spinlock, &dmb_attempts_lock)
+		list_add_tail(&attempt->node, &dmb_attempts);
+	err = alloc_contig_range(attempt->start_pfn, attempt->end_pfn,
+				 attempt->migratetype, attempt->gfp);
+	dmb_end_attempt(attempt);
+	return err;
+}
+
+/**
+ * dmb_wait_for_data - wait for the data of a page that was in the way
+ * @attempt: an attempt that has failed
+ *
+ * If the page is being read or written, this waits some milliseconds. If a file
+ * system has to write it first, this begins to.
+ *
+ * Context: Process context, may sleep.
+ * Return: true if it is worth another try; false if the page is in the way for
+ * another reason, or after the deadline of the attempt.
+ */
+bool dmb_wait_for_data(struct dmb_attempt *attempt)
+{
+	return !dmb_attempt_over(attempt) &&
+	       (dmb_wait_for_io(attempt, attempt->start_pfn,
+				attempt->end_pfn) ||
+		dmb_write_in_the_way(attempt, attempt->start_pfn,
+				     attempt->end_pfn));
+}
+
+/**
  * dmb_obstacle_end - where to look for another range after a failure
  * @attempt: what has failed; its @busy_pfn was in the way
  *

@@ -17,8 +17,8 @@
 
 #include "internal.h"
 
-/* Pageblocks to take out of a block at once, if all of them can be emptied */
-#define DMB_DISSOLVE_STEP	16
+/* Pageblocks that a block yields at once, if all of them can be emptied */
+#define DMB_YIELD_STEP		16
 
 /* Moving pages for this long is better than killing a process. */
 #define DMB_YIELD_MS		1000
@@ -29,8 +29,15 @@ static bool dmb_yielding;
 /* Number of pages that blocks have yielded so far */
 static unsigned long dmb_yielded;
 
-/* Remove pages, which the caller has claimed, from the end of a block. */
-static void dmb_shorten(struct dmb *dmb, unsigned long nr_pages)
+/**
+ * dmb_shorten - remove pages from the end of a block
+ * @dmb: the block
+ * @nr_pages: how many, whole pageblocks
+ *
+ * Context: dmb_change_lock held. The caller has claimed the pages. None of them
+ * is on a free list of the block, or on an LRU list.
+ */
+void dmb_shorten(struct dmb *dmb, unsigned long nr_pages)
 {
 	unsigned long end_pfn = dmb->end_pfn;
 	unsigned long start_pfn = end_pfn - nr_pages;
@@ -62,24 +69,24 @@ static int dmb_dissolve_end(struct dmb *dmb, unsigned long nr_pages,
 	return 0;
 }
 
-/* Make pages at the end of a block ordinary memory, as many as possible. */
+/*
+ * Make pages at the end of a block ordinary memory, as many as possible. They
+ * stay where they are, but for pageblocks in which they cannot.
+ */
 static int dmb_dissolve_pages(struct dmb *dmb, unsigned long nr_pages)
 {
-	unsigned long step = DMB_DISSOLVE_STEP * pageblock_nr_pages;
 	int err;
 
 	while (nr_pages) {
+		nr_pages -= dmb_dissolve_in_place(dmb, nr_pages);
+		if (!nr_pages)
+			break;
 		if (signal_pending(current))
 			return -EINTR;
-		step = min(step, nr_pages);
-		err = dmb_dissolve_end(dmb, step, 0);
-		if (!err) {
-			nr_pages -= step;
-			continue;
-		}
-		if (!dmb_try_elsewhere(err) || step == pageblock_nr_pages)
+		err = dmb_dissolve_end(dmb, pageblock_nr_pages, 0);
+		if (err)
 			return err;
-		step = pageblock_nr_pages;
+		nr_pages -= pageblock_nr_pages;
 	}
 	return 0;
 }
@@ -151,10 +158,11 @@ int dmb_dissolve_locked(const char *name, u64 size)
  * @name: the block's name, as in sysfs
  * @size: how much, in bytes; 0 for all
  *
- * Pages in use move away, or are reclaimed if there is no room elsewhere. The
- * block shrinks from its end, some pageblocks at a time. After an error, the
- * memory that has left the block stays ordinary memory. A poisoned page stays
- * in its block.
+ * Pages in use stay where they are. Where one is in a balloon, or off its LRU
+ * list for long, the pages of that pageblock move away, or are reclaimed if
+ * there is no room elsewhere. The block shrinks from its end, pageblock by
+ * pageblock. After an error, the memory that has left the block stays ordinary
+ * memory.
  *
  * Context: Process context, may sleep and do I/O.
  * Return: 0; -ENOENT if there is no such block; -EINVAL if it is smaller, or if
@@ -229,7 +237,7 @@ static bool dmb_yield_pages(struct dmb *dmb, unsigned long nr_pages)
 /* Try to take up to @free pages off the end. The block keeps a pageblock. */
 static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
 {
-	unsigned long nr_pages = min3(DMB_DISSOLVE_STEP * pageblock_nr_pages,
+	unsigned long nr_pages = min3(DMB_YIELD_STEP * pageblock_nr_pages,
 				      ALIGN_DOWN(free, pageblock_nr_pages),
 				      dmb_nr_pages(dmb) - pageblock_nr_pages);
 

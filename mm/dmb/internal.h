@@ -15,8 +15,21 @@
 #include "pool.h"
 
 struct dmb_claim;
+struct dmb_request;
 
 #define DMB_NAME_LEN	64
+
+/**
+ * struct dmb_line - a line in /proc/iomem for a block, or for a part of it
+ * @resource: the line
+ * @ram: the System RAM that it was made for
+ * @next: next line of the block
+ */
+struct dmb_line {
+	struct resource resource;
+	struct resource *ram;
+	struct dmb_line *next;
+};
 
 /**
  * struct dmb - a designated movable block, or a range that is to become one
@@ -29,7 +42,7 @@ struct dmb_claim;
  * @name: directory below /sys/kernel/mm/dmb; empty if the block gets a number
  * @kobj: that directory
  * @kobj_gone: completed when @kobj has lost its last reference
- * @resource: its line in /proc/iomem
+ * @lines: its lines in /proc/iomem
  * @pool: its free pages; NULL as long as this is not a block
  * @spare: next in the list of unused structs, which new blocks reuse
  */
@@ -43,7 +56,7 @@ struct dmb {
 	char name[DMB_NAME_LEN];
 	struct kobject kobj;
 	struct completion kobj_gone;
-	struct resource resource;
+	struct dmb_line *lines;
 	struct dmb_pool *pool;
 	struct dmb *spare;
 };
@@ -76,6 +89,8 @@ int dmb_begin_write(void);
 void dmb_end_change(void);
 int dmb_make_range(u64 base, u64 size, bool exact);
 int dmb_dissolve_locked(const char *name, u64 size);
+unsigned long dmb_dissolve_in_place(struct dmb *dmb, unsigned long nr_pages);
+void dmb_shorten(struct dmb *dmb, unsigned long nr_pages);
 bool dmb_wait_to_change(unsigned long end);
 unsigned int dmb_new_range(void);
 struct dmb *dmb_new_block(struct zone *zone);
@@ -169,7 +184,7 @@ enum dmb_obstacle {
 };
 
 /**
- * struct dmb_attempt - an attempt to empty a range in a block
+ * struct dmb_attempt - an attempt to empty a range
  * @start_pfn: first page frame
  * @end_pfn: one past the last page frame
  * @migratetype: MIGRATE_CMA for CMA, else MIGRATE_MOVABLE
@@ -224,6 +239,8 @@ unsigned long dmb_obstacle_end(const struct dmb_attempt *attempt);
 bool dmb_give_up(const struct dmb_attempt *attempt, unsigned int failures,
 		 int err, unsigned long began);
 int dmb_take(struct dmb_attempt *attempt);
+int dmb_take_ordinary(struct dmb_attempt *attempt);
+bool dmb_wait_for_data(struct dmb_attempt *attempt);
 void dmb_free_range(unsigned long start_pfn, unsigned long end_pfn);
 void dmb_wake_attempts(void);
 void dmb_show_obstacles(struct seq_file *seq);
@@ -293,6 +310,9 @@ bool dmb_online(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn);
 int dmb_requested_range(unsigned long pfn);
 unsigned int dmb_nr_requested(void);
+struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
+				  unsigned long start_pfn);
+void dmb_end_claim(struct dmb_claim *claim);
 bool dmb_owned(unsigned long pfn);
 bool dmb_claimed(unsigned long pfn);
 bool dmb_claim_protected(const struct dmb_claim *claim);

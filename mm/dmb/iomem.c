@@ -8,6 +8,7 @@
 #include <linux/memory_hotplug.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/slab.h>
 
 #include "internal.h"
 
@@ -24,6 +25,18 @@ static void dmb_name_resource(struct resource *resource, const char *name,
 	resource->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
 }
 
+/* The line of a block that contains all of a claim, or NULL */
+static struct resource *dmb_line_around(const struct dmb *dmb,
+					const struct resource *claim)
+{
+	struct dmb_line *line;
+
+	for (line = dmb->lines; line; line = line->next)
+		if (resource_contains(&line->resource, claim))
+			return &line->resource;
+	return NULL;
+}
+
 /**
  * dmb_show_line - insert the line of a claim below that of its block
  * @dmb: the block
@@ -33,17 +46,18 @@ static void dmb_name_resource(struct resource *resource, const char *name,
  * @end_pfn: one past the last page frame
  *
  * Context: Process context.
- * Return: 0, also if the block has no line at the moment; or -EBUSY.
+ * Return: 0, also if no line of the block contains the claim; or -EBUSY.
  */
 int dmb_show_line(struct dmb *dmb, struct resource *line, const char *name,
 		  unsigned long start_pfn, unsigned long end_pfn)
 {
+	struct resource *block;
+
 	guard(mutex)(&dmb_resource_lock);
 	/* From here on, dmb_show_claims() inserts it along with the block's. */
 	dmb_name_resource(line, name, start_pfn, end_pfn);
-	if (!dmb->resource.parent)
-		return 0;
-	return insert_resource(&dmb->resource, line);
+	block = dmb_line_around(dmb, line);
+	return block ? insert_resource(block, line) : 0;
 }
 
 /**
@@ -77,32 +91,6 @@ static void dmb_show_claims(struct resource *block, bool show)
 	}
 }
 
-/* For walk_system_ram_res(): copy the last resource. It passes copies only. */
-static int dmb_note_ram(struct resource *ram, void *last)
-{
-	*(struct resource *)last = *ram;
-	return 0;
-}
-
-/*
- * The "System RAM" that contains all of a block, or is just as large. NULL if
- * there is none, or if its line is below another one, as for memory that a
- * driver has added.
- */
-static struct resource *dmb_ram_around(const struct resource *block)
-{
-	struct resource last = { }, *ram;
-
-	walk_system_ram_res(0, block->end, &last, dmb_note_ram);
-	if (!resource_contains(&last, block))
-		return NULL;
-	/* The caller's memory hotplug lock keeps the resource in place. */
-	ram = lookup_resource(&iomem_resource, last.start);
-	return ram &&
-	       (ram->flags & IORESOURCE_SYSTEM_RAM) == IORESOURCE_SYSTEM_RAM &&
-	       resource_contains(ram, block) ? ram : NULL;
-}
-
 /* Is all memory of this resource online? */
 static bool dmb_ram_online(const struct resource *ram)
 {
@@ -120,42 +108,111 @@ static bool dmb_ram_online(const struct resource *ram)
 }
 
 /**
- * dmb_show_resource - update the line of a block in /proc/iomem
+ * struct dmb_new_lines - the lines that a block should have
+ * @dmb: the block
+ * @first: the first line, or NULL
+ * @last: where the next line belongs
+ */
+struct dmb_new_lines {
+	const struct dmb *dmb;
+	struct dmb_line *first;
+	struct dmb_line **last;
+};
+
+/* For walk_system_ram_res(), which passes copies. Add a line if there is one. */
+static int dmb_add_line(struct resource *copy, void *data)
+{
+	struct dmb_new_lines *lines = data;
+	unsigned long start_pfn = lines->dmb->start_pfn;
+	unsigned long end_pfn = lines->dmb->end_pfn;
+	struct dmb_line *line;
+	struct resource *ram;
+
+	if (copy->end < dmb_first_byte(start_pfn))
+		return 0;
+	/* The caller's memory hotplug lock keeps the resource in place. */
+	ram = lookup_resource(&iomem_resource, copy->start);
+	/* The memory that a driver has added may be below another line. */
+	if (!ram ||
+	    (ram->flags & IORESOURCE_SYSTEM_RAM) != IORESOURCE_SYSTEM_RAM ||
+	    !dmb_ram_online(ram))
+		return 0;
+	start_pfn = max(start_pfn, PFN_UP(ram->start));
+	end_pfn = min(end_pfn, PFN_DOWN(ram->end + 1));
+	if (start_pfn >= end_pfn)
+		return 0;
+	line = kzalloc(sizeof(*line), GFP_KERNEL);
+	if (!line)
+		return -ENOMEM;
+	line->ram = ram;
+	dmb_name_resource(&line->resource, "Designated Movable Block",
+			  start_pfn, end_pfn);
+	*lines->last = line;
+	lines->last = &line->next;
+	return 0;
+}
+
+static bool dmb_same_lines(const struct dmb_line *line,
+			   const struct dmb_line *other)
+{
+	for (; line && other; line = line->next, other = other->next)
+		if (line->resource.start != other->resource.start ||
+		    line->resource.end != other->resource.end)
+			return false;
+	return line == other;
+}
+
+/* Remove lines, and those of claims below them. */
+static void dmb_remove_lines(struct dmb_line *line)
+{
+	struct dmb_line *next;
+
+	for (; line; line = next) {
+		next = line->next;
+		if (line->resource.parent) {
+			dmb_show_claims(&line->resource, false);
+			remove_resource(&line->resource);
+		}
+		kfree(line);
+	}
+}
+
+/**
+ * dmb_show_resource - update the lines of a block in /proc/iomem
  * @dmb: the block, which may be new, shorter or empty
  *
- * When offline memory is removed, the kernel removes its "System RAM" line, or
- * splits it, which is only possible if there are no lines below. So a block and
- * its claims have no lines while a part of that "System RAM" is offline.
+ * A block has a line in each "System RAM" that it has a part of; adjacent
+ * memory that was added later is several of these. When offline memory is
+ * removed, the kernel removes its "System RAM" line, or splits it, which is
+ * only possible if there are no lines below. So the block and its claims have
+ * no lines there while a part of that "System RAM" is offline.
  *
  * Context: Boot, or the memory hotplug lock held. May sleep.
  */
 void dmb_show_resource(struct dmb *dmb)
 {
-	struct resource *resource = &dmb->resource, *ram = NULL;
-	struct resource block = { };
+	struct dmb_new_lines lines = { .dmb = dmb, .last = &lines.first };
+	struct dmb_line *line;
+	bool failed = false;
 
 	guard(mutex)(&dmb_resource_lock);
-	if (dmb_nr_pages(dmb)) {
-		dmb_name_resource(&block, "Designated Movable Block",
-				  dmb->start_pfn, dmb->end_pfn);
-		ram = dmb_ram_around(&block);
-		if (ram && !dmb_ram_online(ram))
-			ram = NULL;
+	if (dmb_nr_pages(dmb))
+		failed = walk_system_ram_res(0, dmb_last_byte(dmb->end_pfn),
+					     &lines, dmb_add_line) == -ENOMEM;
+	if (dmb_same_lines(dmb->lines, lines.first)) {
+		dmb_remove_lines(lines.first);
+	} else {
+		dmb_remove_lines(dmb->lines);
+		dmb->lines = lines.first;
+		for (line = dmb->lines; line; line = line->next) {
+			if (insert_resource(line->ram, &line->resource))
+				failed = true;
+			else
+				dmb_show_claims(&line->resource, true);
+		}
 	}
-	if (resource->parent) {
-		if (ram && resource->start == block.start &&
-		    resource->end == block.end)
-			return;
-		dmb_show_claims(resource, false);
-		remove_resource(resource);
-	}
-	if (!ram)
-		return;
-	*resource = block;
-	if (insert_resource(ram, resource))
-		pr_warn("dmb: %s is not in /proc/iomem\n", dmb->name);
-	else
-		dmb_show_claims(resource, true);
+	if (failed)
+		pr_warn("dmb: %s is not, or not all, in /proc/iomem\n", dmb->name);
 }
 
 /* Update all lines, after memory went online or offline, or blocks shrank. */

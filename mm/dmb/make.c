@@ -32,6 +32,9 @@
 #define DMB_MAKE_PAUSES		50
 #define DMB_MAKE_PAUSE_MS	20
 
+/* Wait this long for pages whose data are being read or written, all in all. */
+#define DMB_MAKE_DATA_TIME	(30 * HZ)
+
 /* In pages: few enough not to keep the page allocator busy for seconds */
 #define DMB_MAKE_AT_ONCE	max(PHYS_PFN(SZ_1G), pageblock_nr_pages)
 
@@ -51,6 +54,7 @@ static struct dmb *dmb_spares;
  * struct dmb_making - a range that is about to become one block or several
  * @exact: make all of the range a block, or nothing
  * @pauses: how many more times to wait for pages that are in use
+ * @data_end: when to stop waiting for their data, in jiffies; not 0
  * @nr_left_out: number of ranges that cannot be in a block
  * @nr: number of runs
  * @run: runs that will become one block each; their pages are allocated
@@ -59,6 +63,7 @@ static struct dmb *dmb_spares;
 struct dmb_making {
 	bool exact;
 	unsigned int pauses;
+	unsigned long data_end;
 	unsigned int nr_left_out;
 	unsigned int nr;
 	struct dmb_run run[DMB_MAX_BLOCKS];
@@ -216,15 +221,26 @@ static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 static int dmb_empty_pageblocks(struct dmb_making *making,
 				unsigned long start_pfn, unsigned long end_pfn)
 {
+	struct dmb_attempt attempt = {
+		.start_pfn = start_pfn,
+		.end_pfn = end_pfn,
+		.migratetype = MIGRATE_MOVABLE,
+		.gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN,
+		.deadline = making->data_end,
+		.io_pfn = DMB_NO_PFN,
+	};
 	int err;
 
 	for (;;) {
-		err = alloc_contig_range(start_pfn, end_pfn, MIGRATE_MOVABLE,
-					 GFP_KERNEL | __GFP_RETRY_MAYFAIL |
-					 __GFP_NOWARN);
-		if (err != -EBUSY || end_pfn - start_pfn > pageblock_nr_pages ||
-		    !making->pauses || signal_pending(current))
-			return signal_pending(current) && err ? -EINTR : err;
+		err = dmb_take_ordinary(&attempt);
+		if (signal_pending(current) && err)
+			return -EINTR;
+		if (err != -EBUSY || end_pfn - start_pfn > pageblock_nr_pages)
+			return err;
+		if (dmb_wait_for_data(&attempt))
+			continue;
+		if (!making->pauses)
+			return err;
 		/* A page may be in use for a moment, or in an LRU batch. */
 		making->pauses--;
 		schedule_timeout_interruptible(msecs_to_jiffies(DMB_MAKE_PAUSE_MS));
@@ -545,7 +561,8 @@ unsigned int dmb_new_range(void)
  * Memory hotplug may have isolated them. Then the pages are freed as isolated
  * ones, and when the isolation ends, dmb_map determines the right type.
  *
- * Context: dmb_change_lock held. The caller has allocated all of the pages.
+ * Context: dmb_change_lock held. The caller has allocated all of the pages, or
+ * has isolated the pageblocks and keeps their folios off the LRU lists.
  */
 void dmb_change_pageblocks(unsigned long start_pfn, unsigned long end_pfn,
 			   struct dmb_pool *pool)
@@ -707,6 +724,7 @@ static struct dmb_making *dmb_begin_making(bool exact)
 		dmb_extend_map(zone->zone_start_pfn, zone_end_pfn(zone));
 	making->exact = exact;
 	making->pauses = DMB_MAKE_PAUSES;
+	making->data_end = (jiffies + DMB_MAKE_DATA_TIME) ?: 1;
 	/* Pages in a batch for the LRU look as if they could not move. */
 	lru_add_drain_all();
 	return making;

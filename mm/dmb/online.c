@@ -369,3 +369,32 @@ enum mmop dmb_restored_type(unsigned long pfn, unsigned long nr_pages,
 	return dmb_contains_pfn(pfn + nr_pages - 1) ? MMOP_ONLINE_DESIGNATED :
 						      online_type;
 }
+
+/**
+ * __dmb_group_pages - count the online pages of a group that are in blocks
+ * @group: memory that one device has added
+ *
+ * Context: device_hotplug_lock or the memory hotplug lock held. May sleep.
+ * Return: the number of pages.
+ */
+unsigned long __dmb_group_pages(const struct memory_group *group)
+{
+	const unsigned long unit = PHYS_PFN(memory_block_size_bytes());
+	unsigned long pfn, next, pages = 0;
+	struct dmb *dmb = NULL;
+
+	while ((dmb = dmb_next(dmb))) {
+		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn = next) {
+			struct memory_block *block =
+				find_memory_block(pfn_to_section_nr(pfn));
+
+			next = min(ALIGN(pfn + 1, unit), dmb->end_pfn);
+			if (!block)
+				continue;
+			if (block->group == group && block->state == MEM_ONLINE)
+				pages += next - pfn;
+			put_device(&block->dev);
+		}
+	}
+	return pages;
+}

@@ -486,7 +486,8 @@ fail:
  * @end_pfn: one past the last page frame
  * @pool: their pool, or NULL
  *
- * Context: Boot, or dmb_change_lock held and the pages owned by the caller.
+ * Context: Boot, or dmb_change_lock held, and no page in use by anybody else, on
+ * a list of a pool, or on an LRU list.
  */
 void dmb_set_pool(unsigned long start_pfn, unsigned long end_pfn,
 		  struct dmb_pool *pool)

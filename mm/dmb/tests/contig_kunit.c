@@ -126,11 +126,11 @@ static void dmb_test_claim_is_ram(struct kunit *test)
 						IORES_DESC_NONE),
 			REGION_INTERSECTS);
 	KUNIT_EXPECT_TRUE(test, page_is_ram(PHYS_PFN(base)));
-	KUNIT_ASSERT_NOT_NULL(test, dmb->resource.child);
-	KUNIT_EXPECT_EQ(test, dmb->resource.child->start, base);
-	KUNIT_EXPECT_STREQ(test, dmb->resource.child->name, DMB_TEST_OWNER);
+	KUNIT_ASSERT_NOT_NULL(test, dmb->lines->resource.child);
+	KUNIT_EXPECT_EQ(test, dmb->lines->resource.child->start, base);
+	KUNIT_EXPECT_STREQ(test, dmb->lines->resource.child->name, DMB_TEST_OWNER);
 	dmb_release(claim);
-	KUNIT_EXPECT_NULL(test, dmb->resource.child);
+	KUNIT_EXPECT_NULL(test, dmb->lines->resource.child);
 }
 
 /* A claim does not change a pageblock that was isolated before. */

@@ -94,7 +94,7 @@ static int blocks_in(unsigned long start, unsigned long end,
 	return nr;
 }
 
-/* Does /proc/iomem have a block of exactly this range, within RAM? */
+/* Does /proc/iomem have a line for a block of exactly this range, within RAM? */
 static bool in_iomem(unsigned long start, unsigned long bytes)
 {
 	FILE *iomem = fopen("/proc/iomem", "r");
@@ -259,6 +259,9 @@ TEST_F(hotplug, offline_in_any_order)
 	ASSERT_EQ(1, blocks_in(self->start, self->end, found));
 	EXPECT_EQ(self->start + unit, found[0].base);
 	EXPECT_EQ(3 * unit, found[0].size);
+	/* It has a line in each part that was added at once. */
+	EXPECT_TRUE(in_iomem(self->start + unit, unit));
+	EXPECT_TRUE(in_iomem(self->start + 2 * unit, 2 * unit));
 	EXPECT_NO_VIOLATION();
 }
 
@@ -395,6 +398,8 @@ TEST_F(hotplug, requested_at_boot)
 	ASSERT_EQ(1, blocks_in(base, base + size, found));
 	EXPECT_EQ(base, found[0].base);
 	EXPECT_EQ(edge - base, found[0].size);
+	for (at = base; at < edge; at += self->unit)
+		EXPECT_TRUE(in_iomem(at, self->unit));
 	EXPECT_NO_VIOLATION();
 }
 
@@ -418,6 +423,7 @@ TEST_F(hotplug, boot_block)
 		ASSERT_EQ(0, command("add", at, self->unit));
 		ASSERT_EQ(0, dmb_set_memory_state(at, "online"));
 		EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+		EXPECT_TRUE(in_iomem(at, self->unit));
 	}
 	EXPECT_EQ(nr, dmb_read_blocks(blocks));
 	EXPECT_NO_VIOLATION();

@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 
 #include "../kselftest_harness.h"
 #include "load.h"
+#include "silent.h"
 
 #define SYSFS_DMB	"/sys/kernel/mm/dmb"
 #define NR_LOADS	4
@@ -87,6 +89,15 @@ static int dissolve(const char *name, unsigned long long size)
 	else
 		snprintf(text, sizeof(text), "%.31s", name);
 	return dmb_write(SYSFS_DMB "/remove", text);
+}
+
+static pid_t start_making(struct ram range)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(!!make_block(range, ""));
+	return pid;
 }
 
 static bool within(const struct dmb_block *block, struct ram range)
@@ -217,6 +228,86 @@ TEST_F(runtime, make_and_dissolve)
 	munmap(memory, used);
 	if (cache >= 0)
 		dmb_close_device(cache);
+}
+
+/* How much is on LRU lists, and counted as memory in blocks, in bytes */
+static unsigned long long listed_in_blocks(void)
+{
+	FILE *zoneinfo = fopen("/proc/zoneinfo", "r");
+	unsigned long long pages = 0, value;
+	char line[256], name[32];
+	bool movable = false;
+
+	/* Fold the per-cpu differences into the counters. */
+	dmb_write("/proc/sys/vm/stat_refresh", "1");
+	while (zoneinfo && fgets(line, sizeof(line), zoneinfo)) {
+		if (!strncmp(line, "Node", 4))
+			movable = strstr(line, "Movable");
+		else if (movable &&
+			 sscanf(line, " nr_zone_%31s %llu", name, &value) == 2 &&
+			 strcmp(name, "write_pending"))
+			pages += value;
+	}
+	if (zoneinfo)
+		fclose(zoneinfo);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * A block that is full is dissolved while there is room nowhere else. Its pages
+ * stay where they are, also those that somebody holds.
+ */
+TEST_F(runtime, pages_stay_in_place)
+{
+	const size_t page = sysconf(_SC_PAGESIZE);
+	const size_t unit = dmb_pageblock_size();
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	size_t size, nr, i, half, listed, moved = 0;
+	uint64_t *before, *after;
+	unsigned long migrated, dropped, broken = 0;
+	int pipes[2], nr_blocks;
+	char *memory;
+
+	if (!load_have_module())
+		SKIP(return, "needs the module dmb_load");
+	ASSERT_EQ(0, make_block(self->range, ""));
+	ASSERT_LT(0, blocks_in(self->range, blocks, &nr_blocks));
+	/* A broken page does not prevent it, either. */
+	if (dmb_can_unpoison())
+		broken = (blocks[0].base + blocks[0].size / 2) / page;
+	ASSERT_FALSE(broken && dmb_poison(broken));
+	memory = load_fill_areas(&size);
+	ASSERT_NE(NULL, memory);
+	load_fill_pattern(memory, size);
+	load_hog(load_ordinary_free() - 2 * load_reserve(), 0, "anywhere");
+	ASSERT_TRUE(load_hold_page(memory + size / 2, pipes));
+	before = dmb_frames(memory, size);
+	ASSERT_NE(NULL, before);
+
+	listed = listed_in_blocks();
+	migrated = load_vmstat("pgmigrate_success");
+	dropped = load_vmstat("pgsteal_");
+	half = blocks[0].size / 2 / unit * unit;
+	EXPECT_EQ(0, dissolve(blocks[0].name, half));
+	EXPECT_LE(listed - half - DMB_NOISE, listed_in_blocks());
+	EXPECT_GE(listed - half + DMB_NOISE, listed_in_blocks());
+	EXPECT_EQ(0, dissolve_all(self->range));
+	EXPECT_EQ(migrated, load_vmstat("pgmigrate_success"));
+	EXPECT_EQ(dropped, load_vmstat("pgsteal_"));
+	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+
+	after = dmb_frames(memory, size);
+	ASSERT_NE(NULL, after);
+	nr = size / page;
+	for (i = 0; i < nr; i++)
+		moved += before[i] != after[i];
+	TH_LOG("%zu of %zu pages moved", moved, nr);
+	EXPECT_EQ(0, moved);
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	load_free_hogs();
+	munmap(memory, size);
+	EXPECT_FALSE(broken && dmb_unpoison(broken));
+	EXPECT_NO_VIOLATION();
 }
 
 /* Pageblocks of the kernel are left out, or nothing becomes a block. */
@@ -528,6 +619,72 @@ static void toggle_memory(unsigned long address)
 		dmb_set_memory_state(address, "offline");
 		dmb_set_memory_state(address, "online");
 	}
+}
+
+/*
+ * Find the last page that is being read: the kernel takes its own pages from
+ * low addresses first. Return its address, or 0.
+ */
+static uint64_t page_being_read(void)
+{
+	const uint64_t locked = 1 << 0, uptodate = 1 << 3, lru = 1 << 5;
+	int fd = open("/proc/kpageflags", O_RDONLY);
+	uint64_t flags[512], frame, found = 0;
+	ssize_t i, len;
+
+	/* The page has the flag LRU only when it has left a CPU's batch. */
+	dmb_write("/proc/sys/vm/drop_caches", "1");
+	for (frame = 0; fd >= 0; frame += i) {
+		len = pread(fd, flags, sizeof(flags), frame * sizeof(*flags));
+		if (len <= 0)
+			break;
+		for (i = 0; i < len / (ssize_t)sizeof(*flags); i++)
+			if ((flags[i] & (locked | uptodate | lru)) ==
+			    (locked | lru))
+				found = frame + i;
+	}
+	if (fd >= 0)
+		close(fd);
+	return found * sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * Any user can keep pages locked like this. Whoever makes a block there waits
+ * for them, within bounds, and any signal ends that.
+ */
+TEST_F(runtime, reads_that_get_no_answer_are_waited_for)
+{
+	unsigned long long unit = dmb_pageblock_size();
+	const size_t size = self->total / 4;
+	struct silent_file file;
+	struct ram range;
+	void *memory;
+	pid_t maker;
+
+	/* Use up what is free beside the kernel's own pages. */
+	memory = dmb_touch(size, false);
+	ASSERT_NE(NULL, memory);
+	if (!silent_start(&file))
+		SKIP(return, "needs FUSE_FS");
+	range.size = unit;
+	range.base = page_being_read() / unit * unit;
+	ASSERT_LT(0, range.base);
+	maker = start_making(range);
+	EXPECT_FALSE(load_ends_within(maker, 3));
+	kill(maker, SIGTERM);
+	EXPECT_TRUE(load_ends_within(maker, 10));
+
+	/* Without a signal, it gives up. */
+	maker = start_making(range);
+	if (load_ends_within(maker, 90))
+		maker = 0;
+	EXPECT_EQ(0, maker);
+	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+	silent_stop(&file);
+	if (maker)
+		waitpid(maker, NULL, 0);
+	EXPECT_EQ(0, make_block(range, " exact"));
+	munmap(memory, size);
 }
 
 /* Make and dissolve a block while its memory goes offline and online. */
