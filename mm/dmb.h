@@ -611,7 +611,7 @@ static inline void dmb_note_area(struct cma *cma)
 
 static inline bool dmb_activate_area(struct cma *cma)
 {
-	return true;
+	return false;
 }
 #endif /* CONFIG_DMB */
 

@@ -28,6 +28,41 @@ static bool dmb_area_designated(const struct cma *cma)
 	return test_bit(cma - cma_areas, dmb_areas);
 }
 
+/**
+ * struct dmb_area_part - a range of page frames that belongs to an area
+ * @cma: the area
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame
+ */
+struct dmb_area_part {
+	const struct cma *cma;
+	unsigned long start_pfn;
+	unsigned long end_pfn;
+};
+
+/*
+ * The parts of the areas in blocks. An area extends from its first part to its
+ * last. What is not in a part, and in a block, is marked as allocated.
+ */
+static struct dmb_area_part dmb_area_parts[2 * MAX_CMA_AREAS];
+static unsigned int dmb_nr_area_parts;
+
+/* Does any area in a block have a part of this range? */
+static bool dmb_part_exists(unsigned long start_pfn, unsigned long end_pfn)
+{
+	unsigned int i;
+
+	for (i = 0; i < dmb_nr_area_parts; i++) {
+		const struct dmb_area_part *part = &dmb_area_parts[i];
+
+		/* An area that could not be activated has no pages. */
+		if (part->cma->count && part->start_pfn < end_pfn &&
+		    start_pfn < part->end_pfn)
+			return true;
+	}
+	return false;
+}
+
 struct dmb_range {
 	unsigned long start_pfn;
 	unsigned long end_pfn;
@@ -37,8 +72,8 @@ static int dmb_area_overlaps(struct cma *cma, void *data)
 {
 	const struct dmb_range *range = data;
 
-	/* An area that could not be activated has no pages. */
-	return cma->count && cma->base_pfn < range->end_pfn &&
+	return !dmb_area_designated(cma) && cma->count &&
+	       cma->base_pfn < range->end_pfn &&
 	       range->start_pfn < cma->base_pfn + cma->count;
 }
 
@@ -47,24 +82,32 @@ bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn)
 {
 	struct dmb_range range = { .start_pfn = start_pfn, .end_pfn = end_pfn };
 
-	return cma_for_each_area(dmb_area_overlaps, &range);
-}
-
-static int dmb_allocated_by(struct cma *cma, void *data)
-{
-	unsigned long pfn = *(unsigned long *)data;
-
-	/* An area without a bitmap could not be activated. */
-	if (!dmb_area_designated(cma) || !cma->bitmap || pfn < cma->base_pfn ||
-	    pfn >= cma->base_pfn + cma->count)
-		return false;
-	return dmb_area_used(cma, pfn, pfn + 1);
+	return dmb_part_exists(start_pfn, end_pfn) ||
+	       cma_for_each_area(dmb_area_overlaps, &range);
 }
 
 /* Has cma_alloc() taken this page frame out of a block? */
 bool dmb_cma_allocated(unsigned long pfn)
 {
-	return cma_for_each_area(dmb_allocated_by, &pfn);
+	unsigned int i;
+
+	for (i = 0; i < dmb_nr_area_parts; i++) {
+		const struct dmb_area_part *part = &dmb_area_parts[i];
+
+		/* An area without a bitmap could not be activated. */
+		if (part->cma->bitmap && pfn >= part->start_pfn &&
+		    pfn < part->end_pfn && dmb_contains_pfn(pfn))
+			return dmb_area_used(part->cma, pfn, pfn + 1);
+	}
+	return false;
+}
+
+static void __init dmb_add_part(const struct cma *cma, unsigned long start_pfn,
+				unsigned long end_pfn)
+{
+	dmb_area_parts[dmb_nr_area_parts++] = (struct dmb_area_part) {
+		.cma = cma, .start_pfn = start_pfn, .end_pfn = end_pfn,
+	};
 }
 
 /**
@@ -84,8 +127,33 @@ void __init dmb_note_area(struct cma *cma)
 		return;
 	__set_bit(cma - cma_areas, dmb_areas);
 	totalcma_pages -= cma->count;
-	/* The page allocator gets the pages even if activation fails. */
-	cma->reserve_pages_on_error = true;
+	dmb_add_part(cma, cma->base_pfn, cma->base_pfn + cma->count);
+}
+
+/**
+ * dmb_extend_area - add another range to a CMA area in a block
+ * @cma: the area
+ * @base: of the range, in bytes, whole pageblocks requested as a block
+ * @size: in bytes
+ *
+ * Context: Boot, before the blocks are made.
+ * Return: true; false if the area is not in a block, or there are too many.
+ */
+bool __init dmb_extend_area(struct cma *cma, phys_addr_t base, phys_addr_t size)
+{
+	unsigned long start_pfn = PHYS_PFN(base);
+	unsigned long end_pfn = start_pfn + PHYS_PFN(size);
+	unsigned long last_pfn = cma->base_pfn + cma->count;
+	unsigned int nr_areas = bitmap_weight(dmb_areas, MAX_CMA_AREAS);
+
+	/* Each area that is not noted yet needs an entry. */
+	if (!dmb_area_designated(cma) ||
+	    dmb_nr_area_parts - nr_areas == MAX_CMA_AREAS)
+		return false;
+	dmb_add_part(cma, start_pfn, end_pfn);
+	cma->base_pfn = min(cma->base_pfn, start_pfn);
+	cma->count = max(last_pfn, end_pfn) - cma->base_pfn;
+	return true;
 }
 
 /**
@@ -126,29 +194,104 @@ static int __init dmb_parse_hugetlb_dmb(char *value)
 }
 early_param("hugetlb_dmb", dmb_parse_hugetlb_dmb);
 
+/* The bit of a page frame in the bitmap of its area */
+static unsigned long dmb_area_bit(const struct cma *cma, unsigned long pfn)
+{
+	return (pfn - cma->base_pfn) >> cma->order_per_bit;
+}
+
+/* The end of the part of an area from @pfn on that is in a block, or @pfn */
+static unsigned long __init dmb_end_of_part(const struct cma *cma,
+					    unsigned long pfn)
+{
+	unsigned int i;
+
+	if (!dmb_contains_pfn(pfn))
+		return pfn;
+	for (i = 0; i < dmb_nr_area_parts; i++) {
+		const struct dmb_area_part *part = &dmb_area_parts[i];
+
+		if (part->cma == cma && pfn >= part->start_pfn &&
+		    pfn < part->end_pfn)
+			return min(pageblock_end_pfn(pfn), part->end_pfn);
+	}
+	return pfn;
+}
+
+/*
+ * Let an area begin and end with memory that is in a block. Return the number
+ * of pages that are.
+ */
+static unsigned long __init dmb_trim_area(struct cma *cma)
+{
+	unsigned long pfn = cma->base_pfn, end_pfn = pfn + cma->count, next;
+	unsigned long first_pfn = end_pfn, last_pfn = end_pfn, pages = 0;
+
+	for (; pfn < end_pfn; pfn = pageblock_end_pfn(pfn)) {
+		next = dmb_end_of_part(cma, pfn);
+		if (next == pfn)
+			continue;
+		first_pfn = min(first_pfn, pfn);
+		last_pfn = next;
+		pages += next - pfn;
+	}
+	cma->base_pfn = first_pfn;
+	cma->count = last_pfn - first_pfn;
+	return pages;
+}
+
+/* Mark what is not in a part of the area, or not in a block. */
+static void __init dmb_mark_holes(struct cma *cma)
+{
+	unsigned long pfn = cma->base_pfn, end_pfn = pfn + cma->count, next;
+
+	for (; pfn < end_pfn; pfn = next) {
+		next = dmb_end_of_part(cma, pfn);
+		if (next > pfn)
+			continue;
+		next = min(pageblock_end_pfn(pfn), end_pfn);
+		bitmap_set(cma->bitmap, dmb_area_bit(cma, pfn),
+			   dmb_area_bit(cma, next - 1) -
+			   dmb_area_bit(cma, pfn) + 1);
+	}
+}
+
 /**
- * dmb_activate_area - may CMA activate an area?
+ * dmb_activate_area - activate an area if it is in blocks
  * @cma: any area
  *
- * Since dmb_note_area(), the block may have been refused, trimmed, or divided
- * at a border of zones.
+ * Since dmb_note_area(), a block may have been refused, trimmed, or divided at
+ * a border of zones. The area has what is left.
  *
  * Context: Boot, after the blocks were made.
- * Return: false if the area was to be in a block, but is not all in one.
+ * Return: false if CMA has to activate the area, as it was not to be in a block.
  */
 bool __init dmb_activate_area(struct cma *cma)
 {
+	unsigned long asked = 0, pages;
+	unsigned int i;
+
 	if (!dmb_area_designated(cma))
-		return true;
-
-	/* CMA subtracts them on failure, dmb_area_init() otherwise. */
-	totalcma_pages += cma->count;
-	if (dmb_block_holding(cma->base_pfn,
-			      cma->base_pfn + cma->count))
-		return true;
-
-	pr_warn("dmb: the memory of CMA area %s is not in a block\n", cma->name);
-	return false;
+		return false;
+	for (i = 0; i < dmb_nr_area_parts; i++)
+		if (dmb_area_parts[i].cma == cma)
+			asked += dmb_area_parts[i].end_pfn -
+				 dmb_area_parts[i].start_pfn;
+	pages = dmb_trim_area(cma);
+	if (pages)
+		cma->bitmap = bitmap_zalloc(cma_bitmap_maxno(cma), GFP_KERNEL);
+	if (!cma->bitmap)
+		cma->count = 0;
+	else
+		dmb_mark_holes(cma);
+	if (!cma->count)
+		pr_warn("dmb: the memory of CMA area %s is not in a block\n",
+			cma->name);
+	else if (pages < asked)
+		pr_warn("dmb: CMA area %s has %llu of %llu MiB, as the rest is not in a block\n",
+			cma->name, (u64)PFN_PHYS(pages) / SZ_1M,
+			(u64)PFN_PHYS(asked) / SZ_1M);
+	return true;
 }
 
 #ifdef CONFIG_DMABUF_HEAPS_CMA
@@ -180,12 +323,6 @@ void dmb_add_heaps(int (*fn)(struct cma *cma, void *data))
 	cma_for_each_area(dmb_add_heap, fn);
 }
 #endif
-
-/* The bit of a page frame in the bitmap of its area */
-static unsigned long dmb_area_bit(const struct cma *cma, unsigned long pfn)
-{
-	return (pfn - cma->base_pfn) >> cma->order_per_bit;
-}
 
 /* The number of bits for @count pages */
 static unsigned long dmb_area_bits(const struct cma *cma, unsigned long count)
@@ -249,18 +386,24 @@ static unsigned long dmb_free_in_area(struct cma *cma, unsigned long pfn,
 	       cma->base_pfn + (bit << cma->order_per_bit) : DMB_NO_PFN;
 }
 
-/* The same, but leave out claims */
+/* The same, but leave out claims, and places that are not all in one block */
 static unsigned long dmb_next_in_area(struct cma *cma, unsigned long pfn,
 				      unsigned long count, unsigned int order)
 {
 	unsigned long end_pfn;
 
-	do {
+	for (;;) {
 		pfn = dmb_free_in_area(cma, pfn, count, order);
-		end_pfn = pfn == DMB_NO_PFN ? 0 :
-			  dmb_claim_overlaps(pfn, pfn + count);
-	} while (end_pfn && (pfn = ALIGN(end_pfn, 1UL << cma->order_per_bit)));
-	return pfn;
+		if (pfn == DMB_NO_PFN)
+			return pfn;
+		end_pfn = dmb_claim_overlaps(pfn, pfn + count);
+		/* Blocks of two zones may touch. */
+		if (!end_pfn && !dmb_block_holding(pfn, pfn + count))
+			end_pfn = dmb_first_block(pfn, pfn + 1)->end_pfn;
+		if (!end_pfn)
+			return pfn;
+		pfn = ALIGN(end_pfn, 1UL << cma->order_per_bit);
+	}
 }
 
 /* Take a place in an area. On failure, @attempt says what was in the way. */
@@ -378,11 +521,6 @@ int dmb_area_alloc(struct cma *cma, unsigned long count, unsigned int align,
 	return 0;
 }
 
-static int dmb_area_in_block_overlaps(struct cma *cma, void *data)
-{
-	return dmb_area_designated(cma) && dmb_area_overlaps(cma, data);
-}
-
 /*
  * Refuse to take memory of an area in a block offline: cma_alloc() expects all
  * of an area to be online. Page isolation refuses this only for other areas.
@@ -390,31 +528,21 @@ static int dmb_area_in_block_overlaps(struct cma *cma, void *data)
 static int dmb_area_event(struct notifier_block *nb, unsigned long action,
 			  void *data)
 {
-	struct memory_notify *memory = data;
-	struct dmb_range range = {
-		.start_pfn = memory->start_pfn,
-		.end_pfn = memory->start_pfn + memory->nr_pages,
-	};
+	const struct memory_notify *memory = data;
+	unsigned long start_pfn = memory->start_pfn;
+	unsigned long end_pfn = start_pfn + memory->nr_pages;
 
 	if (action != MEM_GOING_OFFLINE)
 		return NOTIFY_DONE;
-	if (!cma_for_each_area(dmb_area_in_block_overlaps, &range))
+	if (!dmb_part_exists(start_pfn, end_pfn))
 		return NOTIFY_OK;
 	pr_info("dmb: " DMB_RANGE_FMT " stays online: there is a CMA area in it\n",
-		dmb_first_byte(range.start_pfn), dmb_last_byte(range.end_pfn));
+		dmb_first_byte(start_pfn), dmb_last_byte(end_pfn));
 	return notifier_from_errno(-EBUSY);
-}
-
-static int __init dmb_count_area(struct cma *cma, void *data)
-{
-	if (dmb_area_designated(cma))
-		totalcma_pages -= cma->count;
-	return 0;
 }
 
 static int __init dmb_area_init(void)
 {
-	cma_for_each_area(dmb_count_area, NULL);
 	hotplug_memory_notifier(dmb_area_event, DEFAULT_CALLBACK_PRI);
 	return 0;
 }

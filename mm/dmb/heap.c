@@ -3,8 +3,8 @@
  * dmb_heap=[name:]nn[KMGTPE]@ss[KMGTPE]
  *
  * The option takes a comma-separated list of ranges in blocks. Each becomes a
- * CMA area and a DMA-BUF heap, /dev/dma_heap/<name>. In the devicetree,
- * "shared-dmb-pool" does the same.
+ * CMA area and a DMA-BUF heap, /dev/dma_heap/<name>, or ranges of one name do
+ * together. In the devicetree, "shared-dmb-pool" does the same for one range.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -96,15 +96,24 @@ static int __init dmb_parse_heaps(char *arg)
 }
 early_param("dmb_heap", dmb_parse_heaps);
 
-static int __init dmb_area_has_name(struct cma *cma, void *name)
+/* Extend the area if it has that name. Return 1, 0 if not, or an error. */
+static int __init dmb_extend_heap(struct cma *cma, void *data)
 {
-	return !strcmp(cma_get_name(cma), name);
+	const struct dmb_heap_request *request = data;
+
+	if (strcmp(cma_get_name(cma), request->name))
+		return 0;
+	return dmb_extend_area(cma, request->base, request->size) ? 1 : -EBUSY;
 }
 
-/* Make a CMA area of a request. Return NULL, or the reason to refuse it. */
+/*
+ * Make a CMA area of a request, or a part of the area that has the same name.
+ * Return NULL, or the reason to refuse it.
+ */
 static const char * __init dmb_declare_heap(struct dmb_heap_request *request)
 {
 	struct cma *cma;
+	int extended;
 
 	if (!dmb_holds_area(request->base, request->size))
 		return "is not in a block";
@@ -116,8 +125,11 @@ static const char * __init dmb_declare_heap(struct dmb_heap_request *request)
 	if (dmb_area_exists(PHYS_PFN(request->base),
 			    PHYS_PFN(request->base + request->size)))
 		return "has memory of another CMA area";
-	if (cma_for_each_area(dmb_area_has_name, request->name))
-		return "has the name of another CMA area";
+	extended = cma_for_each_area(dmb_extend_heap, request);
+	if (extended < 0)
+		return "has the name of another CMA area, or that has too many ranges";
+	if (extended)
+		return NULL;
 	if (cma_init_reserved_mem(request->base, request->size, 0,
 				  request->name, &cma))
 		return "finds no place in the table of CMA areas";

@@ -326,6 +326,7 @@ bool dmb_area_exists(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_area_used(const struct cma *cma, unsigned long start_pfn,
 		   unsigned long end_pfn);
 bool dmb_cma_allocated(unsigned long pfn);
+bool dmb_extend_area(struct cma *cma, phys_addr_t base, phys_addr_t size);
 #else
 static inline bool dmb_area_exists(unsigned long start_pfn,
 				   unsigned long end_pfn)

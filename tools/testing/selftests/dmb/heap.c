@@ -49,13 +49,23 @@ FIXTURE(heap)
 {
 	struct dmb_state before;
 	struct tenants tenants;
-	uint64_t base;
-	size_t size;
+	uint64_t base;	/* of the first block of the heap */
+	uint64_t end;	/* of the last one */
+	size_t size;	/* of its memory in all blocks */
 	int fd;
 };
 
-/* Open the first heap in blocks, and set *@base and *@size of its memory. */
-static int open_heap(uint64_t *base, size_t *size)
+/* A number of pages or a page frame of a CMA area, in bytes */
+static uint64_t area_bytes(const char *area, const char *file)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), CMA "/%s/%s", area, file);
+	return dmb_read_number(path) * sysconf(_SC_PAGESIZE);
+}
+
+/* Open the first heap in blocks, and set *@base, *@end and *@size. */
+static int open_heap(uint64_t *base, uint64_t *end, size_t *size)
 {
 	DIR *dir = opendir(HEAPS);
 	unsigned long before = dmb_claimed();
@@ -71,6 +81,9 @@ static int open_heap(uint64_t *base, size_t *size)
 
 		if (entry->d_name[0] == '.')
 			continue;
+		*base = area_bytes(entry->d_name, "base_pfn");
+		*end = *base + area_bytes(entry->d_name, "count");
+		*size = *end - *base - area_bytes(entry->d_name, "used");
 		snprintf(path, sizeof(path), HEAPS "/%s", entry->d_name);
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (fd < 0)
@@ -79,12 +92,6 @@ static int open_heap(uint64_t *base, size_t *size)
 			bool found = dmb_claimed() >= before + MB;
 
 			close(data.fd);
-			snprintf(path, sizeof(path), CMA "/%s/count",
-				 entry->d_name);
-			*size = dmb_read_number(path) * sysconf(_SC_PAGESIZE);
-			snprintf(path, sizeof(path), CMA "/%s/base_pfn",
-				 entry->d_name);
-			*base = dmb_read_number(path) * sysconf(_SC_PAGESIZE);
 			if (found)
 				break;
 		}
@@ -100,7 +107,7 @@ FIXTURE_SETUP(heap)
 {
 	load_begin();
 	self->before = dmb_note_state(true);
-	self->fd = open_heap(&self->base, &self->size);
+	self->fd = open_heap(&self->base, &self->end, &self->size);
 	if (self->fd < 0)
 		SKIP(return, "no DMA-BUF heap has memory in blocks");
 	/* The heap's memory has to be in use when buffers are allocated. */
@@ -234,7 +241,8 @@ TEST_F(heap, last_reference_gives_it_back)
  */
 TEST_F(heap, buffers_fill_it)
 {
-	size_t size = 3 * MB, nr = 0, i;
+	size_t size = 3 * MB, nr = 0, i, nr_blocks;
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	struct buffer *buffers;
 
 	if (!self->size)
@@ -246,6 +254,11 @@ TEST_F(heap, buffers_fill_it)
 		nr++;
 	TH_LOG("%zu buffers of 3 MiB in %zu MiB", nr, self->size / MB);
 	EXPECT_LE(self->size / size * 9 / 10, nr);
+	nr_blocks = dmb_read_blocks(blocks);
+	for (i = 0; i < nr_blocks; i++)
+		if (blocks[i].base + blocks[i].size > self->base &&
+		    blocks[i].base < self->end)
+			EXPECT_LT(0, blocks[i].claimed);
 	for (i = 0; i < nr; i++)
 		put_buffer(&buffers[i]);
 	free(buffers);
