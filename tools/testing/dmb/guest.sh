@@ -230,17 +230,18 @@ merge_devicetree()
 		rm "$dtb.machine" "$dtb.merged"
 }
 
-# write_srat FILE: the ACPI table that calls the memory above 4 GiB another node, and
-# hot-pluggable
+# write_srat FILE NODES: the ACPI table that calls the memory below 4 GiB node 0 and the memory
+# above it node 1; the memory of NODES, divided by commas, is hot-pluggable
 write_srat()
 {
-	python3 - "$1" <<-'END'
+	python3 - "$1" "$2" <<-'END'
 		import struct, sys
 		table = struct.pack('<IQ', 1, 0)
 		# Both processors are in node 0.
 		for cpu in 0, 1:
 		    table += struct.pack('<BBBBIB3xI', 0, 16, 0, cpu, 1, 0, 0)
-		for node, flags in (0, 1), (1, 3):
+		for node in 0, 1:
+		    flags = 3 if str(node) in sys.argv[2].split(',') else 1
 		    table += struct.pack('<BBIHQQIIQ', 1, 40, node, 0, node << 32, 1 << 32, 0, flags, 0)
 		open(sys.argv[1], 'wb').write(table)
 	END
@@ -258,7 +259,8 @@ disk()
 #   -hibernation-disk   an empty disk to swap to
 #   -journal-disk       a disk with an ext4 file system; it forgets what is written to it
 #   -monitor-port       QEMU's monitor, at the other end of the guest's second serial port
-#   -removable          the memory above 4 GiB is another node, and hot-pluggable
+#   -removable NODES    the memory above 4 GiB is node 1, and that of NODES (0, 1 or 0,1) is
+#                       hot-pluggable
 #
 # The files for a guest of its own are FILE.*. If something cannot be made, prints the option
 # that needs it, and fails.
@@ -285,7 +287,8 @@ qemu_options()
 			option="-chardev socket,id=monitor,$port,server=on,wait=off -mon chardev=monitor"
 			option+=" -chardev socket,id=port,$port -serial chardev:port" ;;
 		-removable)
-			write_srat "$file.srat" && option="-acpitable sig=SRAT,rev=3,data=$file.srat" ;;
+			write_srat "$file.srat" "$2" &&
+				option="-acpitable sig=SRAT,rev=3,data=$file.srat" && shift ;;
 		esac || { echo "$option"; return 1; }
 		known+=("$option")
 		shift
