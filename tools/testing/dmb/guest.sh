@@ -247,17 +247,54 @@ write_srat()
 	END
 }
 
+# write_mirror FILE IMAGE RANGES: FILE.kernel, which is the kernel image with another address to
+# jump to, and FILE.efi with what is there. It tells the kernel that EFI calls the memory of
+# RANGES (size@base, divided by commas) more reliable, and jumps to where the kernel is.
+write_mirror()
+{
+	python3 - "$@" <<-'END'
+		import struct, sys
+		file, image, ranges = sys.argv[1:]
+		start, entry = 0xc000000, 0x100000
+		system, memory = start + 4096, start + 8192
+		def number(text):
+		    shift = {'M': 20, 'G': 30}.get(text[-1], 0)
+		    return int(text.rstrip('MG')) << shift
+		table = b''
+		for text in ranges.split(','):
+		    size, base = map(number, text.split('@'))
+		    # EFI_CONVENTIONAL_MEMORY that is EFI_MEMORY_MORE_RELIABLE
+		    table += struct.pack('<IxxxxQQQQ', 7, base, 0, size >> 12, 1 << 16)
+		# The fields of efi_info and code32_start in struct boot_params, to which %esi points
+		fields = {0x1c0: int.from_bytes(b'EL64', 'little'), 0x1c4: system, 0x1c8: 40, 0x1cc: 1,
+		          0x1d0: memory, 0x1d4: len(table), 0x214: entry}
+		code = b''
+		for offset, value in fields.items():
+		    code += b'\xc7\x86' + struct.pack('<II', offset, value)	# movl value, offset(%esi)
+		code += b'\xb8' + struct.pack('<I', entry) + b'\xff\xe0'	# movl entry, %eax; jmp *%eax
+		# A system table without a signature, and with an empty list of tables. The kernel
+		# finds ACPI as without EFI then.
+		table = struct.pack('<112xQ', system).ljust(4096, b'\0') + table
+		open(file + '.efi', 'wb').write(code.ljust(4096, b'\0') + table)
+		kernel = bytearray(open(image, 'rb').read())
+		kernel[0x214:0x218] = struct.pack('<I', start)
+		open(file + '.kernel', 'wb').write(kernel)
+	END
+}
+
 # disk NAME FILE[,SETTING]: prints the options for a disk with the serial number dmb-NAME
 disk()
 {
 	echo "-drive file=$2,format=raw,if=none,id=$1 -device virtio-blk-pci,drive=$1,serial=dmb-$1"
 }
 
-# qemu_options FILE "OPTIONS": prints the options, with what QEMU knows in place of
+# qemu_options FILE "OPTIONS" IMAGE: prints the options, with what QEMU knows in place of
 #
 #   -devicetree NAME    the machine's devicetree with the overlay devicetree/NAME.dtso
 #   -hibernation-disk   an empty disk to swap to
 #   -journal-disk       a disk with an ext4 file system; it forgets what is written to it
+#   -mirrored RANGES    the memory of RANGES (size@base, divided by commas) is mirrored, and 192
+#                       MiB is the address of a page that the kernel cannot use
 #   -monitor-port       QEMU's monitor, at the other end of the guest's second serial port
 #   -removable NODES    the memory above 4 GiB is node 1, and that of NODES (0, 1 or 0,1) is
 #                       hot-pluggable
@@ -266,7 +303,7 @@ disk()
 # that needs it, and fails.
 qemu_options()
 {
-	local file=$1 option tree='' known=() image=$guest_dir/journal.img
+	local file=$1 image=$3 option tree='' known=() journal=$guest_dir/journal.img
 	local port=path=dmb-$$-${1##*/},abstract=on
 
 	# shellcheck disable=SC2086 # a list of words
@@ -281,8 +318,13 @@ qemu_options()
 			rm -f "$file.swap" && truncate -s 2G "$file.swap" &&
 				option=$(disk swap "$file.swap") ;;
 		-journal-disk)
-			flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$image" >&2 &&
-				option=$(disk journal "$image,snapshot=on") ;;
+			flock "$guest_dir" make -s -C "$here" "O=$guest_dir" "$journal" >&2 &&
+				option=$(disk journal "$journal,snapshot=on") ;;
+		-mirrored)
+			write_mirror "$file" "$image" "$2" &&
+				option="-kernel $file.kernel" &&
+				option+=" -device loader,file=$file.efi,addr=0xc000000,force-raw=on" &&
+				shift ;;
 		-monitor-port)
 			option="-chardev socket,id=monitor,$port,server=on,wait=off -mon chardev=monitor"
 			option+=" -chardev socket,id=port,$port -serial chardev:port" ;;
@@ -326,7 +368,7 @@ boot()
 	log=$(guest_log "$name")
 	file=${log%.log}
 	rm -f "$log"
-	if ! options=$(qemu_options "$file" "$options" 2>"$file.options"); then
+	if ! options=$(qemu_options "$file" "$options" "$image" 2>"$file.options"); then
 		echo "cannot make what $options needs, see $file.options"
 		return 1
 	fi
@@ -336,11 +378,11 @@ boot()
 		# The options and the command line are lists of words.
 		# shellcheck disable=SC2086
 		timeout --foreground "$limit" "${program[@]}" -monitor none \
-			-chardev "file,id=log,path=$log,append=on" -serial chardev:log $options \
-			-kernel "$image" ${archive:+-initrd "$archive"} \
+			-chardev "file,id=log,path=$log,append=on" -serial chardev:log \
+			-kernel "$image" $options ${archive:+-initrd "$archive"} \
 			-append "$console $cmdline" </dev/null >"$log.qemu" 2>&1 || status=$?
 	done
-	rm -f "$file".{swap,srat,options}
+	rm -f "$file".{swap,srat,kernel,efi,options}
 	if [ ! -s "$log" ]; then
 		echo "qemu ended with status $status:"
 		tail -n 5 "$log.qemu"
