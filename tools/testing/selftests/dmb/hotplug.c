@@ -112,6 +112,47 @@ static bool in_iomem(unsigned long start, unsigned long bytes)
 	return found;
 }
 
+/*
+ * This test is the first one because the others change what the command line
+ * says.
+ */
+FIXTURE(first)
+{
+};
+
+FIXTURE_SETUP(first)
+{
+}
+
+FIXTURE_TEARDOWN(first)
+{
+	EXPECT_EQ(0, remove_all());
+}
+
+TEST_F(first, default_of_command_line)
+{
+	unsigned long long designated = dmb_meminfo("DmbTotal"),
+			   total = dmb_meminfo("MemTotal");
+	unsigned long start = base + size / 2, bytes = size / 2;
+	struct dmb_block found[DMB_MAX_BLOCKS];
+	char text[2048];
+
+	if (!dmb_read_line("/proc/cmdline", text, sizeof(text)) ||
+	    !strstr(text, "memhp_default_state=" DMB_DESIGNATED))
+		SKIP(return, "the command line has no such default");
+	EXPECT_STREQ(DMB_DESIGNATED, auto_online);
+	ASSERT_EQ(0, command("add", start, bytes));
+	EXPECT_EQ(bytes, dmb_meminfo("DmbTotal") - designated);
+	EXPECT_EQ(bytes, dmb_meminfo("MemTotal") - total);
+	ASSERT_EQ(1, blocks_in(start, start + bytes, found));
+	EXPECT_EQ(start, found[0].base);
+	EXPECT_EQ(bytes, found[0].size);
+	EXPECT_NO_VIOLATION();
+	EXPECT_EQ(0, command("take", start, bytes));
+	EXPECT_EQ(0, blocks_in(start, start + bytes, found));
+	EXPECT_EQ(designated, dmb_meminfo("DmbTotal"));
+}
+
 FIXTURE(hotplug)
 {
 	unsigned long long designated;
