@@ -454,35 +454,6 @@ TEST_F(accounting, addresses_are_for_root)
 	EXPECT_EQ(0, WEXITSTATUS(status));
 }
 
-/* /proc/kcore begins with the notes of a crash dump. */
-TEST_F(accounting, dumps_have_blocks)
-{
-	static const char * const lines[] = {
-		"\nNUMBER(pageblock_order)=",
-		"\nSYMBOL(dmb_map)=",
-		"\nOFFSET(dmb_map.pool)=",
-		"\nOFFSET(pglist_data.dmb)=",
-		"\nOFFSET(dmb_node.pools)=",
-		"\nOFFSET(dmb_pool.free_area)=",
-		"\nNUMBER(MIGRATE_DMB)=",
-	};
-	static char text[64 * 1024];
-	int fd = open("/proc/kcore", O_RDONLY);
-	ssize_t len;
-	size_t i;
-
-	if (fd < 0)
-		SKIP(return, "needs /proc/kcore");
-	len = pread(fd, text, sizeof(text), 0);
-	close(fd);
-	ASSERT_LT(0, len);
-	if (!memmem(text, len, "\nSYMBOL(mem_section)=", 21))
-		SKIP(return, "this kernel has no vmcoreinfo");
-	for (i = 0; i < ARRAY_SIZE(lines); i++)
-		EXPECT_NE(NULL, memmem(text, len, lines[i], strlen(lines[i])))
-			TH_LOG("%s", lines[i] + 1);
-}
-
 /* Adjacent blocks never get each other's pages into their free lists. */
 TEST_F(accounting, full_blocks_have_little_free)
 {
