@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
-#include "dmb_util.h"
+#include "memory.h"
 
 FIXTURE(accounting)
 {
@@ -186,21 +186,15 @@ TEST_F(accounting, nodes_and_proc_agree)
 /* SysRq m prints the same lines as an out-of-memory report. */
 TEST_F(accounting, memory_report_knows_blocks)
 {
-	char text[2048];
+	int fd = dmb_open_log(true);
 	bool orders = false, sum = false;
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	char text[2048];
 
 	ASSERT_GE(fd, 0);
-	ASSERT_GE(lseek(fd, 0, SEEK_END), 0);
 	if (dmb_write("/proc/sysrq-trigger", "m"))
 		SKIP(return, "needs CONFIG_MAGIC_SYSRQ");
 
-	for (;;) {
-		ssize_t len = read(fd, text, sizeof(text) - 1);
-
-		if (len < 0)
-			break;
-		text[len] = '\0';
+	while (dmb_log_line(fd, text, sizeof(text))) {
 		if (!strstr(text, " pages designated movable, "))
 			continue;
 		sum = true;
@@ -213,66 +207,13 @@ TEST_F(accounting, memory_report_knows_blocks)
 	EXPECT_TRUE(orders);
 }
 
-/* A zone in /proc/zoneinfo, in pages */
-struct zone {
-	char name[16];
-	unsigned long free;		/* without those in blocks */
-	unsigned long free_dmb;
-	unsigned long boost;
-	unsigned long min;		/* including the boost */
-	unsigned long managed;
-	unsigned long dmb;
-	unsigned long kept;		/* from requests that may use all */
-};
-
-#define MAX_ZONES	64
-
-/* Set *@number to the number after @words if the line begins with them. */
-static void read_number(const char *line, const char *words,
-			unsigned long *number)
-{
-	line += strspn(line, " ");
-	if (!strncmp(line, words, strlen(words)))
-		*number = strtoul(line + strlen(words), NULL, 10);
-}
-
-static int read_zones(struct zone zones[MAX_ZONES])
-{
-	FILE *f = fopen("/proc/zoneinfo", "r");
-	struct zone *zone = zones - 1;
-	char line[512], name[16];
-
-	if (!f)
-		ksft_exit_fail_msg("cannot read /proc/zoneinfo\n");
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "Node %*d, zone %15s", name) == 1) {
-			if (++zone == zones + MAX_ZONES)
-				ksft_exit_fail_msg("too many zones\n");
-			memset(zone, 0, sizeof(*zone));
-			snprintf(zone->name, sizeof(zone->name), "%s", name);
-		}
-		if (zone < zones)
-			continue;
-		read_number(line, "pages free ", &zone->free);
-		read_number(line, "nr_free_dmb ", &zone->free_dmb);
-		read_number(line, "boost ", &zone->boost);
-		read_number(line, "min ", &zone->min);
-		read_number(line, "managed ", &zone->managed);
-		read_number(line, "dmb ", &zone->dmb);
-		if (strstr(line, "protection: ("))
-			zone->kept = strtoul(strrchr(line, ',') + 1, NULL, 10);
-	}
-	fclose(f);
-	return zone - zones + 1;
-}
-
-static bool is_highmem(const struct zone *zone)
+static bool is_highmem(const struct memory_zone *zone)
 {
 	return !strcmp(zone->name, "HighMem");
 }
 
 /* Can kernel requests use this zone, apart from blocks? */
-static bool is_lowmem(const struct zone *zone)
+static bool is_lowmem(const struct memory_zone *zone)
 {
 	return !is_highmem(zone) && strcmp(zone->name, "Movable");
 }
@@ -285,8 +226,8 @@ TEST_F(accounting, lowmem_is_kept_as_without_blocks)
 {
 	FILE *ratios = fopen("/proc/sys/vm/lowmem_reserve_ratio", "r");
 	unsigned long high = 0, ratio = 0;
-	struct zone zones[MAX_ZONES], *lowest = NULL;
-	int i, nr = read_zones(zones);
+	struct memory_zone zones[MEMORY_MAX_ZONES], *lowest = NULL;
+	int i, nr = memory_read_zones(zones);
 
 	ASSERT_NE(NULL, ratios);
 	for (i = 0; i < nr; i++) {
@@ -313,20 +254,20 @@ TEST_F(accounting, watermarks_are_those_of_ordinary_memory)
 	const char *min_free = "/proc/sys/vm/min_free_kbytes";
 	unsigned long kbytes = dmb_read_number(min_free), lowmem = 0;
 	unsigned long pages = kbytes * 1024 / sysconf(_SC_PAGESIZE);
-	struct zone zones[MAX_ZONES];
+	struct memory_zone zones[MEMORY_MAX_ZONES];
 	char text[32];
 	int i, nr;
 
 	/* Recompute them: memory was freed since they were computed at boot. */
 	snprintf(text, sizeof(text), "%lu", kbytes);
 	ASSERT_EQ(0, dmb_write(min_free, text));
-	nr = read_zones(zones);
+	nr = memory_read_zones(zones);
 	for (i = 0; i < nr; i++)
 		if (is_lowmem(&zones[i]))
 			lowmem += zones[i].managed - zones[i].dmb;
 
 	for (i = 0; i < nr; i++) {
-		struct zone *zone = &zones[i];
+		struct memory_zone *zone = &zones[i];
 		unsigned long ordinary = zone->managed - zone->dmb, want;
 
 		if (!zone->managed)
@@ -348,11 +289,11 @@ TEST_F(accounting, highmem_includes_its_blocks)
 {
 	unsigned long long page = sysconf(_SC_PAGESIZE), free, later, total = 0;
 	long long known, sum = 0, blocks = 0;
-	struct zone zones[MAX_ZONES];
+	struct memory_zone zones[MEMORY_MAX_ZONES];
 	int i, nr;
 
 	free = dmb_meminfo("HighFree");
-	nr = read_zones(zones);
+	nr = memory_read_zones(zones);
 	later = dmb_meminfo("HighFree");
 	for (i = 0; i < nr; i++) {
 		if (!is_highmem(&zones[i]))

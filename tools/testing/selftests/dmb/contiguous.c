@@ -480,20 +480,15 @@ TEST_F(range, claims_in_parallel)
 /* Does the kernel log say why a claim has failed? */
 static bool logged(uint64_t frame, const char *reason)
 {
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	int fd = dmb_open_log(false);
 	char line[1024], wanted[128];
 	bool found = false;
-	ssize_t len;
 
 	snprintf(wanted, sizeof(wanted), "page frame %#llx is %s",
 		 (unsigned long long)frame, reason);
-	/* Each read returns a line. -EPIPE says that lines were lost. */
-	while (fd >= 0 && ((len = read(fd, line, sizeof(line) - 1)) > 0 ||
-			   errno == EPIPE)) {
-		line[len > 0 ? len : 0] = '\0';
+	while (dmb_log_line(fd, line, sizeof(line)))
 		found |= strstr(line, "dmb: cannot empty") &&
 			 strstr(line, wanted);
-	}
 	close(fd);
 	return found;
 }

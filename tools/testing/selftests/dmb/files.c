@@ -80,6 +80,37 @@ int dmb_write(const char *path, const char *text)
 	return err;
 }
 
+int dmb_open_log(bool from_now_on)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+
+	if (fd >= 0 && from_now_on)
+		lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+bool dmb_log_line(int fd, char *text, size_t len)
+{
+	ssize_t got;
+
+	/* Each read returns a line. -EPIPE says that lines were lost. */
+	do {
+		got = read(fd, text, len - 1);
+	} while (got < 0 && errno == EPIPE);
+	text[got > 0 ? got : 0] = '\0';
+	return got > 0;
+}
+
+int dmb_log_count(int fd, const char *text)
+{
+	char line[1024];
+	int count = 0;
+
+	while (dmb_log_line(fd, line, sizeof(line)))
+		count += !!strstr(line, text);
+	return count;
+}
+
 bool dmb_run_tool(const char *tool, const char *device)
 {
 	char command[160];

@@ -22,6 +22,15 @@ unsigned long long dmb_meminfo(const char *field);	/* bytes */
 /* Write text to a file. Return 0 or -errno. */
 int dmb_write(const char *path, const char *text);
 
+/*
+ * Open the kernel log, to read it from its beginning, or what comes from now
+ * on. Read the next line; return false at the end, behind which there may be
+ * more later. Read up to the end, and count the lines that have this text.
+ */
+int dmb_open_log(bool from_now_on);
+bool dmb_log_line(int fd, char *text, size_t len);
+int dmb_log_count(int fd, const char *text);
+
 /* Run a tool such as mke2fs. A small system only has it in busybox. */
 bool dmb_run_tool(const char *tool, const char *device);
 
