@@ -4,24 +4,25 @@
  * takes pages of blocks, as these are filled first, and with virtio-mem there
  * are memory blocks that are plugged in only in part.
  *
- * Both devices do what QEMU's monitor says, which is at the other end of a
- * serial port.
+ * Both devices do what QEMU's monitor says.
+ *
+ * The arguments are an address, in MiB, and how much movablecore= asks for
+ * there. The memory of a second virtio-mem lies around that. The memory of the
+ * first one then begins where a block of boot memory ends.
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../kselftest_harness.h"
 #include "load.h"
+#include "memory.h"
+#include "monitor.h"
 
-#define MONITOR		"/dev/ttyS1"
 #define DRIVERS		"/sys/bus/virtio/drivers"
 #define SCALE_FACTOR	"/proc/sys/vm/watermark_scale_factor"
 #define DEFAULT_SCALE	"10"
@@ -30,98 +31,37 @@
 #define LEFT_IN_BLOCKS	(256 * MB)
 #define KERNEL_NEEDS	(192 * MB)
 
-/* QEMU's name for the device */
-#define VIRTIO_MEM	"vm0"
 #define PLUGGED		((long long)(512 * MB))
 /* Not a multiple of the memory block size */
 #define PLUGGED_LESS	((long long)(176 * MB))
 
-#define ANSWER_TIMEOUT	20	/* tenths of a second */
-#define DEVICE_TIMEOUT	120	/* seconds until a device does as it was told */
+/* For the fixture neighbours: all of a device, and the unit of its changes */
+#define MOST		((long long)(384 * MB))
+#define GRANULARITY	((long long)(2 * MB))
+#define PATIENCE	20	/* times that it asks what the kernel gives back */
 
-static int monitor = -1;
-
-static bool open_monitor(void)
-{
-	struct termios raw;
-
-	monitor = open(MONITOR, O_RDWR | O_NOCTTY);
-	if (monitor < 0 || tcgetattr(monitor, &raw))
-		return false;
-	/*
-	 * Do not echo: the monitor would take the echo for a command. Wait for
-	 * a tenth of a second.
-	 */
-	cfmakeraw(&raw);
-	raw.c_cc[VMIN] = 0;
-	raw.c_cc[VTIME] = 1;
-	return !tcsetattr(monitor, TCSANOW, &raw);
-}
-
-/* Send a command. Return the number after a word in the answer, or -1. */
-static long long ask_monitor(const char *command, const char *word)
-{
-	char answer[4096] = "", *value;
-	int silence = 0;
-	size_t len = 0;
-	ssize_t got;
-
-	tcflush(monitor, TCIFLUSH);
-	dprintf(monitor, "\n%s\n", command);
-	while (silence < ANSWER_TIMEOUT && len < sizeof(answer) - 1) {
-		got = read(monitor, answer + len, sizeof(answer) - 1 - len);
-		if (got < 0)
-			break;
-		silence = got ? 0 : silence + 1;
-		len += got;
-		answer[len] = '\0';
-		value = strstr(answer, word);
-		if (value && strchr(value, '\r'))
-			return strtoll(value + strlen(word), NULL, 10);
-	}
-	return -1;
-}
-
-/* Until the port is raw it may echo a part of the monitor's greeting. */
-static bool monitor_answers(void)
-{
-	int i;
-
-	for (i = 0; i < 5; i++)
-		if (ask_monitor("info version", ".") >= 0)
-			return true;
-	return false;
-}
-
-/* Wait until a device has done what it was told. */
-static bool wait_for_device(long long (*state)(void), long long wanted)
-{
-	time_t end = time(NULL) + DEVICE_TIMEOUT;
-
-	do {
-		if (state() == wanted)
-			return true;
-		usleep(100000);
-	} while (time(NULL) < end);
-	return false;
-}
+/* What movablecore= asks for in the memory of the second virtio-mem, in bytes */
+static unsigned long named_base, named_size;
 
 /* MiB that a balloon leaves this machine; -1 without a balloon or a monitor */
 static long long balloon_leaves(void)
 {
-	return ask_monitor("info balloon", "actual=");
+	return monitor_ask("info balloon", NULL, "actual=");
 }
 
 static bool balloon_to(long long size)
 {
-	dprintf(monitor, "\nballoon %lld\n", size);
-	return wait_for_device(balloon_leaves, size);
+	monitor_tell("balloon %lld", size);
+	return monitor_wait(balloon_leaves, size);
 }
+
+/* QEMU's name for the virtio-mem that is meant, in quotes as QEMU prints it */
+static const char *virtio_mem = "\"vm0\"";
 
 /* The bytes that virtio-mem has plugged in; -1 if there is none */
 static long long plugged(void)
 {
-	return ask_monitor("info memory-devices", "  size: ");
+	return monitor_ask("info memory-devices", virtio_mem, "  size: ");
 }
 
 static long long total(void)
@@ -134,14 +74,19 @@ static long long designated(void)
 	return dmb_meminfo("DmbTotal");
 }
 
+static void request(long long size)
+{
+	monitor_tell("qom-set %.*s requested-size %lld",
+		     (int)strlen(virtio_mem) - 2, virtio_mem + 1, size);
+}
+
 /* QEMU's size includes memory that is not online yet, or not removed yet. */
 static bool plug(long long size)
 {
 	long long memory = total() - plugged() + size;
 
-	dprintf(monitor, "\nqom-set " VIRTIO_MEM " requested-size %lld\n",
-		size);
-	return wait_for_device(plugged, size) && wait_for_device(total, memory);
+	request(size);
+	return monitor_wait(plugged, size) && monitor_wait(total, memory);
 }
 
 /*
@@ -309,7 +254,7 @@ FIXTURE(virtio_mem)
 FIXTURE_SETUP(virtio_mem)
 {
 	if (plugged() < 0 || access(DRIVERS "/virtio_mem", F_OK))
-		SKIP(return, "this machine has no device " VIRTIO_MEM);
+		SKIP(return, "this machine has no virtio-mem");
 	load_begin();
 	ASSERT_TRUE(plug(0));
 	self->total = total();
@@ -323,7 +268,7 @@ FIXTURE_SETUP(virtio_mem)
 FIXTURE_TEARDOWN(virtio_mem)
 {
 	EXPECT_TRUE(plug(0));
-	EXPECT_TRUE(wait_for_device(designated, self->designated));
+	EXPECT_TRUE(monitor_wait(designated, self->designated));
 	EXPECT_EQ(self->total, total());
 	EXPECT_ORDINARY_MEMORY();
 	EXPECT_NO_VIOLATION();
@@ -386,10 +331,165 @@ TEST_F(virtio_mem, plug_again)
 	EXPECT_ORDINARY_MEMORY();
 }
 
+/*
+ * Memory of virtio-mem next to a block of boot memory, and around a range that
+ * movablecore= asks for, whose borders are in the middle of memory blocks
+ */
+FIXTURE(neighbours)
+{
+	struct dmb_block boot;		/* the block next to it */
+	unsigned long long designated;	/* DmbTotal without it */
+	char auto_online[32];
+};
+
+FIXTURE_VARIANT(neighbours)
+{
+	const char *device;
+	const char *policy;	/* for auto_online_blocks */
+	bool around_named;	/* the second device, not that next to a block */
+	/* Ordinary memory in it, in bytes, that the kernel may use and keep */
+	long long may_stay;
+};
+
+FIXTURE_VARIANT_ADD(neighbours, designated)
+{
+	.device = "\"vm0\"", .policy = DMB_DESIGNATED,
+};
+
+FIXTURE_VARIANT_ADD(neighbours, movable)
+{
+	.device = "\"vm0\"", .policy = "online_movable",
+};
+
+FIXTURE_VARIANT_ADD(neighbours, named)
+{
+	.device = "\"vm1\"", .policy = "online",
+	.around_named = true, .may_stay = 4 * MB,
+};
+
+/* This one is last, as the kernel may keep some of the memory. */
+FIXTURE_VARIANT_ADD(neighbours, ordinary)
+{
+	.device = "\"vm0\"", .policy = "online", .may_stay = MOST,
+};
+
+/* MemTotal without the memory of virtio-mem */
+static long long other_memory(void)
+{
+	return total() - plugged();
+}
+
+/*
+ * Plug in so much, or what the kernel keeps, and wait until MemTotal has it.
+ * Stop a device that cannot go on.
+ */
+static bool plug_about(long long size, long long may_stay)
+{
+	int tries, most = may_stay > size ? PATIENCE : 10 * PATIENCE;
+	static long long others;
+	long long has = -1;
+
+	others = others ?: other_memory();
+	request(size);
+	for (tries = 0; tries < most && has != size; tries++) {
+		usleep(100000);
+		has = plugged();
+	}
+	if (has != size) {
+		if (has < size || has > may_stay)
+			return false;
+		request(has);
+	}
+	return monitor_wait(other_memory, others);
+}
+
+FIXTURE_SETUP(neighbours)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	int nr = dmb_read_blocks(blocks);
+	unsigned long start;
+
+	if (!named_size)
+		SKIP(return, "needs two devices at given addresses");
+	virtio_mem = variant->device;
+	ASSERT_LT(0, nr);
+	self->boot = blocks[nr - 1];
+	start = monitor_ask("info memory-devices", virtio_mem, "  memaddr: ");
+	if (variant->around_named) {
+		ASSERT_GT(named_base, start);
+		ASSERT_LT(named_base + named_size, start + MOST);
+	} else {
+		ASSERT_EQ(start, self->boot.base + self->boot.size);
+	}
+	load_begin();
+	ASSERT_EQ(0, plugged());
+	self->designated = designated();
+	ASSERT_TRUE(dmb_read_line(DMB_AUTO_ONLINE, self->auto_online,
+				  sizeof(self->auto_online)));
+	ASSERT_EQ(0, dmb_write(DMB_AUTO_ONLINE, variant->policy));
+	EXPECT_AGREEMENT(0);
+	ASSERT_TRUE(plug_about(MOST, 0));
+}
+
+FIXTURE_TEARDOWN(neighbours)
+{
+	EXPECT_TRUE(plug_about(0, variant->may_stay));
+	if (!variant->may_stay)
+		EXPECT_TRUE(monitor_wait(designated, self->designated));
+	EXPECT_AGREEMENT(load_area_offline());
+	EXPECT_NO_VIOLATION();
+	EXPECT_EQ(0, dmb_write(DMB_AUTO_ONLINE, self->auto_online));
+	/* The block of boot memory is as it was. */
+	EXPECT_EQ(0, dmb_claim(self->boot.base, self->boot.size));
+	EXPECT_EQ(0, dmb_release(self->boot.base, self->boot.size));
+	load_end();
+}
+
+/* What of its memory is designated when all of it is plugged in */
+static long long designated_of_it(const FIXTURE_VARIANT(neighbours) *variant)
+{
+	if (variant->around_named)
+		return named_size;
+	return strcmp(variant->policy, DMB_DESIGNATED) ? 0 : MOST;
+}
+
+/* Blocks, and ordinary memory of their zone, are full of data meanwhile. */
+TEST_F(neighbours, plug_and_unplug)
+{
+	size_t size = load_area_free() +
+		      memory_zone("Normal").free * sysconf(_SC_PAGESIZE);
+	long long wanted, least = MOST;
+	void *memory;
+	int i;
+
+	EXPECT_EQ(self->designated + designated_of_it(variant),
+		  designated());
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+	srand(1);
+	for (i = 0; i < 4; i++) {
+		wanted = rand() % (MOST / GRANULARITY) * GRANULARITY;
+		ASSERT_TRUE(plug_about(wanted, variant->may_stay));
+		if (plugged() < least)
+			least = plugged();
+		EXPECT_AGREEMENT(load_area_offline());
+		EXPECT_NO_VIOLATION();
+	}
+	TH_LOG("%lld MiB at least were plugged in", least / (long long)MB);
+	EXPECT_GT(MOST / 2, least);
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	ASSERT_TRUE(plug_about(MOST, 0));
+	EXPECT_EQ(self->designated + designated_of_it(variant),
+		  designated());
+	EXPECT_AGREEMENT(0);
+	munmap(memory, size);
+}
+
 int main(int argc, char **argv)
 {
+	named_base = dmb_number_argument(&argc, &argv, 0) * MB;
+	named_size = dmb_number_argument(&argc, &argv, 0) * MB;
 	dmb_need_blocks();
-	if (!open_monitor() || !monitor_answers())
-		ksft_exit_skip("QEMU's monitor is not at " MONITOR "\n");
+	monitor_need();
 	return test_harness_run(argc, argv);
 }
