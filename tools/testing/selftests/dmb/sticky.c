@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../kselftest_harness.h"
-#include "dmb_util.h"
+#include "memory.h"
 
 #define SIZE	(64 * MB)
 
@@ -131,6 +131,120 @@ TEST_F(sticky, memory_offline_and_online_movable)
 	ASSERT_NE(NULL, memory);
 	EXPECT_EQ(size, dmb_bytes_in_blocks(memory, size));
 	munmap(memory, size);
+}
+
+/* How many bytes of a memory block are designated? */
+static unsigned long designated_in(unsigned long base, unsigned long unit)
+{
+	struct dmb_block found[DMB_MAX_BLOCKS];
+	int i, nr = memory_blocks_in(base, base + unit, found);
+	unsigned long bytes = 0;
+
+	for (i = 0; i < nr; i++) {
+		unsigned long start = found[i].base,
+			      end = start + found[i].size;
+
+		bytes += (end < base + unit ? end : base + unit) -
+			 (start > base ? start : base);
+	}
+	return bytes;
+}
+
+/*
+ * Take a memory block offline that is designated in part, and bring it online.
+ * Return false if the kernel has pages in the ordinary part.
+ */
+static bool toggle_partly(struct __test_metadata *_metadata,
+			  const FIXTURE_DATA(sticky) *self, unsigned long base)
+{
+	unsigned long unit = dmb_memory_block_size(),
+		      part = designated_in(base, unit);
+	unsigned long long total = dmb_meminfo("MemTotal");
+	char text[64], zone[64];
+	struct dmb_audit audit;
+	int log, err;
+
+	EXPECT_TRUE(memory_read(base, "valid_zones", zone, sizeof(zone)));
+	err = dmb_set_memory_state(base, "offline");
+	if (err) {
+		EXPECT_EQ(-EBUSY, err);
+		return false;
+	}
+	TH_LOG("%lu of %lu MiB at %#lx are designated", part / MB, unit / MB,
+	       base);
+	EXPECT_EQ(self->before.total - part, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(total - unit, dmb_meminfo("MemTotal"));
+	audit = dmb_audit();
+	EXPECT_EQ(self->before.total - part, audit.used + audit.unused);
+	EXPECT_AGREEMENT(0);
+
+	/* ZONE_MOVABLE gets whole memory blocks, and this is none. */
+	log = dmb_open_log(true);
+	EXPECT_EQ(-EINVAL, dmb_set_memory_state(base, "online_movable"));
+	EXPECT_EQ(1, dmb_log_count(log, "a part of it is designated"));
+	close(log);
+	EXPECT_FALSE(memory_online(base));
+	EXPECT_EQ(part, designated_in(base, unit));
+	EXPECT_EQ(self->before.total - part, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(total - unit, dmb_meminfo("MemTotal"));
+	EXPECT_AGREEMENT(0);
+
+	EXPECT_EQ(0, dmb_set_memory_state(base, "online"));
+	EXPECT_TRUE(memory_read(base, "valid_zones", text, sizeof(text)));
+	EXPECT_STREQ(zone, text);
+	EXPECT_EQ(part, designated_in(base, unit));
+	EXPECT_EQ(self->before.total, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(total, dmb_meminfo("MemTotal"));
+	EXPECT_AGREEMENT(0);
+	EXPECT_NO_VIOLATION();
+	return true;
+}
+
+/* Count the pages that do not have what dmb_touch() has written. */
+static size_t wrong_pages(const char *memory, size_t size)
+{
+	size_t at, page = sysconf(_SC_PAGESIZE), wrong = 0;
+
+	for (at = 0; at < size; at += page)
+		wrong += memory[at] != (char)(at / page);
+	return wrong;
+}
+
+/* A memory block that a designated block begins or ends in */
+TEST_F(sticky, memory_designated_in_part)
+{
+	unsigned long unit = dmb_memory_block_size(), base, last = 0;
+	int i, toggled = 0, stay = 0;
+	void *memory;
+	size_t size;
+
+	if (!unit || DMB_STAYS_ONLINE)
+		SKIP(return, "boot memory does not go offline");
+	/* Fill the blocks, so that there is data in each part. */
+	size = variant->used ? dmb_audit().unused - DMB_NOISE :
+			       sysconf(_SC_PAGESIZE);
+	memory = dmb_touch(size, false);
+	ASSERT_NE(NULL, memory);
+	/* Other pages may have to move out of blocks, and stay outside. */
+	self->before.claims = true;
+	for (i = 0; i < 2 * self->nr; i++) {
+		base = self->blocks[i / 2].base;
+		if (i % 2)
+			base += self->blocks[i / 2].size - 1;
+		base = base / unit * unit;
+		if (base == last || designated_in(base, unit) == unit)
+			continue;
+		last = base;
+		if (toggle_partly(_metadata, self, base))
+			toggled++;
+		else
+			stay++;
+	}
+	EXPECT_EQ(0, wrong_pages(memory, size));
+	munmap(memory, size);
+	if (!toggled)
+		SKIP(return, stay ? "the kernel has some of this memory" :
+				    "blocks consist of whole memory blocks");
 }
 
 static void wake_up(int sig)
