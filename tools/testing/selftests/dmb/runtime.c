@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 
 #include "../kselftest_harness.h"
 #include "load.h"
+#include "memory.h"
 #include "silent.h"
 
 #define SYSFS_DMB	"/sys/kernel/mm/dmb"
@@ -308,6 +310,253 @@ TEST_F(runtime, pages_stay_in_place)
 	munmap(memory, size);
 	EXPECT_FALSE(broken && dmb_unpoison(broken));
 	EXPECT_NO_VIOLATION();
+}
+
+/* Free memory, in bytes, with that in per-cpu lists */
+static long long all_free(void)
+{
+	struct dmb_lists lists;
+
+	/* Each CPU adds what it has counted, and shortens its lists. */
+	dmb_write("/proc/sys/vm/stat_refresh", "1");
+	lists = dmb_read_lists(-1);
+	return dmb_meminfo("MemFree") +
+	       (lists.designated + lists.others) * sysconf(_SC_PAGESIZE);
+}
+
+/* No memory is lost when blocks are made and dissolved, however often. */
+TEST_F(runtime, nothing_is_lost)
+{
+	size_t size = load_area_free() + 256 * MB;
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	long long before, made, dissolved;
+	unsigned long long bytes;
+	void *memory;
+	int nr, i;
+
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+	before = all_free();
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, make_block(self->range, ""));
+		bytes = blocks_in(self->range, blocks, &nr);
+		made = all_free();
+		EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
+		EXPECT_EQ(self->designated + bytes, dmb_meminfo("DmbTotal"));
+		EXPECT_AGREEMENT(0);
+		EXPECT_EQ(0, dissolve_all(self->range));
+		dissolved = all_free();
+		EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
+		EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
+		EXPECT_AGREEMENT(0);
+		TH_LOG("%lld KiB free, %lld with %llu MiB of blocks, %lld without",
+		       before / 1024, made / 1024, bytes / MB,
+		       dissolved / 1024);
+		EXPECT_LE(llabs(made - before), DMB_NOISE);
+		EXPECT_LE(llabs(dissolved - before), DMB_NOISE);
+	}
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+}
+
+/* What the kernel has logged about blocks, a line after the other */
+static char logged[16384];
+
+static void read_log(int log)
+{
+	char line[1024];
+	size_t len = 0;
+
+	while (dmb_log_line(log, line, sizeof(line))) {
+		char *text = strstr(line, ";dmb: ");
+
+		if (text && len < sizeof(logged))
+			len += snprintf(logged + len, sizeof(logged) - len,
+					"%.*s\n", (int)strcspn(text, "\n"),
+					text);
+	}
+	if (!len)
+		*logged = '\0';
+}
+
+/* How often is a text in these lines? */
+static int in_log(const char *text)
+{
+	const char *at = logged;
+	int count = 0;
+
+	while ((at = strstr(at, text))) {
+		at += strlen(text);
+		count++;
+	}
+	return count;
+}
+
+/* Expect so many lines since the last call, and one of them with this text. */
+static void expect_logged(struct __test_metadata *_metadata, int log, int lines,
+			  const char *format, ...)
+{
+	char wanted[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(wanted, sizeof(wanted), format, args);
+	va_end(args);
+	read_log(log);
+	EXPECT_EQ(lines, in_log("\n"));
+	EXPECT_EQ(1, in_log(wanted)) TH_LOG("%s in %s", wanted, logged);
+}
+
+/* A range, as the kernel prints it */
+static const char *printed(struct ram range)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "[mem %#018llx-%#018llx]", range.base,
+		 range.base + range.size - 1);
+	return text;
+}
+
+/* Some pageblocks that can become a block, all of them */
+static struct ram emptiable(struct ram range, unsigned long long size)
+{
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	struct ram found = { };
+	int i, nr;
+
+	if (make_block(range, ""))
+		return found;
+	blocks_in(range, blocks, &nr);
+	for (i = 0; i < nr; i++)
+		if (blocks[i].size >= size)
+			found = (struct ram) { blocks[i].base, size };
+	return dissolve_all(range) ? (struct ram) { } : found;
+}
+
+/* The pageblock of a page */
+static struct ram pageblock_of(const void *page)
+{
+	struct ram range = { .size = dmb_pageblock_size() };
+	uint64_t *frame = dmb_frames(page, sysconf(_SC_PAGESIZE));
+
+	range.base = frame[0] * sysconf(_SC_PAGESIZE) / range.size * range.size;
+	free(frame);
+	return range;
+}
+
+/* The kernel log has a line for each thing that happens. */
+TEST_F(runtime, log)
+{
+	unsigned long long unit = dmb_pageblock_size();
+	struct ram range = emptiable(self->range, 4 * unit), held;
+	struct dmb_block blocks[DMB_MAX_BLOCKS];
+	size_t size = load_area_free() + 64 * MB;
+	int log = dmb_open_log(true), pipes[2], nr;
+	char *memory;
+
+	ASSERT_LE(0, log);
+	ASSERT_NE(0, range.size);
+	ASSERT_EQ(0, make_block(range, " exact"));
+	blocks_in(range, blocks, &nr);
+	ASSERT_EQ(1, nr);
+	expect_logged(_metadata, log, 1, "%s: %s %llu MiB, node %d, zone %s\n",
+		      blocks[0].name, printed(range), range.size / MB,
+		      blocks[0].node, blocks[0].zone);
+	EXPECT_EQ(-EINVAL, make_block(range, ""));
+	expect_logged(_metadata, log, 1, "%llu@%#llx refused: overlaps %s",
+		      range.size, range.base, printed(range));
+	EXPECT_EQ(0, dmb_claim(range.base + 3 * unit, unit));
+	EXPECT_EQ(-EBUSY, dissolve(blocks[0].name, range.size));
+	expect_logged(_metadata, log, 1, "%s: %s stays a block: -",
+		      blocks[0].name, printed(range));
+	EXPECT_EQ(0, dmb_release(range.base + 3 * unit, unit));
+	EXPECT_EQ(0, dissolve(blocks[0].name, 0));
+	expect_logged(_metadata, log, 1, "%s: %s is ordinary memory again\n",
+		      blocks[0].name, printed(range));
+
+	/* A page that a pipe has a reference to stays where it is. */
+	memory = load_write_pattern(size);
+	ASSERT_NE(NULL, memory);
+	held = pageblock_of(memory + size - unit);
+	ASSERT_TRUE(load_hold_page(memory + size - unit, pipes));
+	EXPECT_EQ(-EBUSY, make_block(held, ""));
+	expect_logged(_metadata, log, 2,
+		      "%s is left out: it holds pages that do not move\n",
+		      printed(held));
+	EXPECT_EQ(1, in_log(" does not become a block: none of it can be one"));
+	EXPECT_EQ(-EBUSY, make_block(held, " exact"));
+	expect_logged(_metadata, log, 2,
+		      "%s does not become a block: not all of it can be one\n",
+		      printed(held));
+	close(pipes[0]);
+	close(pipes[1]);
+	close(log);
+	EXPECT_EQ(0, load_check_pattern(memory, size));
+	munmap(memory, size);
+}
+
+/* A pageblock that is full of a mapped file; size 0 if there is none */
+static struct ram pageblock_full_of(const char *file, size_t size)
+{
+	struct dmb_block block = { .size = dmb_pageblock_size() };
+	struct ram range;
+	size_t at;
+
+	for (at = 0; at < size; at += block.size) {
+		range = pageblock_of(file + at);
+		block.base = range.base;
+		if (dmb_bytes_in(&block, 1, file, size) == block.size)
+			return range;
+	}
+	return (struct ram) { };
+}
+
+/*
+ * Page cache of a block device must not be in blocks. It moves out of the way,
+ * with what is not yet written, or the log says that it is left out.
+ */
+TEST_F(runtime, block_device_cache)
+{
+	int log = dmb_open_log(true), device, fd, pipes[2];
+	const size_t size = 64 * MB;
+	struct ram range;
+	char *cache;
+
+	device = dmb_read_device(size);
+	if (device < 0)
+		SKIP(return, "no zram device to use");
+	fd = open("/dev/zram0", O_RDWR);
+	ASSERT_LE(0, fd);
+	cache = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, cache);
+	load_fill_pattern(cache, size);
+	EXPECT_EQ(0, dmb_bytes_in_blocks(cache, size));
+
+	range = pageblock_full_of(cache, size);
+	ASSERT_NE(0, range.size);
+	EXPECT_EQ(0, make_block(range, " exact"));
+	EXPECT_EQ(self->designated + range.size, dmb_meminfo("DmbTotal"));
+	EXPECT_EQ(0, dmb_bytes_in_blocks(cache, size));
+	EXPECT_EQ(0, load_check_pattern(cache, size));
+	EXPECT_NO_VIOLATION();
+
+	/* A page of it that a pipe has a reference to */
+	range = pageblock_of(cache + size / 2);
+	ASSERT_TRUE(load_hold_page(cache + size / 2, pipes));
+	read_log(log);
+	EXPECT_EQ(-EBUSY, make_block(range, ""));
+	expect_logged(_metadata, log, 2,
+		      "%s is left out: it holds pages that do not move\n",
+		      printed(range));
+	EXPECT_EQ(range.base, pageblock_of(cache + size / 2).base);
+	EXPECT_EQ(0, load_check_pattern(cache, size));
+	EXPECT_NO_VIOLATION();
+	close(pipes[0]);
+	close(pipes[1]);
+	munmap(cache, size);
+	close(log);
+	close(fd);
+	dmb_close_device(device);
 }
 
 /* Pageblocks of the kernel are left out, or nothing becomes a block. */
