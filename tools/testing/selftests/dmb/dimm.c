@@ -308,8 +308,6 @@ TEST_F(dimm, unplug_what_is_claimed_in_part)
 
 	if (!variant->designated)
 		SKIP(return, "nobody can claim this memory");
-	if (!variant->named)
-		SKIP(return, "it comes back as ordinary memory");
 	if (dmb_claim(claim, size))
 		SKIP(return, "needs claims by debugfs");
 	expect_refused(_metadata, self, size);
