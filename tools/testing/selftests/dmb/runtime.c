@@ -21,132 +21,13 @@
 
 #include "../kselftest_harness.h"
 #include "load.h"
+#include "making.h"
 #include "memory.h"
-#include "silent.h"
 
-#define SYSFS_DMB	"/sys/kernel/mm/dmb"
 #define NR_LOADS	4
 #define DEFAULT_SECONDS	30
-#define BOOT_BLOCKS	"a machine without blocks of the command line does"
 
 static int rounds;	/* 0: for DEFAULT_SECONDS */
-
-/* The blocks that other tests need */
-static struct dmb_block boot_blocks[DMB_MAX_BLOCKS];
-static int nr_boot_blocks;
-
-/* The largest piece of RAM, in bytes */
-struct ram {
-	unsigned long long base;
-	unsigned long long size;
-};
-
-static struct ram find_ram(void)
-{
-	FILE *iomem = fopen("/proc/iomem", "r");
-	struct ram ram = { 0, 0 };
-	unsigned long long start, end;
-	char line[256];
-
-	while (iomem && fgets(line, sizeof(line), iomem)) {
-		if (*line == ' ' || !strstr(line, ": System RAM") ||
-		    sscanf(line, "%llx-%llx", &start, &end) != 2 ||
-		    end + 1 - start <= ram.size)
-			continue;
-		ram.base = start;
-		ram.size = end + 1 - start;
-	}
-	if (iomem)
-		fclose(iomem);
-	return ram;
-}
-
-/* A part of the RAM, from this many eighths on, whole pageblocks */
-static struct ram part(unsigned int eighth, unsigned int eighths)
-{
-	struct ram ram = find_ram(), result;
-	unsigned long long unit = dmb_pageblock_size();
-
-	result.base = (ram.base + ram.size / 8 * eighth + unit - 1) / unit *
-		      unit;
-	result.size = ram.size / 8 * eighths / unit * unit;
-	return result;
-}
-
-static int make_block(struct ram range, const char *how)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "%llu@%#llx%s", range.size, range.base,
-		 how);
-	return dmb_write(SYSFS_DMB "/add", text);
-}
-
-static int dissolve(const char *name, unsigned long long size)
-{
-	char text[64];
-
-	if (size)
-		snprintf(text, sizeof(text), "%.31s %llu", name, size);
-	else
-		snprintf(text, sizeof(text), "%.31s", name);
-	return dmb_write(SYSFS_DMB "/remove", text);
-}
-
-static pid_t start_making(struct ram range)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		_exit(!!make_block(range, ""));
-	return pid;
-}
-
-static bool within(const struct dmb_block *block, struct ram range)
-{
-	return block->base >= range.base &&
-	       block->base + block->size <= range.base + range.size;
-}
-
-static bool of_boot(const struct dmb_block *block)
-{
-	int i;
-
-	for (i = 0; i < nr_boot_blocks; i++)
-		if (boot_blocks[i].base == block->base)
-			return true;
-	return false;
-}
-
-/* Find the blocks that the test made in a range; return the sum of bytes. */
-static unsigned long long blocks_in(struct ram range, struct dmb_block *found,
-				    int *nr)
-{
-	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	int i, all = dmb_read_blocks(blocks);
-	unsigned long long bytes = 0;
-
-	*nr = 0;
-	for (i = 0; i < all; i++) {
-		if (!within(&blocks[i], range) || of_boot(&blocks[i]))
-			continue;
-		found[(*nr)++] = blocks[i];
-		bytes += blocks[i].size;
-	}
-	return bytes;
-}
-
-/* Dissolve the blocks that the test made in a range. Return the last error. */
-static int dissolve_all(struct ram range)
-{
-	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	int i, nr, err = 0;
-
-	blocks_in(range, blocks, &nr);
-	for (i = 0; i < nr; i++)
-		err = dissolve(blocks[i].name, 0) ?: err;
-	return err;
-}
 
 FIXTURE(runtime)
 {
@@ -158,15 +39,15 @@ FIXTURE(runtime)
 FIXTURE_SETUP(runtime)
 {
 	load_begin();
-	self->range = part(4, 1);
-	ASSERT_EQ(0, dissolve_all(part(0, 8)));
+	self->range = making_part(4, 1);
+	ASSERT_EQ(0, making_remove_all(making_part(0, 8)));
 	self->designated = dmb_meminfo("DmbTotal");
 	self->total = dmb_meminfo("MemTotal");
 }
 
 FIXTURE_TEARDOWN(runtime)
 {
-	EXPECT_EQ(0, dissolve_all(part(0, 8)));
+	EXPECT_EQ(0, making_remove_all(making_part(0, 8)));
 	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
 	load_end();
@@ -185,8 +66,8 @@ TEST_F(runtime, make_and_dissolve)
 	memory = load_write_pattern(size);
 	ASSERT_NE(NULL, memory);
 
-	ASSERT_EQ(0, make_block(self->range, ""));
-	bytes = blocks_in(self->range, blocks, &nr);
+	ASSERT_EQ(0, making_add(self->range, ""));
+	bytes = making_blocks_in(self->range, blocks, &nr);
 	TH_LOG("%d blocks with %llu of %llu MiB", nr, bytes / MB,
 	       self->range.size / MB);
 	EXPECT_GT(bytes, self->range.size / 2);
@@ -199,10 +80,10 @@ TEST_F(runtime, make_and_dissolve)
 	memory = load_write_pattern(bytes / 2);
 	EXPECT_GT(dmb_bytes_in_blocks(memory, bytes / 2), bytes / 4);
 	EXPECT_GT(dmb_bytes_in(blocks, nr, memory, bytes / 2),
-		  bytes / 4 / (nr_boot_blocks + 1));
+		  bytes / 4 / (making_nr_boot_blocks() + 1));
 	for (i = 0; i < nr; i++) {
 		EXPECT_EQ(0, dmb_claim(blocks[i].base, blocks[i].size));
-		EXPECT_EQ(-EBUSY, dissolve(blocks[i].name, 0));
+		EXPECT_EQ(-EBUSY, making_remove(blocks[i].name, 0));
 		EXPECT_EQ(0, dmb_release(blocks[i].base, blocks[i].size));
 	}
 	EXPECT_EQ(0, load_check_pattern(memory, bytes / 2));
@@ -215,101 +96,21 @@ TEST_F(runtime, make_and_dissolve)
 		unsigned long long some = dmb_pageblock_size();
 
 		if (blocks[i].size > some) {
-			EXPECT_EQ(0, dissolve(blocks[i].name, some));
+			EXPECT_EQ(0, making_remove(blocks[i].name, some));
 			bytes -= some;
 			EXPECT_EQ(self->designated + bytes,
 				  dmb_meminfo("DmbTotal"));
 		}
 	}
 	EXPECT_NO_VIOLATION();
-	EXPECT_EQ(0, dissolve_all(self->range));
+	EXPECT_EQ(0, making_remove_all(self->range));
 	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
-	bytes = blocks_in(self->range, blocks, &nr);
+	bytes = making_blocks_in(self->range, blocks, &nr);
 	EXPECT_EQ(0, nr);
 	EXPECT_EQ(0, load_check_pattern(memory, used));
 	munmap(memory, used);
 	if (cache >= 0)
 		dmb_close_device(cache);
-}
-
-/* How much is on LRU lists, and counted as memory in blocks, in bytes */
-static unsigned long long listed_in_blocks(void)
-{
-	FILE *zoneinfo = fopen("/proc/zoneinfo", "r");
-	unsigned long long pages = 0, value;
-	char line[256], name[32];
-	bool movable = false;
-
-	/* Fold the per-cpu differences into the counters. */
-	dmb_write("/proc/sys/vm/stat_refresh", "1");
-	while (zoneinfo && fgets(line, sizeof(line), zoneinfo)) {
-		if (!strncmp(line, "Node", 4))
-			movable = strstr(line, "Movable");
-		else if (movable &&
-			 sscanf(line, " nr_zone_%31s %llu", name, &value) == 2 &&
-			 strcmp(name, "write_pending"))
-			pages += value;
-	}
-	if (zoneinfo)
-		fclose(zoneinfo);
-	return pages * sysconf(_SC_PAGESIZE);
-}
-
-/*
- * A block that is full is dissolved while there is room nowhere else. Its pages
- * stay where they are, also those that somebody holds.
- */
-TEST_F(runtime, pages_stay_in_place)
-{
-	const size_t page = sysconf(_SC_PAGESIZE);
-	const size_t unit = dmb_pageblock_size();
-	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	size_t size, nr, i, half, listed, moved = 0;
-	uint64_t *before, *after;
-	unsigned long migrated, dropped, broken = 0;
-	int pipes[2], nr_blocks;
-	char *memory;
-
-	if (!load_have_module())
-		SKIP(return, "needs the module dmb_load");
-	ASSERT_EQ(0, make_block(self->range, ""));
-	ASSERT_LT(0, blocks_in(self->range, blocks, &nr_blocks));
-	/* A broken page does not prevent it, either. */
-	if (dmb_can_unpoison())
-		broken = (blocks[0].base + blocks[0].size / 2) / page;
-	ASSERT_FALSE(broken && dmb_poison(broken));
-	memory = load_fill_areas(&size);
-	ASSERT_NE(NULL, memory);
-	load_fill_pattern(memory, size);
-	load_hog(load_ordinary_free() - 2 * load_reserve(), 0, "anywhere");
-	ASSERT_TRUE(load_hold_page(memory + size / 2, pipes));
-	before = dmb_frames(memory, size);
-	ASSERT_NE(NULL, before);
-
-	listed = listed_in_blocks();
-	migrated = load_vmstat("pgmigrate_success");
-	dropped = load_vmstat("pgsteal_");
-	half = blocks[0].size / 2 / unit * unit;
-	EXPECT_EQ(0, dissolve(blocks[0].name, half));
-	EXPECT_LE(listed - half - DMB_NOISE, listed_in_blocks());
-	EXPECT_GE(listed - half + DMB_NOISE, listed_in_blocks());
-	EXPECT_EQ(0, dissolve_all(self->range));
-	EXPECT_EQ(migrated, load_vmstat("pgmigrate_success"));
-	EXPECT_EQ(dropped, load_vmstat("pgsteal_"));
-	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
-
-	after = dmb_frames(memory, size);
-	ASSERT_NE(NULL, after);
-	nr = size / page;
-	for (i = 0; i < nr; i++)
-		moved += before[i] != after[i];
-	TH_LOG("%zu of %zu pages moved", moved, nr);
-	EXPECT_EQ(0, moved);
-	EXPECT_EQ(0, load_check_pattern(memory, size));
-	load_free_hogs();
-	munmap(memory, size);
-	EXPECT_FALSE(broken && dmb_unpoison(broken));
-	EXPECT_NO_VIOLATION();
 }
 
 /* Free memory, in bytes, with that in per-cpu lists */
@@ -338,13 +139,13 @@ TEST_F(runtime, nothing_is_lost)
 	ASSERT_NE(NULL, memory);
 	before = all_free();
 	for (i = 0; i < 3; i++) {
-		ASSERT_EQ(0, make_block(self->range, ""));
-		bytes = blocks_in(self->range, blocks, &nr);
+		ASSERT_EQ(0, making_add(self->range, ""));
+		bytes = making_blocks_in(self->range, blocks, &nr);
 		made = all_free();
 		EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
 		EXPECT_EQ(self->designated + bytes, dmb_meminfo("DmbTotal"));
 		EXPECT_AGREEMENT(0);
-		EXPECT_EQ(0, dissolve_all(self->range));
+		EXPECT_EQ(0, making_remove_all(self->range));
 		dissolved = all_free();
 		EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
 		EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
@@ -424,13 +225,13 @@ static struct ram emptiable(struct ram range, unsigned long long size)
 	struct ram found = { };
 	int i, nr;
 
-	if (make_block(range, ""))
+	if (making_add(range, ""))
 		return found;
-	blocks_in(range, blocks, &nr);
+	making_blocks_in(range, blocks, &nr);
 	for (i = 0; i < nr; i++)
 		if (blocks[i].size >= size)
 			found = (struct ram) { blocks[i].base, size };
-	return dissolve_all(range) ? (struct ram) { } : found;
+	return making_remove_all(range) ? (struct ram) { } : found;
 }
 
 /* The pageblock of a page */
@@ -456,21 +257,21 @@ TEST_F(runtime, log)
 
 	ASSERT_LE(0, log);
 	ASSERT_NE(0, range.size);
-	ASSERT_EQ(0, make_block(range, " exact"));
-	blocks_in(range, blocks, &nr);
+	ASSERT_EQ(0, making_add(range, " exact"));
+	making_blocks_in(range, blocks, &nr);
 	ASSERT_EQ(1, nr);
 	expect_logged(_metadata, log, 1, "%s: %s %llu MiB, node %d, zone %s\n",
 		      blocks[0].name, printed(range), range.size / MB,
 		      blocks[0].node, blocks[0].zone);
-	EXPECT_EQ(-EINVAL, make_block(range, ""));
+	EXPECT_EQ(-EINVAL, making_add(range, ""));
 	expect_logged(_metadata, log, 1, "%llu@%#llx refused: overlaps %s",
 		      range.size, range.base, printed(range));
 	EXPECT_EQ(0, dmb_claim(range.base + 3 * unit, unit));
-	EXPECT_EQ(-EBUSY, dissolve(blocks[0].name, range.size));
+	EXPECT_EQ(-EBUSY, making_remove(blocks[0].name, range.size));
 	expect_logged(_metadata, log, 1, "%s: %s stays a block: -",
 		      blocks[0].name, printed(range));
 	EXPECT_EQ(0, dmb_release(range.base + 3 * unit, unit));
-	EXPECT_EQ(0, dissolve(blocks[0].name, 0));
+	EXPECT_EQ(0, making_remove(blocks[0].name, 0));
 	expect_logged(_metadata, log, 1, "%s: %s is ordinary memory again\n",
 		      blocks[0].name, printed(range));
 
@@ -479,12 +280,12 @@ TEST_F(runtime, log)
 	ASSERT_NE(NULL, memory);
 	held = pageblock_of(memory + size - unit);
 	ASSERT_TRUE(load_hold_page(memory + size - unit, pipes));
-	EXPECT_EQ(-EBUSY, make_block(held, ""));
+	EXPECT_EQ(-EBUSY, making_add(held, ""));
 	expect_logged(_metadata, log, 2,
 		      "%s is left out: it holds pages that do not move\n",
 		      printed(held));
 	EXPECT_EQ(1, in_log(" does not become a block: none of it can be one"));
-	EXPECT_EQ(-EBUSY, make_block(held, " exact"));
+	EXPECT_EQ(-EBUSY, making_add(held, " exact"));
 	expect_logged(_metadata, log, 2,
 		      "%s does not become a block: not all of it can be one\n",
 		      printed(held));
@@ -534,7 +335,7 @@ TEST_F(runtime, block_device_cache)
 
 	range = pageblock_full_of(cache, size);
 	ASSERT_NE(0, range.size);
-	EXPECT_EQ(0, make_block(range, " exact"));
+	EXPECT_EQ(0, making_add(range, " exact"));
 	EXPECT_EQ(self->designated + range.size, dmb_meminfo("DmbTotal"));
 	EXPECT_EQ(0, dmb_bytes_in_blocks(cache, size));
 	EXPECT_EQ(0, load_check_pattern(cache, size));
@@ -544,7 +345,7 @@ TEST_F(runtime, block_device_cache)
 	range = pageblock_of(cache + size / 2);
 	ASSERT_TRUE(load_hold_page(cache + size / 2, pipes));
 	read_log(log);
-	EXPECT_EQ(-EBUSY, make_block(range, ""));
+	EXPECT_EQ(-EBUSY, making_add(range, ""));
 	expect_logged(_metadata, log, 2,
 		      "%s is left out: it holds pages that do not move\n",
 		      printed(range));
@@ -563,16 +364,16 @@ TEST_F(runtime, block_device_cache)
 TEST_F(runtime, kernel_in_the_way)
 {
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
-	struct ram range = part(0, 2);
+	struct ram range = making_part(0, 2);
 	unsigned long long bytes;
 	int nr;
 
-	EXPECT_EQ(-EBUSY, make_block(range, " exact"));
-	EXPECT_EQ(0, blocks_in(range, blocks, &nr));
+	EXPECT_EQ(-EBUSY, making_add(range, " exact"));
+	EXPECT_EQ(0, making_blocks_in(range, blocks, &nr));
 	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
 
-	EXPECT_EQ(0, make_block(range, ""));
-	bytes = blocks_in(range, blocks, &nr);
+	EXPECT_EQ(0, making_add(range, ""));
+	bytes = making_blocks_in(range, blocks, &nr);
 	TH_LOG("%d blocks with %llu of %llu MiB", nr, bytes / MB,
 	       range.size / MB);
 	EXPECT_GT(bytes, 0);
@@ -621,11 +422,11 @@ TEST_F(runtime, lowmem_reserve)
 
 	if (!before)
 		SKIP(return, "no zone is kept for requests that have no other one");
-	ASSERT_EQ(0, make_block(part(2, 4), ""));
+	ASSERT_EQ(0, making_add(making_part(2, 4), ""));
 	pages = protected_pages();
 	EXPECT_EQ(protect_anew(), pages);
 	EXPECT_GT(before, pages);
-	EXPECT_EQ(0, dissolve_all(part(2, 4)));
+	EXPECT_EQ(0, making_remove_all(making_part(2, 4)));
 	EXPECT_EQ(before, protected_pages());
 }
 
@@ -662,203 +463,28 @@ TEST_F(runtime, refused)
 {
 	struct ram range = self->range, other = range;
 
-	ASSERT_EQ(0, make_block(range, ""));
-	EXPECT_EQ(-EINVAL, make_block(range, ""));
+	ASSERT_EQ(0, making_add(range, ""));
+	EXPECT_EQ(-EINVAL, making_add(range, ""));
 	other.base += dmb_pageblock_size() / 2;
-	EXPECT_EQ(-EINVAL, make_block(other, ""));
-	EXPECT_EQ(-EINVAL, make_block((struct ram) { range.base, 0 }, ""));
+	EXPECT_EQ(-EINVAL, making_add(other, ""));
+	EXPECT_EQ(-EINVAL, making_add((struct ram) { range.base, 0 }, ""));
 	EXPECT_EQ(-EINVAL,
-		  make_block((struct ram) { range.base, -range.base }, ""));
-	EXPECT_EQ(-EINVAL, make_block(part(6, 1), " exactly"));
+		  making_add((struct ram) { range.base, -range.base }, ""));
+	EXPECT_EQ(-EINVAL, making_add(making_part(6, 1), " exactly"));
 	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/add", "16"));
 	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/add", "16M@"));
 	/* No memory there, however large */
 	other.base = 1ULL << 45;
-	EXPECT_EQ(-EBUSY, make_block(other, ""));
+	EXPECT_EQ(-EBUSY, making_add(other, ""));
 	other.size = 1ULL << 60;
-	EXPECT_EQ(-EBUSY, make_block(other, ""));
+	EXPECT_EQ(-EBUSY, making_add(other, ""));
 	/* A block of all memory that is left is refused. */
-	EXPECT_GT(0, make_block(part(5, 3), " exact"));
+	EXPECT_GT(0, making_add(making_part(5, 3), " exact"));
 
-	EXPECT_EQ(-ENOENT, dissolve("no-block", 0));
+	EXPECT_EQ(-ENOENT, making_remove("no-block", 0));
 	EXPECT_EQ(-ENOENT, dmb_write(SYSFS_DMB "/remove", "spread"));
 	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/remove", "\n"));
-	EXPECT_EQ(-EINVAL, dissolve("dmb0", 4096));
-}
-
-/* If asked to, blocks yield free memory before the OOM killer kills. */
-TEST_F_TIMEOUT(runtime, yield, 300)
-{
-	unsigned long yielded = dmb_read_number(SYSFS_DMB "/yielded");
-	struct load_oom without, with;
-	unsigned long long left;
-
-	if (nr_boot_blocks)
-		SKIP(return, "blocks of the command line would yield, too");
-	if (!load_have_module())
-		SKIP(return, "needs the module dmb_load");
-	ASSERT_EQ(0, make_block(self->range, ""));
-	EXPECT_EQ(0, dmb_read_number(SYSFS_DMB "/yield"));
-	without = load_until_oom(0);
-	ASSERT_EQ(yielded, dmb_read_number(SYSFS_DMB "/yielded"));
-
-	left = dmb_meminfo("DmbTotal");
-	ASSERT_EQ(0, dmb_write(SYSFS_DMB "/yield", "1"));
-	with = load_until_oom(0);
-	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/yield", "0"));
-	yielded = dmb_read_number(SYSFS_DMB "/yielded") - yielded;
-	TH_LOG("the kernel got %zu MiB, then %zu MiB, with %lu MiB of blocks",
-	       without.got / MB, with.got / MB, yielded / MB);
-	EXPECT_GT(yielded, self->range.size / 2);
-	EXPECT_EQ(left - yielded, dmb_meminfo("DmbTotal"));
-	/* How much it gets varies a little. */
-	EXPECT_GT(with.got, without.got + yielded / 4 * 3);
-	EXPECT_NO_VIOLATION();
-}
-
-/* The same while somebody else tries to dissolve another block. */
-TEST_F_TIMEOUT(runtime, yield_beside_changes, 300)
-{
-	unsigned long yielded = dmb_read_number(SYSFS_DMB "/yielded");
-	size_t size = 64 * MB;
-	struct ram other = part(6, 1);
-	struct load_oom with = { };
-	int pipes[2], tries;
-	void *memory;
-	pid_t pid;
-
-	if (nr_boot_blocks)
-		SKIP(return, "blocks of the command line would yield, too");
-	if (!load_have_module())
-		SKIP(return, "needs the module dmb_load");
-	ASSERT_EQ(0, make_block(other, ""));
-	memory = load_write_pattern(size);
-	ASSERT_NE(NULL, memory);
-	ASSERT_TRUE(load_hold_page(memory, pipes));
-	ASSERT_EQ(0, make_block(self->range, ""));
-	/* Each try waits for the page for a second. */
-	pid = fork();
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		for (;; usleep(50000))
-			dissolve_all(other);
-	}
-	sleep(1);
-	ASSERT_EQ(0, dmb_write(SYSFS_DMB "/yield", "1"));
-	/* A request of the task that dissolves may come first, and kill. */
-	for (tries = 0; tries < 3 &&
-	     dmb_read_number(SYSFS_DMB "/yielded") == yielded; tries++)
-		with = load_until_oom(0);
-	EXPECT_EQ(0, dmb_write(SYSFS_DMB "/yield", "0"));
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	yielded = dmb_read_number(SYSFS_DMB "/yielded") - yielded;
-	TH_LOG("the kernel got %zu MiB, with %lu MiB of blocks", with.got / MB,
-	       yielded / MB);
-	EXPECT_LT(0, yielded);
-	close(pipes[0]);
-	close(pipes[1]);
-	EXPECT_EQ(0, load_check_pattern(memory, size));
-	munmap(memory, size);
-	EXPECT_EQ(0, dissolve_all(other));
-	EXPECT_NO_VIOLATION();
-}
-
-static void do_nothing(int signal)
-{
-}
-
-/* A task that a signal ends leaves the blocks as they were, or has made one. */
-TEST_F(runtime, killed)
-{
-	size_t size = (self->total - self->designated) / 3;
-	void *memory;
-	int i, status;
-	pid_t pid;
-
-	if (nr_boot_blocks)
-		SKIP(return, BOOT_BLOCKS);
-	memory = load_write_pattern(size);
-	for (i = 0; i < 6; i++) {
-		pid = fork();
-		if (!pid) {
-			struct sigaction action = { .sa_handler = do_nothing };
-			int err;
-
-			sigaction(SIGINT, &action, NULL);
-			err = make_block(self->range, "");
-			_exit(err && err != -EINTR);
-		}
-		usleep(2000 << i % 6);
-		kill(pid, i % 2 ? SIGINT : SIGKILL);
-		ASSERT_EQ(pid, waitpid(pid, &status, 0));
-		/* A shell survives Ctrl-C, and so does this. */
-		if (i % 2)
-			EXPECT_EQ(0, status);
-		EXPECT_NO_VIOLATION();
-		EXPECT_EQ(0, dissolve_all(self->range));
-		EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
-	}
-	EXPECT_EQ(0, load_check_pattern(memory, size));
-	munmap(memory, size);
-}
-
-/* Have memory go offline that somebody holds a page of. Return 0 if it fails. */
-static pid_t offline_for_ever(void *memory, uint64_t base, int pipes[2])
-{
-	pid_t pid;
-
-	if (!load_hold_page(memory, pipes))
-		return 0;
-	pid = fork();
-	if (!pid) {
-		close(pipes[0]);
-		close(pipes[1]);
-		_exit(dmb_set_memory_state(base, "offline"));
-	}
-	usleep(500000);
-	if (!waitpid(pid, NULL, WNOHANG))
-		return pid;
-	close(pipes[0]);
-	close(pipes[1]);
-	return 0;
-}
-
-/* A writer that waits for memory hotplug can be killed. */
-TEST_F(runtime, killed_beside_offlining)
-{
-	size_t page = sysconf(_SC_PAGESIZE), size = self->total / 4, at;
-	char *memory = load_write_pattern(size);
-	pid_t offlining = 0, maker;
-	uint64_t *frames, base = 0;
-	int pipes[2];
-
-	ASSERT_NE(NULL, memory);
-	frames = dmb_frames(memory, size);
-	for (at = 0; at < size && !offlining; at += 64 * MB) {
-		base = frames[at / page] * page;
-		offlining = offline_for_ever(memory + at, base, pipes);
-	}
-	if (!offlining)
-		SKIP(return, "this memory does not go offline");
-
-	maker = fork();
-	if (!maker) {
-		close(pipes[0]);
-		close(pipes[1]);
-		_exit(!!make_block(self->range, ""));
-	}
-	usleep(500000);
-	kill(maker, SIGKILL);
-	EXPECT_TRUE(load_ends_within(maker, 5));
-	close(pipes[0]);
-	close(pipes[1]);
-	waitpid(offlining, NULL, 0);
-	waitpid(maker, NULL, 0);
-	dmb_set_memory_state(base, "online");
-	EXPECT_EQ(0, dissolve_all(self->range));
-	free(frames);
-	munmap(memory, size);
+	EXPECT_EQ(-EINVAL, making_remove("dmb0", 4096));
 }
 
 static void toggle_memory(unsigned long address)
@@ -868,72 +494,6 @@ static void toggle_memory(unsigned long address)
 		dmb_set_memory_state(address, "offline");
 		dmb_set_memory_state(address, "online");
 	}
-}
-
-/*
- * Find the last page that is being read: the kernel takes its own pages from
- * low addresses first. Return its address, or 0.
- */
-static uint64_t page_being_read(void)
-{
-	const uint64_t locked = 1 << 0, uptodate = 1 << 3, lru = 1 << 5;
-	int fd = open("/proc/kpageflags", O_RDONLY);
-	uint64_t flags[512], frame, found = 0;
-	ssize_t i, len;
-
-	/* The page has the flag LRU only when it has left a CPU's batch. */
-	dmb_write("/proc/sys/vm/drop_caches", "1");
-	for (frame = 0; fd >= 0; frame += i) {
-		len = pread(fd, flags, sizeof(flags), frame * sizeof(*flags));
-		if (len <= 0)
-			break;
-		for (i = 0; i < len / (ssize_t)sizeof(*flags); i++)
-			if ((flags[i] & (locked | uptodate | lru)) ==
-			    (locked | lru))
-				found = frame + i;
-	}
-	if (fd >= 0)
-		close(fd);
-	return found * sysconf(_SC_PAGESIZE);
-}
-
-/*
- * Any user can keep pages locked like this. Whoever makes a block there waits
- * for them, within bounds, and any signal ends that.
- */
-TEST_F(runtime, reads_that_get_no_answer_are_waited_for)
-{
-	unsigned long long unit = dmb_pageblock_size();
-	const size_t size = self->total / 4;
-	struct silent_file file;
-	struct ram range;
-	void *memory;
-	pid_t maker;
-
-	/* Use up what is free beside the kernel's own pages. */
-	memory = dmb_touch(size, false);
-	ASSERT_NE(NULL, memory);
-	if (!silent_start(&file))
-		SKIP(return, "needs FUSE_FS");
-	range.size = unit;
-	range.base = page_being_read() / unit * unit;
-	ASSERT_LT(0, range.base);
-	maker = start_making(range);
-	EXPECT_FALSE(load_ends_within(maker, 3));
-	kill(maker, SIGTERM);
-	EXPECT_TRUE(load_ends_within(maker, 10));
-
-	/* Without a signal, it gives up. */
-	maker = start_making(range);
-	if (load_ends_within(maker, 90))
-		maker = 0;
-	EXPECT_EQ(0, maker);
-	EXPECT_EQ(self->designated, dmb_meminfo("DmbTotal"));
-	silent_stop(&file);
-	if (maker)
-		waitpid(maker, NULL, 0);
-	EXPECT_EQ(0, make_block(range, " exact"));
-	munmap(memory, size);
 }
 
 /* Make and dissolve a block while its memory goes offline and online. */
@@ -947,7 +507,7 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 
 	if (!unit || DMB_STAYS_ONLINE)
 		SKIP(return, "memory does not go offline");
-	if (nr_boot_blocks)
+	if (making_nr_boot_blocks())
 		SKIP(return, BOOT_BLOCKS);
 	range.base = range.base / unit * unit;
 	range.size = unit;
@@ -956,7 +516,7 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 		toggle_memory(range.base);
 
 	for (i = 0; i < 4 || (i < 60 && time(NULL) < end); i++) {
-		err = make_block(range, "");
+		err = making_add(range, "");
 		made += !err;
 		/* -EINVAL: the last block could not be dissolved. */
 		EXPECT_TRUE(!err || err == -EBUSY || err == -ENOMEM ||
@@ -965,7 +525,7 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 		usleep(rand() % 20000);
 		for (tries = 0, err = 1; err && tries < 50;
 		     tries++, usleep(2000))
-			err = dissolve_all(range);
+			err = making_remove_all(range);
 		EXPECT_TRUE(!err || err == -EBUSY || err == -ENODEV ||
 			    err == -ENOMEM)
 			TH_LOG("dissolve: %s", strerror(-err));
@@ -973,7 +533,7 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	dmb_set_memory_state(range.base, "online");
-	EXPECT_EQ(0, dissolve_all(range));
+	EXPECT_EQ(0, making_remove_all(range));
 	TH_LOG("%d of %d made", made, i);
 	EXPECT_GT(made, 0);
 	EXPECT_NO_VIOLATION();
@@ -981,11 +541,11 @@ TEST_F_TIMEOUT(runtime, memory_goes_offline, 600)
 	/* The rest of the range can go offline, and become a block. */
 	if (dmb_set_memory_state(range.base, "offline"))
 		SKIP(return, "the kernel has some of this memory");
-	EXPECT_EQ(-EBUSY, make_block(range, ""));
+	EXPECT_EQ(-EBUSY, making_add(range, ""));
 	EXPECT_EQ(0, dmb_set_memory_state(range.base, "online"));
-	EXPECT_EQ(0, make_block(range, " exact"));
+	EXPECT_EQ(0, making_add(range, " exact"));
 	EXPECT_EQ(0, dmb_set_memory_state(range.base, "offline"));
-	EXPECT_EQ(-ENODEV, dissolve_all(range));
+	EXPECT_EQ(-ENODEV, making_remove_all(range));
 	EXPECT_EQ(0, dmb_set_memory_state(range.base, "online"));
 }
 
@@ -996,7 +556,7 @@ TEST_F_TIMEOUT(runtime, random_under_load, 10800)
 	struct dmb_block blocks[DMB_MAX_BLOCKS];
 	time_t end = time(NULL) + DEFAULT_SECONDS;
 
-	if (nr_boot_blocks)
+	if (making_nr_boot_blocks())
 		SKIP(return, BOOT_BLOCKS);
 	churn = load_start_churn(0);
 	srand(1);
@@ -1006,7 +566,7 @@ TEST_F_TIMEOUT(runtime, random_under_load, 10800)
 	for (round = 0;
 	     rounds ? round < rounds : round < 8 || time(NULL) < end;
 	     round++) {
-		struct ram range = part(rand() % 8, 1);
+		struct ram range = making_part(rand() % 8, 1);
 		unsigned long unit = dmb_pageblock_size();
 		int err;
 
@@ -1015,16 +575,16 @@ TEST_F_TIMEOUT(runtime, random_under_load, 10800)
 			range.base += rand() % (range.size / unit) * unit;
 			range.size = (1 + rand() % 16) * unit;
 		}
-		blocks_in(part(0, 8), blocks, &nr);
+		making_blocks_in(making_part(0, 8), blocks, &nr);
 		if (nr && rand() % 2) {
 			i = rand() % nr;
-			err = dissolve(blocks[i].name,
+			err = making_remove(blocks[i].name,
 				       rand() % 2 ? unit : 0);
 			dissolved += !err;
 			EXPECT_TRUE(!err || err == -EBUSY || err == -ENOMEM)
 				TH_LOG("%s", strerror(-err));
 		} else {
-			err = make_block(range, rand() % 4 ? "" : " exact");
+			err = making_add(range, rand() % 4 ? "" : " exact");
 			made += !err;
 			EXPECT_TRUE(!err || err == -EINVAL || err == -EBUSY ||
 				    err == -ENOMEM)
@@ -1048,8 +608,6 @@ TEST_F_TIMEOUT(runtime, random_under_load, 10800)
 int main(int argc, char **argv)
 {
 	rounds = dmb_number_argument(&argc, &argv, 0);
-	if (access(SYSFS_DMB "/add", W_OK))
-		ksft_exit_skip("this kernel makes no blocks at run time\n");
-	nr_boot_blocks = dmb_read_blocks(boot_blocks);
+	making_begin();
 	return test_harness_run(argc, argv);
 }
