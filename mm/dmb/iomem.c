@@ -122,6 +122,7 @@ struct dmb_new_lines {
 /* For walk_system_ram_res(), which passes copies. Add a line if there is one. */
 static int dmb_add_line(struct resource *copy, void *data)
 {
+	const unsigned long flags = IORESOURCE_SYSTEM_RAM | IORESOURCE_BUSY;
 	struct dmb_new_lines *lines = data;
 	unsigned long start_pfn = lines->dmb->start_pfn;
 	unsigned long end_pfn = lines->dmb->end_pfn;
@@ -132,10 +133,8 @@ static int dmb_add_line(struct resource *copy, void *data)
 		return 0;
 	/* The caller's memory hotplug lock keeps the resource in place. */
 	ram = lookup_resource(&iomem_resource, copy->start);
-	/* The memory that a driver has added may be below another line. */
-	if (!ram ||
-	    (ram->flags & IORESOURCE_SYSTEM_RAM) != IORESOURCE_SYSTEM_RAM ||
-	    !dmb_ram_online(ram))
+	/* The memory that a driver has added is below the line of the device. */
+	if (!ram || (ram->flags & flags) != flags || !dmb_ram_online(ram))
 		return 0;
 	start_pfn = max(start_pfn, PFN_UP(ram->start));
 	end_pfn = min(end_pfn, PFN_DOWN(ram->end + 1));

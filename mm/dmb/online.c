@@ -178,6 +178,24 @@ static void dmb_trim_offline(struct dmb *dmb)
 	}
 }
 
+/*
+ * A memory block that was online as designated comes online in the same way if
+ * nobody says how: ACPI brings it back if it cannot remove all of a device.
+ */
+static void dmb_remember_type(unsigned long start_pfn, unsigned long end_pfn)
+{
+	struct dmb *dmb = dmb_first_block(end_pfn - 1, end_pfn);
+	struct memory_block *block;
+
+	if (!dmb || !dmb_as_told(dmb))
+		return;
+	block = find_memory_block(pfn_to_section_nr(start_pfn));
+	if (!block)
+		return;
+	block->online_type = MMOP_ONLINE_DESIGNATED;
+	put_device(&block->dev);
+}
+
 /* Trim blocks after memory has gone offline, or has failed to come online. */
 static void dmb_forget_offline(unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -311,6 +329,7 @@ static int dmb_late_event(struct notifier_block *nb, unsigned long action,
 		dmb_show_late(start_pfn, end_pfn);
 		break;
 	case MEM_FINISH_OFFLINE:
+		dmb_remember_type(start_pfn, end_pfn);
 		dmb_forget_offline(start_pfn, end_pfn);
 		break;
 	}
