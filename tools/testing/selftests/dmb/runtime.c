@@ -579,7 +579,7 @@ TEST_F_TIMEOUT(runtime, random_under_load, 10800)
 		if (nr && rand() % 2) {
 			i = rand() % nr;
 			err = making_remove(blocks[i].name,
-				       rand() % 2 ? unit : 0);
+					    rand() % 2 ? unit : 0);
 			dissolved += !err;
 			EXPECT_TRUE(!err || err == -EBUSY || err == -ENOMEM)
 				TH_LOG("%s", strerror(-err));

@@ -43,6 +43,7 @@ FIXTURE_TEARDOWN(held)
 	EXPECT_EQ(self->total, dmb_meminfo("MemTotal"));
 	load_end();
 }
+
 /* How much is on LRU lists, and counted as memory in blocks, in bytes */
 static unsigned long long listed_in_blocks(void)
 {
@@ -260,6 +261,7 @@ static pid_t offline_for_ever(void *memory, uint64_t base, int pipes[2])
 	close(pipes[1]);
 	return 0;
 }
+
 /* A writer that waits for memory hotplug can be killed. */
 TEST_F(held, killed_beside_offlining)
 {
