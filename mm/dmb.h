@@ -488,7 +488,7 @@ static inline unsigned long dmb_early_pages(struct zone *zone)
 	return dmb_enabled() ? __dmb_early_pages(zone) : 0;
 }
 
-/* The designated pages of a device, which are in a zone of the kernel's */
+/* The designated pages among the present_kernel_pages of a group */
 static inline unsigned long dmb_group_pages(const struct memory_group *group)
 {
 	return dmb_enabled() ? __dmb_group_pages(group) : 0;

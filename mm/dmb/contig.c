@@ -637,6 +637,11 @@ static bool dmb_wait_for_io(struct dmb_attempt *attempt,
 	folio = page_folio(pfn_to_page(pfn));
 	if (!folio_try_get(folio))
 		return false;
+	/* A slab may be locked, too, by the allocator. */
+	if (folio_test_slab(folio)) {
+		folio_put(folio);
+		return false;
+	}
 	/* NFS migrates no folio with PG_private_2 in mode MIGRATE_ASYNC. */
 	io = folio_test_writeback(folio) || folio_test_locked(folio) ||
 	     folio_test_private_2(folio);
@@ -835,10 +840,9 @@ int dmb_take_ordinary(struct dmb_attempt *attempt)
 
 /**
  * dmb_wait_for_data - wait for the data of a page that was in the way
- * @attempt: an attempt that has failed
+ * @attempt: an attempt at ordinary memory that has failed
  *
- * If the page is being read or written, this waits some milliseconds. If a file
- * system has to write it first, this begins to.
+ * If the page is being read or written, this waits some milliseconds.
  *
  * Context: Process context, may sleep.
  * Return: true if it is worth another try; false if the page is in the way for
@@ -847,10 +851,7 @@ int dmb_take_ordinary(struct dmb_attempt *attempt)
 bool dmb_wait_for_data(struct dmb_attempt *attempt)
 {
 	return !dmb_attempt_over(attempt) &&
-	       (dmb_wait_for_io(attempt, attempt->start_pfn,
-				attempt->end_pfn) ||
-		dmb_write_in_the_way(attempt, attempt->start_pfn,
-				     attempt->end_pfn));
+	       dmb_wait_for_io(attempt, attempt->start_pfn, attempt->end_pfn);
 }
 
 /**

@@ -168,12 +168,34 @@ static void dmb_remove_lines(struct dmb_line *line)
 
 	for (; line; line = next) {
 		next = line->next;
+		/* New lines that turn out not to be needed have no parent. */
 		if (line->resource.parent) {
 			dmb_show_claims(&line->resource, false);
 			remove_resource(&line->resource);
 		}
 		kfree(line);
 	}
+}
+
+/* Insert lines, and below them those of claims. Drop those that fail. */
+static bool dmb_insert_lines(struct dmb *dmb, struct dmb_line *line)
+{
+	struct dmb_line **last = &dmb->lines, *next;
+	bool all = true;
+
+	for (; line; line = next) {
+		next = line->next;
+		if (insert_resource(line->ram, &line->resource)) {
+			kfree(line);
+			all = false;
+			continue;
+		}
+		*last = line;
+		last = &line->next;
+		dmb_show_claims(&line->resource, true);
+	}
+	*last = NULL;
+	return all;
 }
 
 /**
@@ -191,24 +213,19 @@ static void dmb_remove_lines(struct dmb_line *line)
 void dmb_show_resource(struct dmb *dmb)
 {
 	struct dmb_new_lines lines = { .dmb = dmb, .last = &lines.first };
-	struct dmb_line *line;
 	bool failed = false;
 
-	guard(mutex)(&dmb_resource_lock);
+	/* Not under the lock: blocks may yield memory to an allocation. */
 	if (dmb_nr_pages(dmb))
 		failed = walk_system_ram_res(0, dmb_last_byte(dmb->end_pfn),
 					     &lines, dmb_add_line) == -ENOMEM;
+	guard(mutex)(&dmb_resource_lock);
 	if (dmb_same_lines(dmb->lines, lines.first)) {
 		dmb_remove_lines(lines.first);
 	} else {
 		dmb_remove_lines(dmb->lines);
-		dmb->lines = lines.first;
-		for (line = dmb->lines; line; line = line->next) {
-			if (insert_resource(line->ram, &line->resource))
-				failed = true;
-			else
-				dmb_show_claims(&line->resource, true);
-		}
+		dmb->lines = NULL;
+		failed |= !dmb_insert_lines(dmb, lines.first);
 	}
 	if (failed)
 		pr_warn("dmb: %s is not, or not all, in /proc/iomem\n", dmb->name);

@@ -2,10 +2,10 @@
 /*
  * Make blocks after boot. dissolve.c makes them ordinary memory again.
  *
- * Both change the type of pageblocks only while they own all of the pages: by
+ * The type of pageblocks changes while one task owns all of the pages: by
  * alloc_contig_range() of ordinary memory, or by a claim of memory in a block.
- * Then they free the pages to where these now belong. So no page is ever in
- * use, or counted, on the wrong side.
+ * Then it frees the pages to where these now belong. So no page is ever in use,
+ * or counted, on the wrong side. inplace.c has another way.
  */
 
 #define pr_fmt(fmt) "dmb: " fmt
@@ -33,7 +33,7 @@
 #define DMB_MAKE_PAUSE_MS	20
 
 /* Wait this long for pages whose data are being read or written, all in all. */
-#define DMB_MAKE_DATA_TIME	(30 * HZ)
+#define DMB_MAKE_DATA_TIME	(30UL * HZ)
 
 /* In pages: few enough not to keep the page allocator busy for seconds */
 #define DMB_MAKE_AT_ONCE	max(PHYS_PFN(SZ_1G), pageblock_nr_pages)
@@ -54,7 +54,7 @@ static struct dmb *dmb_spares;
  * struct dmb_making - a range that is about to become one block or several
  * @exact: make all of the range a block, or nothing
  * @pauses: how many more times to wait for pages that are in use
- * @data_end: when to stop waiting for their data, in jiffies; not 0
+ * @data_time: for how many jiffies to wait for their data
  * @nr_left_out: number of ranges that cannot be in a block
  * @nr: number of runs
  * @run: runs that will become one block each; their pages are allocated
@@ -63,7 +63,7 @@ static struct dmb *dmb_spares;
 struct dmb_making {
 	bool exact;
 	unsigned int pauses;
-	unsigned long data_end;
+	unsigned long data_time;
 	unsigned int nr_left_out;
 	unsigned int nr;
 	struct dmb_run run[DMB_MAX_BLOCKS];
@@ -217,6 +217,19 @@ static int dmb_settle_run(struct dmb_making *making, const struct dmb_run *run)
 	return 0;
 }
 
+/* dmb_wait_for_data(), until the time for that is used up */
+static bool dmb_wait_for_making(struct dmb_making *making,
+				struct dmb_attempt *attempt)
+{
+	unsigned long before = jiffies;
+	bool waited;
+
+	attempt->deadline = (before + making->data_time) ?: 1;
+	waited = dmb_wait_for_data(attempt);
+	making->data_time -= min(making->data_time, jiffies - before);
+	return waited;
+}
+
 /* Allocate pageblocks of ordinary memory. Pages in use move away. */
 static int dmb_empty_pageblocks(struct dmb_making *making,
 				unsigned long start_pfn, unsigned long end_pfn)
@@ -226,7 +239,6 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 		.end_pfn = end_pfn,
 		.migratetype = MIGRATE_MOVABLE,
 		.gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN,
-		.deadline = making->data_end,
 		.io_pfn = DMB_NO_PFN,
 	};
 	int err;
@@ -237,7 +249,8 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 			return -EINTR;
 		if (err != -EBUSY || end_pfn - start_pfn > pageblock_nr_pages)
 			return err;
-		if (dmb_wait_for_data(&attempt))
+		if (dmb_pages_to_move(start_pfn) != DMB_PAGES_STAY &&
+		    dmb_wait_for_making(making, &attempt))
 			continue;
 		if (!making->pauses)
 			return err;
@@ -724,7 +737,7 @@ static struct dmb_making *dmb_begin_making(bool exact)
 		dmb_extend_map(zone->zone_start_pfn, zone_end_pfn(zone));
 	making->exact = exact;
 	making->pauses = DMB_MAKE_PAUSES;
-	making->data_end = (jiffies + DMB_MAKE_DATA_TIME) ?: 1;
+	making->data_time = DMB_MAKE_DATA_TIME;
 	/* Pages in a batch for the LRU look as if they could not move. */
 	lru_add_drain_all();
 	return making;

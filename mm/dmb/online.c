@@ -390,8 +390,11 @@ enum mmop dmb_restored_type(unsigned long pfn, unsigned long nr_pages,
 }
 
 /**
- * __dmb_group_pages - count the online pages of a group that are in blocks
+ * __dmb_group_pages - count pages of a group that are in blocks
  * @group: memory that one device has added
+ *
+ * These are pages that are online, in a zone other than ZONE_MOVABLE, and so
+ * part of @present_kernel_pages.
  *
  * Context: device_hotplug_lock or the memory hotplug lock held. May sleep.
  * Return: the number of pages.
@@ -403,6 +406,9 @@ unsigned long __dmb_group_pages(const struct memory_group *group)
 	struct dmb *dmb = NULL;
 
 	while ((dmb = dmb_next(dmb))) {
+		/* The group counts pages of ZONE_MOVABLE as movable. */
+		if (zone_idx(dmb->pool->zone) == ZONE_MOVABLE)
+			continue;
 		for (pfn = dmb->start_pfn; pfn < dmb->end_pfn; pfn = next) {
 			struct memory_block *block =
 				find_memory_block(pfn_to_section_nr(pfn));

@@ -486,8 +486,8 @@ fail:
  * @end_pfn: one past the last page frame
  * @pool: their pool, or NULL
  *
- * Context: Boot, or dmb_change_lock held, and no page in use by anybody else, on
- * a list of a pool, or on an LRU list.
+ * Context: Boot, or dmb_change_lock held, and no page on a list of a pool, on an
+ * LRU list, or on its way to one.
  */
 void dmb_set_pool(unsigned long start_pfn, unsigned long end_pfn,
 		  struct dmb_pool *pool)
