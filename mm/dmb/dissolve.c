@@ -34,15 +34,16 @@ static unsigned long dmb_yielded;
  * @dmb: the block
  * @nr_pages: how many, whole pageblocks
  *
- * Context: dmb_change_lock held. The caller has claimed the pages. None of them
- * is on a free list of the block, or on an LRU list.
+ * Context: dmb_change_lock held. The caller has claimed the pages. All of them
+ * are managed, and none is on a free list of the block, or on an LRU list.
  */
 void dmb_shorten(struct dmb *dmb, unsigned long nr_pages)
 {
 	unsigned long end_pfn = dmb->end_pfn;
 	unsigned long start_pfn = end_pfn - nr_pages;
 
-	__dmb_adjust_managed(pfn_to_page(start_pfn), -(long)nr_pages);
+	/* dmb_map may have changed already, so do not look there. */
+	atomic_long_sub(nr_pages, &dmb->pool->zone->dmb_managed);
 	dmb_adjust_pages(dmb, -(long)nr_pages);
 	dmb_resize_block(dmb, dmb->start_pfn, start_pfn);
 	dmb_change_pageblocks(start_pfn, end_pfn, NULL);

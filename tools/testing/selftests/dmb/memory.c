@@ -167,21 +167,9 @@ static unsigned long online_bytes(unsigned long start, unsigned long end)
 	return bytes;
 }
 
-/* Find the RAM around a range that is not memory of a driver. */
-static const struct line *ram_around(const struct line *ram, int nr,
-				     unsigned long start, unsigned long end)
-{
-	int i;
-
-	for (i = 0; i < nr; i++)
-		if (!ram[i].inner && ram[i].start <= start && end <= ram[i].end)
-			return &ram[i];
-	return NULL;
-}
-
 /*
- * A block has a line in /proc/iomem if it lies in one piece of RAM that is all
- * online, and is not memory of a driver.
+ * A block has a line in /proc/iomem in each piece of RAM that it has a part of,
+ * if that is all online, and is not memory of a driver.
  */
 static bool wrong_lines(const struct dmb_block *blocks, int nr, char *text,
 			size_t len)
@@ -189,24 +177,28 @@ static bool wrong_lines(const struct dmb_block *blocks, int nr, char *text,
 	static struct line ram[MAX_LINES], lines[MAX_LINES];
 	int nr_ram = read_iomem("System RAM", ram);
 	int nr_lines = read_iomem(MEMORY_DESIGNATED, lines);
-	const struct line *around;
-	int i, wanted = 0;
+	int i, r, wanted = 0;
 
-	for (i = 0; i < nr; i++) {
-		unsigned long end = blocks[i].base + blocks[i].size;
+	for (i = 0; i < nr * nr_ram; i++) {
+		const struct dmb_block *block = &blocks[i / nr_ram];
+		unsigned long start, end;
 		bool has;
 
-		around = ram_around(ram, nr_ram, blocks[i].base, end);
-		if (!around)
+		r = i % nr_ram;
+		start = ram[r].start > block->base ? ram[r].start : block->base;
+		end = block->base + block->size;
+		if (ram[r].end < end)
+			end = ram[r].end;
+		if (ram[r].inner || start >= end)
 			continue;
-		has = online_bytes(around->start, around->end) ==
-		      around->end - around->start;
+		has = online_bytes(ram[r].start, ram[r].end) ==
+		      ram[r].end - ram[r].start;
 		wanted += has;
-		if (has == memory_in_iomem(MEMORY_DESIGNATED, blocks[i].base,
-					   blocks[i].size))
+		if (has == memory_in_iomem(MEMORY_DESIGNATED, start,
+					   end - start))
 			continue;
-		snprintf(text, len, "%s is %sin /proc/iomem", blocks[i].name,
-			 has ? "not " : "");
+		snprintf(text, len, "%s is %sin /proc/iomem at %#lx",
+			 block->name, has ? "not " : "", start);
 		return true;
 	}
 	if (nr_lines == wanted)

@@ -31,6 +31,11 @@
 #define LEFT_IN_BLOCKS	(256 * MB)
 #define KERNEL_NEEDS	(192 * MB)
 
+#define ONLINE_POLICY	"/sys/module/memory_hotplug/parameters/online_policy"
+
+/* Virtio-mem has its memory below this address. */
+#define ADDRESSES	(64UL * 1024 * MB)
+
 #define PLUGGED		((long long)(512 * MB))
 /* Not a multiple of the memory block size */
 #define PLUGGED_LESS	((long long)(176 * MB))
@@ -329,6 +334,36 @@ TEST_F(virtio_mem, plug_again)
 	EXPECT_EQ(self->total + PLUGGED, total());
 	EXPECT_EQ(self->designated + PLUGGED, designated());
 	EXPECT_ORDINARY_MEMORY();
+}
+
+/* Memory of a device that is offline, or 0 */
+static unsigned long offline_memory(void)
+{
+	unsigned long unit = dmb_memory_block_size(), at;
+
+	for (at = 0; at < ADDRESSES; at += unit)
+		if (memory_present(at) && !memory_online(at))
+			return at;
+	return 0;
+}
+
+/*
+ * If the kernel decides between ordinary memory and ZONE_MOVABLE, by how much
+ * memory it can use, what is designated in the same device does not count.
+ */
+TEST_F(virtio_mem, blocks_are_no_kernel_memory)
+{
+	long long more = dmb_memory_block_size();
+	char zones[64] = "";
+
+	ASSERT_EQ(0, dmb_write(DMB_AUTO_ONLINE, "offline"));
+	ASSERT_EQ(0, dmb_write(ONLINE_POLICY, "auto-movable"));
+	EXPECT_TRUE(plug(PLUGGED + more));
+	EXPECT_TRUE(memory_read(offline_memory(), "valid_zones", zones,
+				sizeof(zones)));
+	EXPECT_STREQ("Normal Movable", zones);
+	EXPECT_EQ(0, dmb_write(ONLINE_POLICY, "contig-zones"));
+	EXPECT_TRUE(plug(PLUGGED));
 }
 
 /*
