@@ -358,12 +358,15 @@ TEST_F(virtio_mem, blocks_are_no_kernel_memory)
 
 	ASSERT_EQ(0, dmb_write(DMB_AUTO_ONLINE, "offline"));
 	ASSERT_EQ(0, dmb_write(ONLINE_POLICY, "auto-movable"));
-	EXPECT_TRUE(plug(PLUGGED + more));
+	/* The memory block that this adds stays offline. */
+	request(PLUGGED + more);
+	ASSERT_TRUE(monitor_wait(plugged, PLUGGED + more));
 	EXPECT_TRUE(memory_read(offline_memory(), "valid_zones", zones,
 				sizeof(zones)));
 	EXPECT_STREQ("Normal Movable", zones);
 	EXPECT_EQ(0, dmb_write(ONLINE_POLICY, "contig-zones"));
-	EXPECT_TRUE(plug(PLUGGED));
+	request(PLUGGED);
+	EXPECT_TRUE(monitor_wait(plugged, PLUGGED));
 }
 
 /*
