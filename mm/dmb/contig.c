@@ -637,11 +637,6 @@ static bool dmb_wait_for_io(struct dmb_attempt *attempt,
 	folio = page_folio(pfn_to_page(pfn));
 	if (!folio_try_get(folio))
 		return false;
-	/* A slab may be locked, too, by the allocator. */
-	if (folio_test_slab(folio)) {
-		folio_put(folio);
-		return false;
-	}
 	/* NFS migrates no folio with PG_private_2 in mode MIGRATE_ASYNC. */
 	io = folio_test_writeback(folio) || folio_test_locked(folio) ||
 	     folio_test_private_2(folio);
@@ -838,20 +833,41 @@ int dmb_take_ordinary(struct dmb_attempt *attempt)
 	return err;
 }
 
+/*
+ * Are data of any page in this range being read or written? A guess: there is
+ * no reference, and functions for folios would check their state.
+ */
+static bool dmb_has_io(unsigned long start_pfn, unsigned long end_pfn)
+{
+	const unsigned long io = BIT(PG_locked) | BIT(PG_writeback);
+	unsigned long pfn, flags;
+
+	for (pfn = start_pfn; pfn < end_pfn; pfn++) {
+		flags = READ_ONCE(compound_head(pfn_to_page(pfn))->flags);
+		if ((flags & BIT(PG_lru)) && (flags & io))
+			return true;
+	}
+	return false;
+}
+
 /**
- * dmb_wait_for_data - wait for the data of a page that was in the way
+ * dmb_wait_for_data - wait for data of pages that may have been in the way
  * @attempt: an attempt at ordinary memory that has failed
  *
- * If the page is being read or written, this waits some milliseconds.
+ * If any of the pages is being read or written, this waits some milliseconds.
+ * The pages are not isolated any more, so others may be in use by now.
  *
  * Context: Process context, may sleep.
- * Return: true if it is worth another try; false if the page is in the way for
- * another reason, or after the deadline of the attempt.
+ * Return: true if it is worth another try; false if no page is being read or
+ * written, or after the deadline of the attempt.
  */
 bool dmb_wait_for_data(struct dmb_attempt *attempt)
 {
-	return !dmb_attempt_over(attempt) &&
-	       dmb_wait_for_io(attempt, attempt->start_pfn, attempt->end_pfn);
+	if (dmb_attempt_over(attempt) ||
+	    !dmb_has_io(attempt->start_pfn, attempt->end_pfn))
+		return false;
+	dmb_pause(attempt, DMB_IO_PAUSE_MS);
+	return true;
 }
 
 /**

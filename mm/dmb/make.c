@@ -239,7 +239,6 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 		.end_pfn = end_pfn,
 		.migratetype = MIGRATE_MOVABLE,
 		.gfp = GFP_KERNEL | __GFP_RETRY_MAYFAIL | __GFP_NOWARN,
-		.io_pfn = DMB_NO_PFN,
 	};
 	int err;
 
@@ -249,6 +248,8 @@ static int dmb_empty_pageblocks(struct dmb_making *making,
 			return -EINTR;
 		if (err != -EBUSY || end_pfn - start_pfn > pageblock_nr_pages)
 			return err;
+		/* Until then, folios that did not move are in a batch. */
+		lru_add_drain();
 		if (dmb_pages_to_move(start_pfn) != DMB_PAGES_STAY &&
 		    dmb_wait_for_making(making, &attempt))
 			continue;
