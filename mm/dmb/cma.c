@@ -96,7 +96,9 @@ bool dmb_cma_allocated(unsigned long pfn)
 
 		/* An area without a bitmap could not be activated. */
 		if (part->cma->bitmap && pfn >= part->start_pfn &&
-		    pfn < part->end_pfn && dmb_contains_pfn(pfn))
+		    pfn < part->end_pfn && pfn >= part->cma->base_pfn &&
+		    pfn < part->cma->base_pfn + part->cma->count &&
+		    dmb_contains_pfn(pfn))
 			return dmb_area_used(part->cma, pfn, pfn + 1);
 	}
 	return false;
@@ -268,7 +270,7 @@ static void __init dmb_mark_holes(struct cma *cma)
  */
 bool __init dmb_activate_area(struct cma *cma)
 {
-	unsigned long asked = 0, pages;
+	unsigned long asked = 0, whole, pages;
 	unsigned int i;
 
 	if (!dmb_area_designated(cma))
@@ -277,15 +279,21 @@ bool __init dmb_activate_area(struct cma *cma)
 		if (dmb_area_parts[i].cma == cma)
 			asked += dmb_area_parts[i].end_pfn -
 				 dmb_area_parts[i].start_pfn;
+	whole = cma->count;
 	pages = dmb_trim_area(cma);
-	if (pages)
-		cma->bitmap = bitmap_zalloc(cma_bitmap_maxno(cma), GFP_KERNEL);
+	/*
+	 * cma_release() takes any page between the ends of an area for one of
+	 * the area. Only heaps, which have several parts, cope with holes.
+	 */
+	if (pages && (pages == whole || asked != whole))
+		cma->bitmap = kvcalloc(BITS_TO_LONGS(cma_bitmap_maxno(cma)),
+				       sizeof(long), GFP_KERNEL);
 	if (!cma->bitmap)
 		cma->count = 0;
 	else
 		dmb_mark_holes(cma);
 	if (!cma->count)
-		pr_warn("dmb: the memory of CMA area %s is not in a block\n",
+		pr_warn("dmb: the memory of CMA area %s is not in a block, or not all\n",
 			cma->name);
 	else if (pages < asked)
 		pr_warn("dmb: CMA area %s has %llu of %llu MiB, as the rest is not in a block\n",

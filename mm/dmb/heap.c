@@ -25,6 +25,7 @@ struct dmb_heap_request {
 	char name[CMA_MAX_NAME];
 	u64 base;
 	u64 size;
+	struct cma *cma;
 };
 
 static struct dmb_heap_request dmb_heap_requests[MAX_CMA_AREAS] __initdata;
@@ -96,14 +97,20 @@ static int __init dmb_parse_heaps(char *arg)
 }
 early_param("dmb_heap", dmb_parse_heaps);
 
-/* Extend the area if it has that name. Return 1, 0 if not, or an error. */
-static int __init dmb_extend_heap(struct cma *cma, void *data)
+static int __init dmb_area_has_name(struct cma *cma, void *name)
 {
-	const struct dmb_heap_request *request = data;
+	return !strcmp(cma_get_name(cma), name);
+}
 
-	if (strcmp(cma_get_name(cma), request->name))
-		return 0;
-	return dmb_extend_area(cma, request->base, request->size) ? 1 : -EBUSY;
+/* The area of an earlier request of that name, or NULL */
+static struct cma * __init dmb_heap_named(const struct dmb_heap_request *request)
+{
+	const struct dmb_heap_request *other;
+
+	for (other = dmb_heap_requests; other < request; other++)
+		if (other->cma && !strcmp(other->name, request->name))
+			return other->cma;
+	return NULL;
 }
 
 /*
@@ -112,8 +119,7 @@ static int __init dmb_extend_heap(struct cma *cma, void *data)
  */
 static const char * __init dmb_declare_heap(struct dmb_heap_request *request)
 {
-	struct cma *cma;
-	int extended;
+	struct cma *cma = dmb_heap_named(request);
 
 	if (!dmb_holds_area(request->base, request->size))
 		return "is not in a block";
@@ -125,14 +131,15 @@ static const char * __init dmb_declare_heap(struct dmb_heap_request *request)
 	if (dmb_area_exists(PHYS_PFN(request->base),
 			    PHYS_PFN(request->base + request->size)))
 		return "has memory of another CMA area";
-	extended = cma_for_each_area(dmb_extend_heap, request);
-	if (extended < 0)
-		return "has the name of another CMA area, or that has too many ranges";
-	if (extended)
-		return NULL;
+	if (cma)
+		return dmb_extend_area(cma, request->base, request->size) ?
+		       NULL : "is one of too many ranges";
+	if (cma_for_each_area(dmb_area_has_name, request->name))
+		return "has the name of another CMA area";
 	if (cma_init_reserved_mem(request->base, request->size, 0,
 				  request->name, &cma))
 		return "finds no place in the table of CMA areas";
+	request->cma = cma;
 	return NULL;
 }
 
