@@ -263,7 +263,8 @@ static void __init dmb_mark_holes(struct cma *cma)
  * @cma: any area
  *
  * Since dmb_note_area(), a block may have been refused, trimmed, or divided at
- * a border of zones. The area has what is left.
+ * a border of zones. An area of several ranges has what is left. Another one is
+ * not activated unless all of it is in blocks.
  *
  * Context: Boot, after the blocks were made.
  * Return: false if CMA has to activate the area, as it was not to be in a block.

@@ -37,24 +37,24 @@ static long long dimm_bytes(void)
 /* Memory blocks that the kernel has of the device at this address */
 static unsigned long dimm_at;
 
-static long long memory_blocks(void)
+static long long count_blocks(bool (*is)(unsigned long address))
 {
 	unsigned long unit = dmb_memory_block_size(), at;
 	long long nr = 0;
 
 	for (at = dimm_at; at < dimm_at + DIMM_SIZE; at += unit)
-		nr += memory_present(at);
+		nr += is(at);
 	return nr;
+}
+
+static long long memory_blocks(void)
+{
+	return count_blocks(memory_present);
 }
 
 static long long memory_blocks_online(void)
 {
-	unsigned long unit = dmb_memory_block_size(), at;
-	long long nr = 0;
-
-	for (at = dimm_at; at < dimm_at + DIMM_SIZE; at += unit)
-		nr += memory_online(at);
-	return nr;
+	return count_blocks(memory_online);
 }
 
 static void tell_to_unplug(void)
