@@ -19,6 +19,9 @@ const char *dmb_parse_block(const char *text, size_t len, u64 *base, u64 *size);
 /* cmdline.c: designate memory instead of having it in ZONE_MOVABLE */
 extern bool dmb_instead_of_movable;
 
+/* The same, since movablecore=acpi is given */
+extern bool dmb_by_firmware;
+
 /* request.c, for those who ask for blocks, and for boot.c */
 extern struct dmb_table dmb_requests;
 

@@ -201,25 +201,18 @@ static int dmb_add_part(struct dmb_search *search, const struct dmb *dmb,
 
 /**
  * dmb_search_begin - prepare to look for memory that is cheap to empty
- * @search: to be ended with dmb_search_end(), whatever this returns
- * @start_pfn: first page frame that will do
- * @end_pfn: one past the last page frame that will do
+ * @search: to be ended with dmb_search_end()
  * @nr_pages: size of each place to find
  * @align: alignment of the place in pages, a power of two
  * @gfp: flags to allocate the memory that the search needs
- * @area: the CMA area that the memory is for, which contains all of the range;
- *	  or NULL
+ * @area: the CMA area that the memory is for, or NULL
  *
- * Context: Process context, may sleep.
- * Return: 0; -ENXIO if no block has so many pages in the range; -ENOMEM.
+ * dmb_search_add() says where to look.
  */
-int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
-		     unsigned long end_pfn, unsigned long nr_pages,
-		     unsigned long align, gfp_t gfp, const struct cma *area)
+void dmb_search_begin(struct dmb_search *search, unsigned long nr_pages,
+		      unsigned long align, gfp_t gfp, const struct cma *area)
 {
-	struct dmb *dmb = NULL;
 	unsigned long unit;
-	int err = 0;
 
 	INIT_LIST_HEAD(&search->parts);
 	/* In a CMA area, units above @align would waste part of the last. */
@@ -232,9 +225,27 @@ int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
 	search->gfp = gfp;
 	search->area = area;
 	search->estimated = false;
+}
+
+/**
+ * dmb_search_add - let a search look in what blocks have of a range
+ * @search: what dmb_search_begin() has prepared
+ * @start_pfn: first page frame
+ * @end_pfn: one past the last page frame; all of them are in the CMA area of
+ *	     the search, if it has one
+ *
+ * Context: Process context, may sleep.
+ * Return: 0; -ENXIO if no block has so many pages in the range; -ENOMEM.
+ */
+int dmb_search_add(struct dmb_search *search, unsigned long start_pfn,
+		   unsigned long end_pfn)
+{
+	struct dmb *dmb = NULL;
+	int err = 0;
+
 	while (!err && (dmb = dmb_next(dmb)))
 		if (start_pfn < dmb->end_pfn && dmb->start_pfn < end_pfn &&
-		    nr_pages <= dmb_nr_pages(dmb))
+		    search->nr_pages <= dmb_nr_pages(dmb))
 			err = dmb_add_part(search, dmb,
 					   max(start_pfn, dmb->start_pfn),
 					   min(end_pfn, dmb->end_pfn));

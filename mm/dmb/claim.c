@@ -447,10 +447,10 @@ static unsigned int dmb_claim_pass(const struct dmb_request *request,
 					  !PAGE_ALIGNED(request->start));
 	end_pfn = request->end ?
 		  min_t(u64, ULONG_MAX, request->end >> PAGE_SHIFT) : ULONG_MAX;
-	*err = dmb_search_begin(&search, start_pfn, end_pfn,
-				PHYS_PFN(request->size),
-				max(PHYS_PFN(request->align), 1UL),
-				dmb_claim_gfp(request), NULL);
+	dmb_search_begin(&search, PHYS_PFN(request->size),
+			 max(PHYS_PFN(request->align), 1UL),
+			 dmb_claim_gfp(request), NULL);
+	*err = dmb_search_add(&search, start_pfn, end_pfn);
 	if (!*err) {
 		/* Preparing to search large blocks for small pieces is slow. */
 		if (request->flags & DMB_CLAIM_QUICK)

@@ -221,24 +221,56 @@ static unsigned long __init dmb_end_of_part(const struct cma *cma,
 }
 
 /*
- * Let an area begin and end with memory that is in a block. Return the number
- * of pages that are.
+ * Let a part of an area begin and end with memory that is in a block. What is
+ * added to the machine later does not belong to it. Return the number of pages
+ * that are in a block.
  */
-static unsigned long __init dmb_trim_area(struct cma *cma)
+static unsigned long __init dmb_trim_part(struct dmb_area_part *part)
 {
-	unsigned long pfn = cma->base_pfn, end_pfn = pfn + cma->count, next;
-	unsigned long first_pfn = end_pfn, last_pfn = end_pfn, pages = 0;
+	unsigned long pfn = part->start_pfn, end_pfn = part->end_pfn, next;
+	unsigned long pages = 0;
 
-	for (; pfn < end_pfn; pfn = pageblock_end_pfn(pfn)) {
-		next = dmb_end_of_part(cma, pfn);
-		if (next == pfn)
+	part->end_pfn = pfn;
+	for (; pfn < end_pfn; pfn = next) {
+		next = min(pageblock_end_pfn(pfn), end_pfn);
+		if (!dmb_contains_pfn(pfn))
 			continue;
-		first_pfn = min(first_pfn, pfn);
-		last_pfn = next;
+		if (!pages)
+			part->start_pfn = pfn;
+		part->end_pfn = next;
 		pages += next - pfn;
 	}
-	cma->base_pfn = first_pfn;
-	cma->count = last_pfn - first_pfn;
+	return pages;
+}
+
+/*
+ * Let an area extend from its first page in a block to its last. Return the
+ * number of its pages that are in a block, and in *@asked of all of them.
+ */
+static unsigned long __init dmb_trim_area(struct cma *cma, unsigned long *asked)
+{
+	unsigned long first_pfn = ULONG_MAX, last_pfn = 0, pages = 0, nr;
+	unsigned int i;
+
+	*asked = 0;
+	for (i = 0; i < dmb_nr_area_parts; i++) {
+		struct dmb_area_part *part = &dmb_area_parts[i];
+
+		if (part->cma != cma)
+			continue;
+		*asked += part->end_pfn - part->start_pfn;
+		nr = dmb_trim_part(part);
+		if (!nr)
+			continue;
+		pages += nr;
+		first_pfn = min(first_pfn, part->start_pfn);
+		last_pfn = max(last_pfn, part->end_pfn);
+	}
+	cma->count = 0;
+	if (pages) {
+		cma->base_pfn = first_pfn;
+		cma->count = last_pfn - first_pfn;
+	}
 	return pages;
 }
 
@@ -271,17 +303,11 @@ static void __init dmb_mark_holes(struct cma *cma)
  */
 bool __init dmb_activate_area(struct cma *cma)
 {
-	unsigned long asked = 0, whole, pages;
-	unsigned int i;
+	unsigned long asked, whole = cma->count, pages;
 
 	if (!dmb_area_designated(cma))
 		return false;
-	for (i = 0; i < dmb_nr_area_parts; i++)
-		if (dmb_area_parts[i].cma == cma)
-			asked += dmb_area_parts[i].end_pfn -
-				 dmb_area_parts[i].start_pfn;
-	whole = cma->count;
-	pages = dmb_trim_area(cma);
+	pages = dmb_trim_area(cma, &asked);
 	/*
 	 * cma_release() takes any page between the ends of an area for one of
 	 * the area. Only heaps, which have several parts, cope with holes.
@@ -468,6 +494,19 @@ static int dmb_try_places(struct cma *cma, unsigned long count, unsigned int ord
 	return err == -EAGAIN ? -EBUSY : err;
 }
 
+/* Let a search look in all parts of an area. */
+static int dmb_search_area(struct dmb_search *search, const struct cma *cma)
+{
+	int err = -ENXIO;
+	unsigned int i;
+
+	for (i = 0; i < dmb_nr_area_parts && err != -ENOMEM; i++)
+		if (dmb_area_parts[i].cma == cma)
+			err = dmb_search_add(search, dmb_area_parts[i].start_pfn,
+					     dmb_area_parts[i].end_pfn);
+	return err;
+}
+
 /*
  * Take the cheapest place of an area. For small buffers, take the first place,
  * so that they stay close together and leave room for large ones.
@@ -480,9 +519,8 @@ static int dmb_try_area(struct cma *cma, unsigned long count, unsigned int order
 	int err = -ENOSPC;
 
 	if (count >= SZ_64K / PAGE_SIZE) {
-		if (!dmb_search_begin(&search, cma->base_pfn,
-				      cma->base_pfn + cma->count,
-				      count, 1UL << order, gfp, cma))
+		dmb_search_begin(&search, count, 1UL << order, gfp, cma);
+		if (!dmb_search_area(&search, cma))
 			err = dmb_try_places(cma, count, order, attempt,
 					     &search);
 		dmb_search_end(&search);

@@ -25,9 +25,7 @@
 #include "internal.h"
 
 bool dmb_instead_of_movable __ro_after_init;
-
-/* Has "acpi" been given? */
-static bool dmb_by_firmware __initdata;
+bool dmb_by_firmware __initdata;
 
 /* The longest number that makes sense, with suffix: 0xffffffffffffffffE */
 #define DMB_NUMBER_LEN	32

@@ -84,6 +84,7 @@ static long dmb_were_managed(unsigned long pfn, unsigned long end_pfn)
  */
 void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 {
+	struct zone *movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
 	unsigned long end_pfn = pfn + abs(nr_pages);
 	struct dmb *dmb = NULL;
 
@@ -94,9 +95,11 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 
 		if (start >= end)
 			continue;
-		if (nr_pages < 0)
+		if (nr_pages < 0) {
 			atomic_long_sub(dmb_were_managed(start, end),
 					&zone->dmb_managed);
+			dmb->pool->node->counters = movable->per_cpu_zonestats;
+		}
 		dmb_adjust_pages(dmb, change * (long)(end - start));
 	}
 	guard(spinlock)(&dmb_count_lock);

@@ -295,9 +295,10 @@ struct dmb_search {
 /* No page frame. 0 may be one in a block. */
 #define DMB_NO_PFN	ULONG_MAX
 
-int dmb_search_begin(struct dmb_search *search, unsigned long start_pfn,
-		     unsigned long end_pfn, unsigned long nr_pages,
-		     unsigned long align, gfp_t gfp, const struct cma *area);
+void dmb_search_begin(struct dmb_search *search, unsigned long nr_pages,
+		      unsigned long align, gfp_t gfp, const struct cma *area);
+int dmb_search_add(struct dmb_search *search, unsigned long start_pfn,
+		   unsigned long end_pfn);
 unsigned long dmb_search_next(struct dmb_search *search);
 void dmb_search_exclude(struct dmb_search *search, unsigned long start_pfn,
 			unsigned long end_pfn);

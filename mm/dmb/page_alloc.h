@@ -396,17 +396,21 @@ int dmb_alloc_pageset(struct dmb_pool *pool)
 /*
  * During boot, pools share the zone's boot pageset, and ZONE_MOVABLE shares its
  * boot counters. Allocate their own. A zone that comes online again has boot
- * pagesets again, while its pools have kept theirs.
+ * pagesets again, while its pools have kept theirs. If all of the node was
+ * offline, ZONE_MOVABLE has lost its counters: give it back what it had.
  */
 static void dmb_alloc_pagesets(struct zone *zone)
 {
 	struct zone *movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
+	struct dmb_node *node = zone->zone_pgdat->dmb;
 	struct dmb_pool *pool = NULL;
 
 	/* ZONE_MOVABLE counts the folios in blocks, populated or not. */
-	if (sizeof(struct per_cpu_zonestat) > 0 && dmb_counts_folios(movable) &&
-	    zone != movable &&
-	    movable->per_cpu_zonestats == zone->per_cpu_zonestats)
+	if (node && node->counters)
+		movable->per_cpu_zonestats = node->counters;
+	else if (sizeof(struct per_cpu_zonestat) > 0 &&
+		 dmb_counts_folios(movable) && zone != movable &&
+		 movable->per_cpu_zonestats == zone->per_cpu_zonestats)
 		movable->per_cpu_zonestats =
 			alloc_percpu(struct per_cpu_zonestat);
 

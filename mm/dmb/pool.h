@@ -101,6 +101,7 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
  * @relief: for each zone, deferral of relief of its ordinary memory
  * @hopeless: how many pages relief could have moved when it last gave up
  * @relief_pfn: for each zone, where relief goes on to look for user pages
+ * @counters: those of ZONE_MOVABLE when memory of a block last went offline
  *
  * Requests read the rows without the lock, so they may find pools in @turn that
  * have run out of pages.
@@ -121,6 +122,7 @@ struct dmb_node {
 	struct dmb_deferral relief[MAX_NR_ZONES];
 	unsigned long hopeless;
 	unsigned long relief_pfn[MAX_NR_ZONES];
+	struct per_cpu_zonestat __percpu *counters;
 };
 
 /*

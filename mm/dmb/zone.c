@@ -153,7 +153,8 @@ void __init dmb_replace_movable(unsigned long *movable_pfn, bool *mirrored)
 void __init dmb_check_words(void)
 {
 	if (dmb_instead_of_movable && !dmb_replaced)
-		pr_warn("movablecore: nothing is designated: no memory %s\n",
+		pr_warn("movablecore: \"%s\" designates nothing: no memory %s\n",
+			dmb_by_firmware ? "acpi" : "designated",
 			movable_node_is_enabled() ? "is hot-pluggable" :
 						    "would be in ZONE_MOVABLE");
 }

@@ -556,7 +556,7 @@ static void by_address(void)
 static void model_excess(bool ample)
 {
 	unsigned int i, largest;
-	u64 limit, most, size;
+	u64 limit = 0, most, size;
 
 	close_call = false;
 	by_address();
@@ -581,6 +581,9 @@ static void model_excess(bool ample)
 		memmove(&range[largest], &range[largest + 1],
 			(nr_requests - largest) * sizeof(range[0]));
 	}
+	/* What memblock's array leaves when it grows may make one of their pageblocks free. */
+	if (nr_requests && limit)
+		close_call = true;
 }
 
 /*

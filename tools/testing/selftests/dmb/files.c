@@ -91,12 +91,22 @@ int dmb_open_log(bool from_now_on)
 
 bool dmb_log_line(int fd, char *text, size_t len)
 {
+	bool waited = false;
 	ssize_t got;
 
-	/* Each read returns a line. -EPIPE says that lines were lost. */
-	do {
-		got = read(fd, text, len - 1);
-	} while (got < 0 && errno == EPIPE);
+	/*
+	 * Each read returns a line. -EPIPE says that lines were lost. -EAGAIN
+	 * may mean that another CPU is still writing the next line, though
+	 * there are lines behind it.
+	 */
+	while ((got = read(fd, text, len - 1)) < 0) {
+		if (errno == EPIPE)
+			continue;
+		if (waited)
+			break;
+		waited = true;
+		usleep(10000);
+	}
 	text[got > 0 ? got : 0] = '\0';
 	return got > 0;
 }
