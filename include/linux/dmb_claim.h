@@ -15,6 +15,7 @@
 
 struct device;
 struct dmb_claim;
+struct dmb_prepared;
 struct page;
 struct seq_file;
 struct sg_table;
@@ -124,6 +125,12 @@ void dmb_release(struct dmb_claim *claim);
 struct dmb_claim *devm_dmb_claim(struct device *dev,
 				 const struct dmb_request *request);
 
+struct dmb_prepared *dmb_prepare(const struct dmb_request *request,
+				 unsigned int nr);
+int dmb_claim_prepared(struct dmb_prepared *prepared,
+		       struct dmb_claim **claims);
+void dmb_unprepare(struct dmb_prepared *prepared);
+
 phys_addr_t dmb_claim_base(const struct dmb_claim *claim);
 phys_addr_t dmb_claim_size(const struct dmb_claim *claim);
 struct page *dmb_claim_page(const struct dmb_claim *claim);
@@ -159,6 +166,20 @@ devm_dmb_claim(struct device *dev, const struct dmb_request *request)
 {
 	return ERR_PTR(-EOPNOTSUPP);
 }
+
+static inline struct dmb_prepared *
+dmb_prepare(const struct dmb_request *request, unsigned int nr)
+{
+	return ERR_PTR(-EOPNOTSUPP);
+}
+
+static inline int dmb_claim_prepared(struct dmb_prepared *prepared,
+				     struct dmb_claim **claims)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void dmb_unprepare(struct dmb_prepared *prepared) { }
 
 static inline phys_addr_t dmb_claim_base(const struct dmb_claim *claim)
 {

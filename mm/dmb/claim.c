@@ -330,7 +330,7 @@ static unsigned long dmb_deadline(const struct dmb_request *request)
 }
 
 /* An attempt for this request, whose range is not chosen yet */
-static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
+struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 {
 	struct dmb_attempt attempt = {
 		.migratetype = MIGRATE_MOVABLE,
@@ -345,6 +345,35 @@ static struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 	return attempt;
 }
 
+static void dmb_aim_attempt(struct dmb_attempt *attempt,
+			    unsigned long start_pfn, unsigned long end_pfn)
+{
+	attempt->start_pfn = start_pfn;
+	attempt->end_pfn = end_pfn;
+	attempt->busy_pfn = start_pfn;
+	/* If another claim has a part of the range, leave out only that. */
+	attempt->isolated = true;
+}
+
+/* Take the pages of a claim. If that fails, the claim is freed. */
+int dmb_complete_claim(struct dmb_claim *claim, struct dmb_attempt *attempt)
+{
+	int err = -ENODEV;
+
+	dmb_aim_attempt(attempt, dmb_claim_start(claim), dmb_claim_end(claim));
+	if (dmb_online(attempt->start_pfn, attempt->end_pfn))
+		err = dmb_take(attempt);
+	if (err) {
+		dmb_end_claim(claim);
+		return err;
+	}
+	dmb_own_claim(claim);
+	err = dmb_finish_claim(claim);
+	if (err)
+		dmb_release(claim);
+	return err;
+}
+
 /* Claim this range. If that fails, @attempt says which page was in the way. */
 static int dmb_claim_at(const struct dmb_request *request,
 			unsigned long start_pfn,
@@ -353,30 +382,15 @@ static int dmb_claim_at(const struct dmb_request *request,
 	struct dmb_claim *claim;
 	int err;
 
-	attempt->start_pfn = start_pfn;
-	attempt->end_pfn = start_pfn + PHYS_PFN(request->size);
-	attempt->busy_pfn = start_pfn;
-	/* If another claim has a part of the range, leave out only that. */
-	attempt->isolated = true;
+	dmb_aim_attempt(attempt, start_pfn,
+			start_pfn + PHYS_PFN(request->size));
 	claim = dmb_alloc_claim(request, start_pfn);
 	if (IS_ERR(claim))
 		return PTR_ERR(claim);
-	if (dmb_online(attempt->start_pfn, attempt->end_pfn))
-		err = dmb_take(attempt);
-	else
-		err = -ENODEV;
-	if (err) {
-		dmb_end_claim(claim);
-		return err;
-	}
-	dmb_own_claim(claim);
-	err = dmb_finish_claim(claim);
-	if (err) {
-		dmb_release(claim);
-		return err;
-	}
-	*result = claim;
-	return 0;
+	err = dmb_complete_claim(claim, attempt);
+	if (!err)
+		*result = claim;
+	return err;
 }
 
 /*
@@ -432,6 +446,22 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 	return got;
 }
 
+/* dmb_search_begin() and dmb_search_add() for a request */
+int dmb_search_request(struct dmb_search *search,
+		       const struct dmb_request *request, gfp_t gfp)
+{
+	unsigned long start_pfn, end_pfn;
+
+	/* Pages that are within the range as a whole */
+	start_pfn = min_t(u64, ULONG_MAX, (request->start >> PAGE_SHIFT) +
+					  !PAGE_ALIGNED(request->start));
+	end_pfn = request->end ?
+		  min_t(u64, ULONG_MAX, request->end >> PAGE_SHIFT) : ULONG_MAX;
+	dmb_search_begin(search, PHYS_PFN(request->size),
+			 max(PHYS_PFN(request->align), 1UL), gfp, NULL);
+	return dmb_search_add(search, start_pfn, end_pfn);
+}
+
 /* Claim any ranges that the request allows, with one search for all of them. */
 static unsigned int dmb_claim_pass(const struct dmb_request *request,
 				   struct dmb_attempt *attempt,
@@ -439,18 +469,9 @@ static unsigned int dmb_claim_pass(const struct dmb_request *request,
 				   int *err)
 {
 	struct dmb_search search;
-	unsigned long start_pfn, end_pfn;
 	unsigned int got = 0;
 
-	/* Pages that are within the range as a whole */
-	start_pfn = min_t(u64, ULONG_MAX, (request->start >> PAGE_SHIFT) +
-					  !PAGE_ALIGNED(request->start));
-	end_pfn = request->end ?
-		  min_t(u64, ULONG_MAX, request->end >> PAGE_SHIFT) : ULONG_MAX;
-	dmb_search_begin(&search, PHYS_PFN(request->size),
-			 max(PHYS_PFN(request->align), 1UL),
-			 dmb_claim_gfp(request), NULL);
-	*err = dmb_search_add(&search, start_pfn, end_pfn);
+	*err = dmb_search_request(&search, request, dmb_claim_gfp(request));
 	if (!*err) {
 		/* Preparing to search large blocks for small pieces is slow. */
 		if (request->flags & DMB_CLAIM_QUICK)
@@ -464,29 +485,22 @@ static unsigned int dmb_claim_pass(const struct dmb_request *request,
 }
 
 /* Claim ranges that need no waiting first, and then, if necessary, others. */
-static int dmb_claim_any(const struct dmb_request *request,
-			 struct dmb_claim **claims, unsigned int nr)
+int dmb_claim_any(const struct dmb_request *request,
+		  struct dmb_attempt *attempt,
+		  struct dmb_claim **claims, unsigned int nr)
 {
-	struct dmb_attempt attempt = dmb_first_attempt(request), quick = attempt;
+	struct dmb_attempt quick = *attempt;
 	unsigned int got;
 	int err;
 
 	quick.quick = true;
-	quick.gfp = dmb_quick_gfp(attempt.gfp);
+	quick.gfp = dmb_quick_gfp(attempt->gfp);
 	got = dmb_claim_pass(request, &quick, claims, nr, &err);
 	/* This pass looks again at what the quick one left out. */
-	if (got < nr && !attempt.quick && dmb_try_elsewhere(err))
-		got += dmb_claim_pass(request, &attempt, claims + got, nr - got,
+	if (got < nr && !attempt->quick && dmb_try_elsewhere(err))
+		got += dmb_claim_pass(request, attempt, claims + got, nr - got,
 				      &err);
 	return got ?: err;
-}
-
-static struct dmb_claim *dmb_claim_one(const struct dmb_request *request)
-{
-	struct dmb_claim *claim;
-	int err = dmb_claim_any(request, &claim, 1);
-
-	return err < 0 ? ERR_PTR(err) : claim;
 }
 
 static bool dmb_request_valid(const struct dmb_request *request)
@@ -504,7 +518,7 @@ static bool dmb_request_valid(const struct dmb_request *request)
 				    DMB_CLAIM_PROTECTED));
 }
 
-static int dmb_refuse_request(const struct dmb_request *request)
+int dmb_refuse_request(const struct dmb_request *request)
 {
 	if (!dmb_request_valid(request))
 		return -EINVAL;
@@ -596,13 +610,15 @@ struct dmb_claim *dmb_claim(const struct dmb_request *request)
 	err = dmb_refuse_request(request);
 	if (err)
 		return ERR_PTR(err);
-	if (!dmb_request_exact(request))
-		return dmb_claim_one(request);
-	if (!IS_ALIGNED(request->start, request->align ?: PAGE_SIZE))
-		return ERR_PTR(-EINVAL);
 	attempt = dmb_first_attempt(request);
-	err = dmb_claim_at(request, PHYS_PFN(request->start), &attempt, &claim);
-	return err ? ERR_PTR(err) : claim;
+	if (!dmb_request_exact(request))
+		err = dmb_claim_any(request, &attempt, &claim, 1);
+	else if (IS_ALIGNED(request->start, request->align ?: PAGE_SIZE))
+		err = dmb_claim_at(request, PHYS_PFN(request->start), &attempt,
+				   &claim);
+	else
+		err = -EINVAL;
+	return err < 0 ? ERR_PTR(err) : claim;
 }
 EXPORT_SYMBOL_GPL(dmb_claim);
 
@@ -626,6 +642,7 @@ EXPORT_SYMBOL_GPL(dmb_claim);
 int dmb_claim_several(const struct dmb_request *request,
 		      struct dmb_claim **claims, unsigned int nr)
 {
+	struct dmb_attempt attempt;
 	int err = dmb_refuse_request(request);
 
 	might_alloc(GFP_KERNEL);
@@ -633,7 +650,8 @@ int dmb_claim_several(const struct dmb_request *request,
 		return err;
 	if (!nr || nr > INT_MAX)
 		return -EINVAL;
-	return dmb_claim_any(request, claims, nr);
+	attempt = dmb_first_attempt(request);
+	return dmb_claim_any(request, &attempt, claims, nr);
 }
 EXPORT_SYMBOL_GPL(dmb_claim_several);
 

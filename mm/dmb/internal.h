@@ -311,8 +311,16 @@ bool dmb_online(unsigned long start_pfn, unsigned long end_pfn);
 bool dmb_was_requested(unsigned long start_pfn, unsigned long end_pfn);
 int dmb_requested_range(unsigned long pfn);
 unsigned int dmb_nr_requested(void);
+int dmb_refuse_request(const struct dmb_request *request);
+int dmb_search_request(struct dmb_search *search,
+		       const struct dmb_request *request, gfp_t gfp);
+struct dmb_attempt dmb_first_attempt(const struct dmb_request *request);
 struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 				  unsigned long start_pfn);
+int dmb_complete_claim(struct dmb_claim *claim, struct dmb_attempt *attempt);
+int dmb_claim_any(const struct dmb_request *request,
+		  struct dmb_attempt *attempt, struct dmb_claim **claims,
+		  unsigned int nr);
 void dmb_end_claim(struct dmb_claim *claim);
 bool dmb_owned(unsigned long pfn);
 bool dmb_claimed(unsigned long pfn);

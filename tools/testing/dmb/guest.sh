@@ -298,6 +298,7 @@ disk()
 #   -monitor-port       QEMU's monitor, at the other end of the guest's second serial port
 #   -removable NODES    the memory above 4 GiB is node 1, and that of NODES (0, 1 or 0,1) is
 #                       hot-pluggable
+#   -slow-swap BYTES    an empty disk to swap to, which writes so many bytes in a second
 #
 # The files for a guest of its own are FILE.*. If something cannot be made, prints the option
 # that needs it, and fails.
@@ -328,6 +329,10 @@ qemu_options()
 		-monitor-port)
 			option="-chardev socket,id=monitor,$port,server=on,wait=off -mon chardev=monitor"
 			option+=" -chardev socket,id=port,$port -serial chardev:port" ;;
+		-slow-swap)
+			rm -f "$file.swap" && truncate -s 2G "$file.swap" &&
+				option=$(disk swap "$file.swap,throttling.bps-write=$2") &&
+				shift ;;
 		-removable)
 			write_srat "$file.srat" "$2" &&
 				option="-acpitable sig=SRAT,rev=3,data=$file.srat" && shift ;;
