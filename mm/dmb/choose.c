@@ -225,6 +225,7 @@ void dmb_search_begin(struct dmb_search *search, unsigned long nr_pages,
 	search->gfp = gfp;
 	search->area = area;
 	search->estimated = false;
+	search->stop = NULL;
 }
 
 /**
@@ -290,7 +291,15 @@ static unsigned long dmb_search_part(const struct dmb_search *search,
 	return found;
 }
 
-/* A search that must not block stops after some ms. The rest stays unknown. */
+/* Must a search end? One that must not block does so after some ms. */
+static bool dmb_search_over(const struct dmb_search *search, unsigned long end)
+{
+	return (search->stop && READ_ONCE(*search->stop)) ||
+	       (!gfpflags_allow_blocking(search->gfp) &&
+		time_after(jiffies, end));
+}
+
+/* If the search ends early, the rest stays unknown. */
 static void dmb_estimate_parts(struct dmb_search *search)
 {
 	const unsigned long end = jiffies + msecs_to_jiffies(DMB_QUICK_MS);
@@ -301,8 +310,7 @@ static void dmb_estimate_parts(struct dmb_search *search)
 	list_for_each_entry(part, &search->parts, node) {
 		pfn = part->start_pfn;
 		for (i = 0; i < part->nr; i++, pfn += part->unit) {
-			if (!gfpflags_allow_blocking(search->gfp) &&
-			    time_after(jiffies, end))
+			if (dmb_search_over(search, end))
 				return;
 			if (part->cost[i] == DMB_COST_UNKNOWN)
 				part->cost[i] = dmb_estimate(pfn, pfn + part->unit);

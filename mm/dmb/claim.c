@@ -345,6 +345,23 @@ struct dmb_attempt dmb_first_attempt(const struct dmb_request *request)
 	return attempt;
 }
 
+/* The same, but quick */
+struct dmb_attempt dmb_quick_attempt(const struct dmb_attempt *attempt)
+{
+	struct dmb_attempt quick = *attempt;
+
+	quick.quick = true;
+	quick.gfp = dmb_quick_gfp(attempt->gfp);
+	return quick;
+}
+
+/* Let an attempt with a deadline take so many jiffies more. */
+static void dmb_add_time(struct dmb_attempt *attempt, unsigned long time)
+{
+	if (attempt->deadline)
+		attempt->deadline = (attempt->deadline + time) ?: 1;
+}
+
 static void dmb_aim_attempt(struct dmb_attempt *attempt,
 			    unsigned long start_pfn, unsigned long end_pfn)
 {
@@ -358,6 +375,7 @@ static void dmb_aim_attempt(struct dmb_attempt *attempt,
 /* Take the pages of a claim. If that fails, the claim is freed. */
 int dmb_complete_claim(struct dmb_claim *claim, struct dmb_attempt *attempt)
 {
+	unsigned long before;
 	int err = -ENODEV;
 
 	dmb_aim_attempt(attempt, dmb_claim_start(claim), dmb_claim_end(claim));
@@ -368,7 +386,11 @@ int dmb_complete_claim(struct dmb_claim *claim, struct dmb_attempt *attempt)
 		return err;
 	}
 	dmb_own_claim(claim);
+	before = jiffies;
 	err = dmb_finish_claim(claim);
+	/* The time to zero the memory does not count. */
+	if (claim->flags & DMB_CLAIM_QUICK)
+		dmb_add_time(attempt, jiffies - before);
 	if (err)
 		dmb_release(claim);
 	return err;
@@ -412,8 +434,7 @@ static unsigned int dmb_claim_cheapest(const struct dmb_request *request,
 
 		/* The 10 ms of a quick claim are for moving pages. */
 		if (request->flags & DMB_CLAIM_QUICK && !request->timeout_ms)
-			attempt->deadline = (attempt->deadline + jiffies -
-					     before) ?: 1;
+			dmb_add_time(attempt, jiffies - before);
 		if (pfn == DMB_NO_PFN) {
 			/* A pass that waits may find more. */
 			*err = *err ?: -EBUSY;
@@ -489,12 +510,10 @@ int dmb_claim_any(const struct dmb_request *request,
 		  struct dmb_attempt *attempt,
 		  struct dmb_claim **claims, unsigned int nr)
 {
-	struct dmb_attempt quick = *attempt;
+	struct dmb_attempt quick = dmb_quick_attempt(attempt);
 	unsigned int got;
 	int err;
 
-	quick.quick = true;
-	quick.gfp = dmb_quick_gfp(attempt->gfp);
 	got = dmb_claim_pass(request, &quick, claims, nr, &err);
 	/* This pass looks again at what the quick one left out. */
 	if (got < nr && !attempt->quick && dmb_try_elsewhere(err))
@@ -657,7 +676,8 @@ EXPORT_SYMBOL_GPL(dmb_claim_several);
 
 /**
  * dmb_cancel - ask another thread's claim to give up
- * @request: what that thread has passed to dmb_claim() or dmb_claim_several()
+ * @request: what that thread has passed to dmb_claim(), dmb_claim_several() or,
+ *	     before it called dmb_claim_prepared(), to dmb_prepare()
  *
  * That call returns -ECANCELED, or the claims that it has got by then, when it
  * notices: between batches of some 32 pages or one large folio, and while it

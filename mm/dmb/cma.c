@@ -221,9 +221,9 @@ static unsigned long __init dmb_end_of_part(const struct cma *cma,
 }
 
 /*
- * Let a part of an area begin and end with memory that is in a block. What is
- * added to the machine later does not belong to it. Return the number of pages
- * that are in a block.
+ * Let a part of an area begin and end with memory that is in a block. Memory
+ * beyond that is not in the area if it becomes a block later. Return the number
+ * of pages that are in a block.
  */
 static unsigned long __init dmb_trim_part(struct dmb_area_part *part)
 {
@@ -260,8 +260,11 @@ static unsigned long __init dmb_trim_area(struct cma *cma, unsigned long *asked)
 			continue;
 		*asked += part->end_pfn - part->start_pfn;
 		nr = dmb_trim_part(part);
-		if (!nr)
+		if (!nr) {
+			part->start_pfn = 0;
+			part->end_pfn = 0;
 			continue;
+		}
 		pages += nr;
 		first_pfn = min(first_pfn, part->start_pfn);
 		last_pfn = max(last_pfn, part->end_pfn);

@@ -84,7 +84,7 @@ static long dmb_were_managed(unsigned long pfn, unsigned long end_pfn)
  */
 void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 {
-	struct zone *movable = &zone->zone_pgdat->node_zones[ZONE_MOVABLE];
+	pg_data_t *pgdat = zone->zone_pgdat;
 	unsigned long end_pfn = pfn + abs(nr_pages);
 	struct dmb *dmb = NULL;
 
@@ -95,13 +95,15 @@ void __dmb_adjust_present(struct zone *zone, unsigned long pfn, long nr_pages)
 
 		if (start >= end)
 			continue;
-		if (nr_pages < 0) {
+		if (nr_pages < 0)
 			atomic_long_sub(dmb_were_managed(start, end),
 					&zone->dmb_managed);
-			dmb->pool->node->counters = movable->per_cpu_zonestats;
-		}
 		dmb_adjust_pages(dmb, change * (long)(end - start));
 	}
+	/* The node may lose all of its memory, and get some again. */
+	if (nr_pages < 0 && pgdat->dmb)
+		pgdat->dmb->counters =
+			pgdat->node_zones[ZONE_MOVABLE].per_cpu_zonestats;
 	guard(spinlock)(&dmb_count_lock);
 	if (__dmb_next_pool(zone, NULL))
 		dmb_index_zone(zone, zone_dmb_pages(zone));

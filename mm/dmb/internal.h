@@ -281,6 +281,7 @@ struct dmb_part {
  * @gfp: for the memory that the search itself needs
  * @area: the CMA area that the memory is for, or NULL
  * @estimated: the cost of all units is known, not only of those that are free
+ * @stop: when this is set, end the search; or NULL
  */
 struct dmb_search {
 	struct list_head parts;
@@ -290,6 +291,7 @@ struct dmb_search {
 	gfp_t gfp;
 	const struct cma *area;
 	bool estimated;
+	const bool *stop;
 };
 
 /* No page frame. 0 may be one in a block. */
@@ -315,6 +317,7 @@ int dmb_refuse_request(const struct dmb_request *request);
 int dmb_search_request(struct dmb_search *search,
 		       const struct dmb_request *request, gfp_t gfp);
 struct dmb_attempt dmb_first_attempt(const struct dmb_request *request);
+struct dmb_attempt dmb_quick_attempt(const struct dmb_attempt *attempt);
 struct dmb_claim *dmb_alloc_claim(const struct dmb_request *request,
 				  unsigned long start_pfn);
 int dmb_complete_claim(struct dmb_claim *claim, struct dmb_attempt *attempt);

@@ -101,7 +101,7 @@ static inline void dmb_defer_attempts(struct dmb_deferral *deferral,
  * @relief: for each zone, deferral of relief of its ordinary memory
  * @hopeless: how many pages relief could have moved when it last gave up
  * @relief_pfn: for each zone, where relief goes on to look for user pages
- * @counters: those of ZONE_MOVABLE when memory of a block last went offline
+ * @counters: those of ZONE_MOVABLE when memory of the node last went offline
  *
  * Requests read the rows without the lock, so they may find pools in @turn that
  * have run out of pages.

@@ -208,6 +208,54 @@ TEST_F(heap, buffers_are_zeroed_and_given_back)
 	EXPECT_EQ(0, dmb_audit().violations);
 }
 
+/* Allocate small buffers, which share pageblocks. Return how many failed. */
+static int use_small_buffers(int heap, unsigned char value)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	struct buffer buffers[NR_BUFFERS];
+	int round, i, failed = 0;
+
+	srandom(value);
+	for (round = 0; round < 5 * ROUNDS; round++) {
+		for (i = 0; i < NR_BUFFERS; i++) {
+			if (get_buffer(heap, (1 + random() % 40) * page,
+				       &buffers[i])) {
+				buffers[i].size = 0;
+				failed++;
+				continue;
+			}
+			failed += !!other_bytes(&buffers[i], 0);
+			memset(buffers[i].memory, value, buffers[i].size);
+		}
+		for (i = 0; i < NR_BUFFERS; i++) {
+			if (!buffers[i].size)
+				continue;
+			failed += !!other_bytes(&buffers[i], value);
+			put_buffer(&buffers[i]);
+		}
+	}
+	return failed;
+}
+
+/* Nobody fails because of somebody else in the same pageblock. */
+TEST_F(heap, several_users_at_once)
+{
+	pid_t pids[4];
+	int i, status;
+
+	for (i = 0; i < 4; i++) {
+		pids[i] = fork();
+		if (!pids[i])
+			_exit(!!use_small_buffers(self->fd, 1 + i));
+	}
+	for (i = 0; i < 4; i++) {
+		EXPECT_EQ(pids[i], waitpid(pids[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	EXPECT_EQ(0, dmb_claimed());
+	EXPECT_EQ(0, dmb_audit().violations);
+}
+
 /* The last file descriptor or mapping to go frees a buffer. */
 TEST_F(heap, last_reference_gives_it_back)
 {

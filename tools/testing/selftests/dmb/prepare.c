@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #define DRIVER_MODULE	"test_modules/dmb_prepare.ko"
 #define COMMAND		"/sys/kernel/debug/dmb_prepare"
+#define OBSTACLES	DEBUGFS_DMB "/obstacles"
 #define SIZE		(64 * MB)
 #define TRIES		200	/* of 50 ms: for how long to wait for the worker */
 
@@ -127,9 +129,9 @@ TEST_F(prepare, clean_cache_stays_in_use)
 	/* Half of what is prepared has these, and the other half page cache. */
 	ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants,
 				   load_area_bytes() / 4));
+	ASSERT_GE(last_tenant(self), self->block.base + SIZE / 2);
 	self->start = last_tenant(self) / self->pageblock * self->pageblock -
 		      SIZE / 2;
-	ASSERT_GE(self->start, self->block.base);
 	if (!claims_move_in(CLEAN, &cached, load_area_bytes() / 2))
 		SKIP(return, "needs zram, ext4 and mke2fs");
 	cache = load_note_cache();
@@ -179,8 +181,31 @@ TEST_F(prepare, free_memory_is_kept)
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
+/* Pages that were freed a moment ago are in per-cpu lists. */
+TEST_F(prepare, lists_do_not_give_it_away)
+{
+	size_t size = load_area_bytes() / 2;
+	int round;
+
+	for (round = 0; round < 4; round++) {
+		char *memory = dmb_touch(size, false);
+
+		ASSERT_NE(NULL, memory);
+		/* The block's first pages, which come first, are freed last. */
+		munmap(memory + 2 * MB, size - 2 * MB);
+		munmap(memory, 2 * MB);
+		ASSERT_EQ(0, prepare(self, self->nr, self->nr));
+		usleep(300000);
+		ASSERT_TRUE(claims_move_in(ANONYMOUS, &self->tenants, size));
+		EXPECT_EQ(0, tenants_there(self));
+		claims_move_out(&self->tenants);
+		self->tenants.memory = NULL;
+		ASSERT_EQ(0, command("drop"));
+	}
+}
+
 /* The claim does what the worker has not done yet. */
-TEST_F(prepare, claims_do_not_wait_for_the_worker)
+TEST_F(prepare, claims_come_at_any_time)
 {
 	int i;
 
@@ -202,10 +227,11 @@ TEST_F(prepare, claims_do_not_wait_for_the_worker)
 	EXPECT_EQ(0, claims_wrong_stamps(&self->tenants));
 }
 
-/* If a page is in use, the claim takes another pageblock instead. */
+/* If a page is in use, the claim takes another pageblock, and does not wait. */
 TEST_F(prepare, pages_in_use_are_replaced)
 {
 	size_t page = sysconf(_SC_PAGESIZE), i, nr = 0;
+	unsigned long waited;
 	uint64_t *frames;
 	int pipes[8][2];
 
@@ -214,17 +240,21 @@ TEST_F(prepare, pages_in_use_are_replaced)
 	frames = dmb_frames(self->tenants.memory, self->tenants.size);
 	for (i = 0; nr < 8 && i < self->tenants.size / page; i++)
 		if (claims_frame_within(frames[i],
-					self->block.base + nr * self->pageblock,
+					self->start + nr * self->pageblock,
 					self->pageblock))
 			nr += load_hold_page(self->tenants.memory + i * page,
 					     pipes[nr]);
 	free(frames);
 	ASSERT_EQ(8, nr);
-	/* All but two of the free ones, and of those that are held */
-	ASSERT_EQ(0, prepare(self, self->nr - 10, self->nr));
-	usleep(500000);
+	/* The worker prefers the first ones, as all cost the same. */
+	ASSERT_EQ(0, prepare(self, self->nr, 2 * self->nr));
+	for (i = 0; tenants_there(self) > nr && i < TRIES; i++)
+		usleep(50000);
+	EXPECT_EQ(nr, tenants_there(self));
+	waited = dmb_read_value(OBSTACLES, "anon_held");
 	EXPECT_EQ(0, command("claim"));
-	EXPECT_EQ((self->nr - 10) * self->pageblock, dmb_claimed());
+	EXPECT_EQ(self->nr * self->pageblock, dmb_claimed());
+	EXPECT_EQ(waited, dmb_read_value(OBSTACLES, "anon_held"));
 	for (i = 0; i < nr; i++) {
 		close(pipes[i][0]);
 		close(pipes[i][1]);
