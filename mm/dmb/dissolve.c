@@ -118,6 +118,25 @@ static int dmb_keep_block(const struct dmb *dmb, unsigned long start_pfn)
 	return -EOPNOTSUPP;
 }
 
+/* Why does a block keep its memory from @start_pfn on, after this error? */
+static const char *dmb_why_it_stays(const struct dmb *dmb,
+				    unsigned long start_pfn, int err)
+{
+	switch (err) {
+	case -EINTR:
+		return "interrupted";
+	case -ENODEV:
+		return "some of it is offline";
+	case -EHWPOISON:
+		return "a page is broken, and others cannot leave it";
+	case -ENOMEM:
+		return "pages that have to move have no room elsewhere";
+	}
+	return dmb_claim_overlaps(start_pfn, dmb->end_pfn) ?
+	       "an owner has some of it" :
+	       "pages that have to move are in use";
+}
+
 /* dmb_dissolve() between dmb_begin_change() and dmb_end_change() */
 int dmb_dissolve_locked(const char *name, u64 size)
 {
@@ -138,9 +157,9 @@ int dmb_dissolve_locked(const char *name, u64 size)
 
 	err = dmb_dissolve_pages(dmb, end_pfn - start_pfn);
 	if (err)
-		pr_warn("%s: " DMB_RANGE_FMT " stays a block: %pe\n", name,
+		pr_warn("%s: " DMB_RANGE_FMT " stays a block: %s\n", name,
 			dmb_first_byte(start_pfn), dmb_last_byte(dmb->end_pfn),
-			ERR_PTR(err));
+			dmb_why_it_stays(dmb, start_pfn, err));
 	if (dmb->end_pfn == end_pfn)
 		return err;
 
@@ -229,10 +248,23 @@ static bool dmb_yield_pages(struct dmb *dmb, unsigned long nr_pages)
 	    dmb_dissolve_end(dmb, nr_pages, DMB_CLAIM_QUICK))
 		return false;
 	WRITE_ONCE(dmb_yielded, dmb_yielded + nr_pages);
-	pr_info("%s: " DMB_RANGE_FMT " becomes ordinary memory, as nothing else is left\n",
+	pr_info("%s yields " DMB_RANGE_FMT ": nothing else is left\n",
 		dmb->name, dmb_first_byte(dmb->end_pfn),
 		dmb_last_byte(end_pfn));
 	return true;
+}
+
+/* Why does a block with free pages not yield its last pageblock? */
+static const char *dmb_why_no_yield(const struct dmb *dmb)
+{
+	unsigned long end_pfn = dmb->end_pfn;
+	unsigned long start_pfn = end_pfn - pageblock_nr_pages;
+
+	if (dmb_area_exists(start_pfn, end_pfn))
+		return "a CMA area is at its end";
+	if (dmb_claim_overlaps(start_pfn, end_pfn))
+		return "an owner has its end";
+	return "pages at its end do not move";
 }
 
 /* Try to take up to @free pages off the end. The block keeps a pageblock. */
@@ -242,8 +274,14 @@ static bool dmb_yield_end(struct dmb *dmb, unsigned long free)
 				      ALIGN_DOWN(free, pageblock_nr_pages),
 				      dmb_nr_pages(dmb) - pageblock_nr_pages);
 
-	return nr_pages && (dmb_yield_pages(dmb, nr_pages) ||
-			    dmb_yield_pages(dmb, pageblock_nr_pages));
+	if (!nr_pages)
+		return false;
+	if (dmb_yield_pages(dmb, nr_pages) ||
+	    dmb_yield_pages(dmb, pageblock_nr_pages))
+		return true;
+	pr_info_ratelimited("%s does not yield: %s\n", dmb->name,
+			    dmb_why_no_yield(dmb));
+	return false;
 }
 
 /**

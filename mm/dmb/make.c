@@ -362,7 +362,7 @@ static int dmb_take_range(struct dmb_making *making, unsigned long start_pfn,
 
 		if (!zone) {
 			err = dmb_leave_out(making, pfn, next,
-					    "it is not RAM of one zone");
+					    "it is offline, not RAM, or not of one zone");
 		} else if (dmb_kernel_needs(zone, next - pfn) ||
 			   dmb_fills_zone(making, zone, next - pfn)) {
 			err = dmb_leave_out(making, pfn, next,
@@ -808,8 +808,11 @@ int dmb_make_anywhere(u64 size, bool exact)
 	int err;
 
 	if (!size || !IS_ALIGNED(size, DMB_MIN_ALIGNMENT_BYTES) ||
-	    size > PFN_PHYS(ULONG_MAX))
+	    size > PFN_PHYS(ULONG_MAX)) {
+		pr_warn("%llu refused: not a size of whole pageblocks, of %lu KiB\n",
+			size, DMB_MIN_ALIGNMENT_BYTES / SZ_1K);
 		return -EINVAL;
+	}
 	making = dmb_begin_making(exact);
 	err = -ENOMEM;
 	if (making) {
@@ -825,7 +828,7 @@ int dmb_make_anywhere(u64 size, bool exact)
 		err = place == ULONG_MAX ? -EBUSY :
 		      dmb_make_locked(making, place, place + PHYS_PFN(size));
 		if (place == ULONG_MAX)
-			pr_info("no block of %llu MiB: the kernel needs the memory, or it is in pieces\n",
+			pr_info("no block of %llu MiB: no zone can spare so much memory in one piece\n",
 				size / SZ_1M);
 	}
 	kvfree(making);

@@ -225,25 +225,31 @@ static void dmb_show_late(unsigned long start_pfn, unsigned long end_pfn)
 }
 
 /*
- * May this memory block come online in ZONE_MOVABLE?  If only a part of it is
- * designated, return an error, as ZONE_MOVABLE gets whole memory blocks only.
- * If all of it is designated, it is movable anyway.
+ * May this memory block come online as it was asked for?  If a part of it is
+ * designated, the zone is that of the block, so the rest of it cannot come
+ * online in ZONE_MOVABLE, or not outside of it. Return an error then. If all of
+ * it is designated, it is movable anyway.
  */
-static int dmb_check_movable(unsigned long start_pfn, unsigned long end_pfn)
+static int dmb_check_type(const struct zone *zone, unsigned long start_pfn,
+			  unsigned long end_pfn, enum mmop online_type)
 {
 	bool ordinary = false, designated = false;
 	unsigned long pfn;
 
+	if (online_type != MMOP_ONLINE_MOVABLE &&
+	    (online_type != MMOP_ONLINE_KERNEL || zone_idx(zone) != ZONE_MOVABLE))
+		return 0;
 	for (pfn = start_pfn; pfn < end_pfn; pfn += pageblock_nr_pages) {
-		if (dmb_destination(pfn, MMOP_ONLINE_MOVABLE) == DMB_ORDINARY)
+		if (dmb_destination(pfn, online_type) == DMB_ORDINARY)
 			ordinary = true;
 		else
 			designated = true;
 	}
 	if (!ordinary || !designated)
 		return 0;
-	pr_info(DMB_RANGE_FMT " does not come online in ZONE_MOVABLE: a part of it is designated\n",
-		dmb_first_byte(start_pfn), dmb_last_byte(end_pfn));
+	pr_info(DMB_RANGE_FMT " does not come online %s ZONE_MOVABLE: a part of it is designated\n",
+		dmb_first_byte(start_pfn), dmb_last_byte(end_pfn),
+		online_type == MMOP_ONLINE_MOVABLE ? "in" : "outside of");
 	return -EINVAL;
 }
 
@@ -285,7 +291,7 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 		find_memory_block(pfn_to_section_nr(start_pfn));
 	enum mmop online_type;
 	struct zone *zone;
-	int err = 0, nid;
+	int err, nid;
 
 	if (!block)
 		return 0;
@@ -303,8 +309,7 @@ static int dmb_prepare_online(const struct memory_notify *memory)
 			zone_to_nid(zone));
 		return -EINVAL;
 	}
-	if (online_type == MMOP_ONLINE_MOVABLE)
-		err = dmb_check_movable(start_pfn, end_pfn);
+	err = dmb_check_type(zone, start_pfn, end_pfn, online_type);
 	if (!err) {
 		scoped_guard(mutex, &dmb_change_lock)
 			err = dmb_designate_parts(zone, start_pfn, end_pfn,

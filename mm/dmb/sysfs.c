@@ -125,12 +125,14 @@ static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
 	int err;
 
 	exact = sysfs_streq(buf + len, " exact");
-	if (!exact && !sysfs_streq(buf + len, ""))
-		return -EINVAL;
 	anywhere = !memchr(buf, '@', len);
-	if (anywhere ? dmb_parse_bytes(buf, len, &size) :
-		       !!dmb_parse_block(buf, len, &base, &size))
+	if ((!exact && !sysfs_streq(buf + len, "")) ||
+	    (anywhere ? dmb_parse_bytes(buf, len, &size) :
+			!!dmb_parse_block(buf, len, &base, &size))) {
+		pr_warn("dmb: \"%.*s\" is not nn[KMGTPE][@ss[KMGTPE]][ exact]\n",
+			(int)min(strcspn(buf, "\n"), 80UL), buf);
 		return -EINVAL;
+	}
 	err = dmb_get_ready() ?: dmb_begin_write();
 	if (err)
 		return err;

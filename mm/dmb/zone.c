@@ -155,8 +155,9 @@ void __init dmb_check_words(void)
 	if (dmb_instead_of_movable && !dmb_replaced)
 		pr_warn("movablecore: \"%s\" designates nothing: no memory %s\n",
 			dmb_by_firmware ? "acpi" : "designated",
-			movable_node_is_enabled() ? "is hot-pluggable" :
-						    "would be in ZONE_MOVABLE");
+			movable_node_is_enabled() ?
+				"that is there at boot is hot-pluggable" :
+				"would be in ZONE_MOVABLE");
 }
 
 /* Is the struct page at @pfn of this node initialised only later? */

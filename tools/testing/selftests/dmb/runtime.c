@@ -266,9 +266,13 @@ TEST_F(runtime, log)
 	EXPECT_EQ(-EINVAL, making_add(range, ""));
 	expect_logged(_metadata, log, 1, "%llu@%#llx refused: overlaps %s",
 		      range.size, range.base, printed(range));
+	EXPECT_EQ(-EINVAL, dmb_write(SYSFS_DMB "/add", "64M,64M"));
+	expect_logged(_metadata, log, 1,
+		      "\"64M,64M\" is not nn[KMGTPE][@ss[KMGTPE]][ exact]\n");
 	EXPECT_EQ(0, dmb_claim(range.base + 3 * unit, unit));
 	EXPECT_EQ(-EBUSY, making_remove(blocks[0].name, range.size));
-	expect_logged(_metadata, log, 1, "%s: %s stays a block: -",
+	expect_logged(_metadata, log, 1,
+		      "%s: %s stays a block: an owner has some of it\n",
 		      blocks[0].name, printed(range));
 	EXPECT_EQ(0, dmb_release(range.base + 3 * unit, unit));
 	EXPECT_EQ(0, making_remove(blocks[0].name, 0));
