@@ -130,7 +130,7 @@ static ssize_t add_store(struct kobject *kobj, struct kobj_attribute *attr,
 	    (anywhere ? dmb_parse_bytes(buf, len, &size) :
 			!!dmb_parse_block(buf, len, &base, &size))) {
 		pr_warn("dmb: \"%.*s\" is not nn[KMGTPE][@ss[KMGTPE]][ exact]\n",
-			(int)min(strcspn(buf, "\n"), 80UL), buf);
+			(int)min_t(size_t, strcspn(buf, "\n"), 80), buf);
 		return -EINVAL;
 	}
 	err = dmb_get_ready() ?: dmb_begin_write();

@@ -42,8 +42,8 @@ FIXTURE_SETUP(prepare)
 	if (!claims_choose_block(&self->block, &self->before) ||
 	    (access(COMMAND, W_OK) && dmb_load_module(DRIVER_MODULE, "")))
 		SKIP(return, "needs " DMB_CLAIM " and " DRIVER_MODULE);
-	if (self->block.size < 2 * SIZE || !self->nr)
-		SKIP(return, "needs a larger block");
+	if (self->block.size < 2 * SIZE || self->nr < 16)
+		SKIP(return, "needs a larger block, or smaller pageblocks");
 	self->start = self->block.base;
 }
 
